@@ -1,0 +1,30 @@
+/* btree.h -- a paged B+ tree in a dense object: ordered byte-string keys to values.
+ *
+ * For volumes, and what needs order. Leaves and branches are flat pages of at most PAGE_BYTES;
+ * the tree's root index, height, free list and count lie in the first BTREE_META bytes of the
+ * object's meta. Other pages of the same object (file chunks) are allocated by btree_page_new, so that
+ * one index space serves both. Any function may answer ERR_COLD, having changed nothing. */
+#ifndef COVE_TYPES_BTREE_H
+#define COVE_TYPES_BTREE_H
+
+#include "types/pager.h"
+
+#define BTREE_META 64
+#define BTREE_KEY_MAX 1024
+#define BTREE_VAL_MAX 8192
+
+int btree_init(pager *p, object *o); /* an empty tree */
+int btree_get(pager *p, object *o, slice key, slice *val); /* ERR_NOTFOUND */
+int btree_need_write(pager *p, object *o, slice key);      /* asks for all that a put needs */
+int btree_put(pager *p, object *o, slice key, slice val);  /* adds or replaces */
+int btree_del(pager *p, object *o, slice key);             /* ERR_NOTFOUND */
+/* From the first key >= from, in order, until each() returns nonzero, which is returned; OK at
+ * the end. May answer ERR_COLD after some calls: each() keeps what it needs to go on from there. */
+typedef int btree_each(void *cookie, slice key, slice val);
+int btree_scan(pager *p, object *o, slice from, btree_each *each, void *cookie);
+uint64_t btree_count(const uint8_t *meta);
+uint64_t btree_page_new(pager *p, object *o); /* an unused page index; never cold */
+int btree_page_free(pager *p, object *o, uint64_t index);
+int btree_check(pager *p, object *o, char why[160]);
+
+#endif

@@ -1,0 +1,60 @@
+/* pager.h -- how a type reaches the pages of a large value.
+ *
+ * An object is a value that has pages: a small root (`meta`, the type's own bytes, at most
+ * META_BYTES_MAX, position independent) and a page table. keyspace implements objects, shares
+ * their pages between copies, forks and checkpoints (copy on write), evicts clean pages and
+ * fetches cold ones. A page is a flat, position-independent run of bytes: what lies in memory is
+ * what is stored.
+ *
+ * Pages are addressed in one of two ways, fixed when the object is made:
+ *   dense   by index 0, 1, 2, ... (chunks of a string, nodes of a tree)
+ *   hashed  by the leading bits of a 64-bit hash: an extendible hash table; a page covers all
+ *           hashes that share its first `depth` bits, and is split alone
+ *
+ * Every function that needs a page that is not in memory asks for it and returns ERR_COLD,
+ * having changed nothing: ask for all the pages that an operation needs before the first
+ * change; then return ERR_COLD, and be run again from the start when they are there.
+ * Pointers into pages are valid until the next call that changes any page or object. */
+#ifndef COVE_TYPES_PAGER_H
+#define COVE_TYPES_PAGER_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+typedef struct object object;
+typedef struct pager pager;
+
+struct pager_ops {
+    /* Makes an empty object, refs 1. */
+    object *(*make)(pager *p, bool hashed, size_t meta_bytes);
+    void (*free)(pager *p, object *o); /* Drops one reference. */
+
+    const uint8_t *(*meta)(const object *o);
+    uint8_t *(*meta_mut)(pager *p, object *o); /* o must be exclusively owned (see value.h) */
+    size_t (*meta_bytes)(const object *o);
+
+    /* Dense. get: ERR_NOTFOUND when there is no such page. mut: makes the page when it is
+     * absent, resizes it to n bytes keeping what fits, new bytes zero. need: asks for the page if
+     * it is cold (ERR_COLD) without looking at it; OK also when absent. */
+    int (*get)(pager *p, object *o, uint64_t index, slice *out);
+    int (*need)(pager *p, object *o, uint64_t index);
+    int (*mut)(pager *p, object *o, uint64_t index, size_t n, uint8_t **out);
+    int (*drop)(pager *p, object *o, uint64_t index); /* never cold */
+    uint64_t (*pages)(const object *o);               /* number of pages */
+
+    /* Hashed. hget: the page that covers `hash` and its depth; an object without pages answers
+     * ERR_NOTFOUND. hmut: as mut, at depth 0 when the object has no page. hsplit: replaces
+     * the page covering `hash`, of depth d, by two of depth d + 1 that take low (next bit 0)
+     * and high; the page must be resident. */
+    int (*hget)(pager *p, object *o, uint64_t hash, slice *out, unsigned *depth);
+    int (*hmut)(pager *p, object *o, uint64_t hash, size_t n, uint8_t **out);
+    int (*hsplit)(pager *p, object *o, uint64_t hash, slice low, slice high);
+
+    uint64_t (*hash)(pager *p, slice key); /* keyed by the database's secret */
+};
+struct pager {
+    const struct pager_ops *ops;
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* value.h -- one value as a type sees it, whatever its size.
+ *
+ * A value is an integer, a short run of bytes inside the directory page, or an object with
+ * pages. keyspace fills a struct value from the entry, and, around an apply(), stores what the
+ * type left in it: the type may set num or raw (at most INLINE_BYTES_MAX; built in `scratch` or
+ * borrowed from the effect), or make an object, or set kind to VALUE_NONE: empty, so the entry
+ * goes away. During apply() an object is exclusively owned: its meta may be written. */
+#ifndef COVE_TYPES_VALUE_H
+#define COVE_TYPES_VALUE_H
+
+#include "types/effect.h"
+#include "types/pager.h"
+
+enum value_kind { VALUE_NONE = 0, VALUE_INT = 1, VALUE_RAW = 2, VALUE_OBJECT = 3 };
+
+enum type_id { /* stored: never renumbered */
+    TYPE_STRING = 1, TYPE_LIST = 2, TYPE_SET = 3, TYPE_ZSET = 4, TYPE_HASH = 5,
+    TYPE_STREAM = 6, TYPE_VECTORSET = 16, TYPE_VOLUME = 17
+};
+#define TYPES_MAX 32
+
+struct type_config { /* thresholds of encodings; options of types */
+    int64_t hash_max_listpack_entries, hash_max_listpack_value;
+    int64_t list_max_listpack_size, list_compress_depth;
+    int64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
+    int64_t zset_max_listpack_entries, zset_max_listpack_value;
+    int64_t hll_sparse_max_bytes, stream_node_max_bytes, stream_node_max_entries;
+    int64_t proto_max_bulk_len;
+};
+
+struct value {
+    uint8_t type, kind;
+    uint8_t aux;       /* the type's own byte, kept in the entry (an encoding, a flag) */
+    int64_t num;       /* VALUE_INT */
+    slice raw;         /* VALUE_RAW */
+    object *obj;       /* VALUE_OBJECT */
+    pager *pager;
+    buf *scratch;      /* the keyspace's; cleared before each apply() */
+    const struct type_config *config;
+};
+
+struct type {
+    uint8_t id;
+    const char *name;             /* what TYPE answers */
+    /* Applies one effect of this type: deterministic, all pages asked for before any change.
+     * v->kind is VALUE_NONE for a key that is not there. OK, ERR_COLD, or ERR_CORRUPT when the
+     * effect itself makes no sense (it came from a damaged log). */
+    int (*apply)(struct value *v, const effect *e);
+    /* Appends the RDB type byte and payload, as in DUMP without its footer. */
+    int (*dump)(struct value *v, buf *out);
+    /* Reads a payload of one of its RDB types into v (kind VALUE_NONE before). Hostile
+     * input: ERR_CORRUPT, and nothing is leaked. */
+    int (*restore)(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_version);
+    const uint8_t *rdb_types;     /* those restore() takes, ended by 0xFF */
+    const char *(*encoding)(struct value *v); /* OBJECT ENCODING */
+    uint64_t (*length)(struct value *v);      /* elements; O(1) */
+    /* Mixes the value into a 20-byte digest as DEBUG DIGEST-VALUE does. */
+    int (*digest)(struct value *v, uint8_t digest[20]);
+    /* Walks every invariant of the value; ERR_CORRUPT and a sentence. May be cold. */
+    int (*check)(struct value *v, char why[160]);
+};
+
+/* The types of a server: built in, and those of modules. */
+struct type_set {
+    const struct type *by_id[TYPES_MAX];
+};
+const struct type *type_by_rdb(const struct type_set *s, uint8_t rdb_type);
+const struct type *type_by_name(const struct type_set *s, slice name);
+void type_add(struct type_set *s, const struct type *t);
+
+/* The built-in types. */
+extern const struct type type_string, type_hash;
+
+#endif
