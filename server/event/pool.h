@@ -6,6 +6,8 @@
 #ifndef COVE_EVENT_POOL_H
 #define COVE_EVENT_POOL_H
 
+#include <stddef.h>
+
 #include "event/loop.h"
 
 typedef struct pool pool;
