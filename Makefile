@@ -36,9 +36,10 @@ LIBS_LAYERS = $(foreach l,$(LAYERS),$(call lib_of,$(l)))
 LIBS_MODULES = $(foreach m,$(MODULES),$(call lib_of,module-$(m)))
 ALL_LIBS = $(LIBS_MODULES) $(foreach l,commands exec tier keyspace types objstore resp event base,$(call lib_of,$(l)))
 
-.PHONY: all build
+.PHONY: all build setup setup-test run clean libs unit-tests
 all: build
 build: $(B)/cove-server
+libs: $(ALL_LIBS)
 
 $(B)/cove-server: $(B)/server/main.o $(ALL_LIBS)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
@@ -78,4 +79,85 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c))
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Tests of more than one layer: tests/<kind>/<name>.c links everything but main.c.
+define whole_rule
+$(B)/tests/$(1)/%: tests/$(1)/%.c $(B)/tests/test.o $(ALL_LIBS)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $$@ $$< $(B)/tests/test.o -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+endef
+$(foreach k,model sim golden torture bench,$(eval $(call whole_rule,$(k))))
+tests_of = $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/*_test.c))
+
+setup:
+	@tools/setup.sh build
+setup-test:
+	@tools/setup.sh test
+
+# In a make of its own: the compiler may have come with setup. The server itself says when the
+# port is taken, and exits 1.
+run: setup
+	@$(MAKE) --no-print-directory build
+	@exec $(B)/cove-server --bind 127.0.0.1 --port 6379 --dir . --store file:./data
+
+# Every stage, one closing line. WERROR: what is compiled here has no warnings.
+.PHONY: test test-large test-unit test-model test-golden test-style test-tcl test-clients test-s3 \
+        test-crash test-torture bench asan tidy fuzz sim torture
+test: setup setup-test
+	@$(MAKE) --no-print-directory build WERROR=-Werror
+	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
+test-large: setup setup-test
+	@$(MAKE) --no-print-directory build WERROR=-Werror
+	@WERROR=-Werror tests/run.sh tests/stages-large $(STAGES)
+
+unit-tests: $(UNIT_TESTS)
+test-unit: $(UNIT_TESTS)
+	@tests/run.sh -- $^
+test-model: $(call tests_of,model)
+	@tests/run.sh -- $^
+test-golden: $(call tests_of,golden)
+	@tests/run.sh -- $^
+# SEED=n repeats one run; ROUNDS=n makes more of them.
+sim: $(call tests_of,sim)
+	@COVE_SEED=$(SEED) COVE_ROUNDS=$(ROUNDS) tests/run.sh -- $^
+torture: $(call tests_of,torture)
+	@tests/run.sh -- $^
+test-style: libs
+	@B=$(B) tests/run.sh -- $(sort $(wildcard tests/style/*.py))
+test-tcl: build
+	@tclsh tcl-tests/run.tcl --server $(B)/cove-server $(TCL_ARGS)
+test-clients: build
+	@tests/clients/run.sh
+test-s3: build
+	@tests/s3/run.sh
+test-crash: build
+	@tests/crash/run.sh
+bench: setup setup-test
+	@$(MAKE) --no-print-directory build
+	@tests/bench/run.sh
+
+# The unit, model, golden and tcl tests under ASan and UBSan, built into a folder of their own.
+ASAN = SAN=address,undefined B=build/asan
+asan:
+	@$(MAKE) --no-print-directory $(ASAN) build
+	@TEST_LOGS=build/asan/test-logs tests/run.sh tests/stages-asan
+
+# clang-tidy over the sources, as .clang-tidy says. Any finding fails.
+tidy:
+	@B=$(B) tools/tidy.sh
+
+# Each tests/fuzz/<name>_fuzz.c runs FUZZ_SECONDS over tests/fuzz/corpus/<name>/.
+FUZZ_SECONDS ?= 10
+FUZZ_FLAGS = CC=clang B=build/fuzz SAN=address,undefined EXTRA_CFLAGS=-fsanitize=fuzzer-no-link
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+.PHONY: fuzz-build
+fuzz:
+	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) fuzz-build
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZERS)
+fuzz-build: $(FUZZERS:%=$(B)/tests/fuzz/%)
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(ALL_LIBS)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name peers -prune -o -name '*.d' -print 2>/dev/null)
