@@ -1,0 +1,113 @@
+/* call.h -- what a command handler sees: its arguments, its reply, its keys, its effects.
+ *
+ * A handler runs to its end on the loop in under a millisecond, or works in steps (call_state and
+ * ERR_COLD, or call_park). It makes all checks and asks for all pages before its first effect: after
+ * the first effect it must not fail. */
+#ifndef COVE_EXEC_CALL_H
+#define COVE_EXEC_CALL_H
+
+#include "exec/command.h"
+#include "keyspace/keyspace.h"
+#include "tier/tier.h"
+
+typedef struct exec exec;
+typedef struct client client;
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+size_t call_argc(const call *c);
+slice call_arg(const call *c, size_t i); /* borrowed until the handler returns OK */
+const slice *call_argv(const call *c);
+bool call_arg_is(const call *c, size_t i, const char *word); /* any case; false past the end */
+const struct command *call_command(const call *c);
+exec *call_exec(const call *c);
+client *call_client(const call *c);
+db *call_db(const call *c);
+int call_proto(const call *c);
+bool call_in_multi(const call *c);      /* being run by EXEC (or a script) */
+int64_t call_now_ms(const call *c);     /* the same during the whole command */
+rnd *call_rnd(const call *c);
+keyspace *call_keyspace(const call *c);
+tier *call_tier(const call *c);
+
+/* Parsing that replies on failure: false, and "ERR value is not an integer or out of range" and
+ * so on has been written. */
+bool call_int(call *c, size_t i, int64_t *out);
+bool call_int_in(call *c, size_t i, int64_t min, int64_t max, int64_t *out, const char *error);
+bool call_double(call *c, size_t i, double *out); /* "ERR value is not a valid float" */
+
+/* ---- replies: exactly one, counting a whole aggregate as one ---------------------------------- */
+
+buf *call_out(call *c); /* for resp_* writers with call_proto() */
+int reply_ok(call *c);  /* these return OK, so that a handler may `return reply_ok(c)` */
+int reply_status(call *c, const char *text);
+int reply_error(call *c, const char *text);      /* "ERR no such key": counted in errorstats */
+int reply_errorf(call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int reply_int(call *c, int64_t v);
+int reply_bool(call *c, bool v);                 /* 1/0, or #t/#f in RESP3 */
+int reply_bulk(call *c, slice s);
+int reply_bulk_str(call *c, const char *s);
+int reply_bulk_int(call *c, int64_t v);
+int reply_null(call *c);
+int reply_null_array(call *c);
+int reply_double(call *c, double v);
+int reply_array(call *c, size_t n);
+int reply_map(call *c, size_t pairs);
+int reply_set(call *c, size_t n);
+int reply_empty_array(call *c);
+int reply_verbatim(call *c, const char *ext, slice s);
+int reply_wrongtype(call *c);
+int reply_syntax(call *c);                       /* "ERR syntax error" */
+int reply_arity(call *c);                        /* wrong number of arguments */
+int reply_unknown_subcommand(call *c);           /* "ERR unknown subcommand 'X'. Try CLIENT HELP." */
+int reply_help(call *c, const char *const *lines); /* "X HELP"; NULL-terminated */
+/* An aggregate whose length is known afterwards: begin, write elements, end with the count. */
+size_t reply_deferred(call *c);
+void reply_deferred_array(call *c, size_t mark, size_t n);
+void reply_deferred_map(call *c, size_t mark, size_t pairs);
+void reply_deferred_set(call *c, size_t mark, size_t n);
+
+/* ---- keys -------------------------------------------------------------------------------------- */
+
+/* Looks a key up, touches its access clock, counts hit or miss, and notes what the reply must wait
+ * for. OK; ERR_NOTFOUND (also for an expired key); ERR_COLD; else an error to return. */
+int call_read(call *c, slice key, struct entry *out);
+/* As read, and a key whose time has come is removed (with its effect) first. No hit or miss. */
+int call_write(call *c, slice key, struct entry *out);
+/* The same, and ERR_TYPE when the key holds another type. */
+int call_read_type(call *c, slice key, uint8_t type, struct entry *out);
+int call_write_type(call *c, slice key, uint8_t type, struct entry *out);
+/* Another database than the selected one (MOVE, COPY). */
+int call_write_db(call *c, db *d, slice key, struct entry *out);
+int call_peek(call *c, slice key, struct entry *out); /* no touch, no count (OBJECT, TTL) */
+
+/* ---- effects ------------------------------------------------------------------------------------ */
+
+/* Applies and logs. Gives what keyspace_apply() gives; a handler that asked for its pages first
+ * gets OK. */
+int call_effect(call *c, effect *e);
+int call_set_string(call *c, slice key, slice value, int64_t expire_ms); /* -1: none */
+int call_del(call *c, slice key);
+int call_expire(call *c, slice key, int64_t expire_ms);                 /* -1: persist */
+/* A VALUE effect on the selected database. */
+int call_value(call *c, uint8_t type, uint8_t op, slice key, const slice *args, size_t argc);
+/* Keyspace event "set", class '$' and so on; no-op until somebody listens. */
+void call_notify(call *c, char event_class, const char *event, slice key);
+
+/* ---- longer work -------------------------------------------------------------------------------- */
+
+/* State that survives ERR_COLD and parking; freed with free_fn when the command ends. */
+void *call_state(call *c);
+void call_set_state(call *c, void *state, void (*free_fn)(void *state));
+/* Parks the client: the handler returns ERR_AGAIN. The reply is written in call_resume: fn is run on
+ * the loop with a call whose reply goes to the client; fn returns as a handler does (OK, ERR_COLD,
+ * ERR_AGAIN). If the client goes away first, canceled() is called instead (may be NULL).
+ * Inside MULTI a handler must not park: call_may_park(). */
+typedef struct parked parked;
+bool call_may_park(const call *c);
+parked *call_park(call *c, command_fn *fn, void *cookie, void (*canceled)(void *cookie));
+void *call_cookie(const call *c);
+void parked_resume(parked *p);                    /* once; fn runs in a later step, not inside */
+void parked_timeout(parked *p, uint64_t ms);      /* resumes by itself after ms */
+
+#endif

@@ -1,0 +1,122 @@
+/* exec.h -- clients, dispatch, replies held for durability, MULTI, and what INFO tells. */
+#ifndef COVE_EXEC_EXEC_H
+#define COVE_EXEC_EXEC_H
+
+#include "base/metric.h"
+#include "base/option.h"
+#include "event/conn.h"
+#include "exec/call.h"
+
+struct exec_config { /* option table: exec_options */
+    int64_t port, tcp_backlog, timeout, tcp_keepalive, maxclients, hz;
+    int64_t query_buffer_limit, slowlog_max_len, slowlog_log_slower_than;
+    char *bind, *unixsocket, *requirepass, *proc_title;
+    int64_t unixsocketperm;
+    bool protected_mode;
+    int enable_debug_command, enable_module_command, enable_protected_configs; /* no yes local */
+    int ack_default_unused;
+};
+#define ENABLE_NO 0
+#define ENABLE_YES 1
+#define ENABLE_LOCAL 2
+extern const struct option exec_options[];
+extern const size_t exec_options_count;
+
+struct exec_stats {
+    uint64_t connections, rejected_connections, commands, input_bytes, output_bytes;
+    uint64_t clients, clients_blocked, clients_gated, gated_bytes, parks_cold, client_closed_protocol;
+    uint64_t maxclients_seen, auth_failures, expired_seen, reads_gated;
+};
+
+struct exec_deps { /* all borrowed */
+    loop *loop;
+    keyspace *keyspace;
+    tier *tier;
+    options *options;
+    metrics *metrics;
+    rnd *rnd;
+    logger *log;
+    const struct exec_config *config;
+    const struct keyspace_config *keyspace_config;
+    const struct tier_config *tier_config;
+    const struct type_set *types;
+    const char *config_file; /* "" when there is none */
+    char run_id[41];
+};
+
+exec *exec_create(const struct exec_deps *deps);
+void exec_free(exec *x);
+const struct exec_deps *exec_deps(const exec *x);
+commands *exec_commands(exec *x);
+struct exec_stats *exec_stats(exec *x);
+
+/* A new connection (a listener's callback). Takes c. */
+void exec_accept(void *cookie, conn *c);
+/* Opening is done: commands are answered with data from now on (before: -LOADING). */
+void exec_set_loading(exec *x, bool loading);
+bool exec_loading(const exec *x);
+/* Hooks for keyspace and tier, with the exec as cookie. */
+extern const struct keyspace_hooks exec_keyspace_hooks; /* changed, changed_db only */
+void exec_durable(void *cookie);
+/* Stops answering and closes every client: gated replies are dropped. */
+void exec_close_clients(exec *x);
+
+/* SHUTDOWN: asks main to end; done by the hook that main set. */
+void exec_on_shutdown(exec *x, void (*fn)(void *cookie, bool save, bool now), void *cookie);
+void exec_request_shutdown(exec *x, bool save, bool now);
+uint64_t exec_start_time_ms(const exec *x);
+uint64_t exec_start_mono_us(const exec *x);
+
+/* ---- clients, for the CLIENT family and INFO -------------------------------------------------- */
+
+uint64_t client_id(const client *c);
+client *exec_client_by_id(exec *x, uint64_t id);
+void exec_each_client(exec *x, void (*each)(void *cookie, client *c), void *cookie);
+size_t exec_client_count(const exec *x);
+int client_proto(const client *c);
+void client_set_proto(client *c, int proto);
+const char *client_name(const client *c);
+void client_set_name(client *c, slice name);
+void client_set_lib(client *c, slice name, slice version); /* NULL .p: leave */
+const char *client_peer(const client *c);
+db *client_db(client *c);
+void client_select(client *c, db *d);
+bool client_authenticated(const client *c);
+void client_set_authenticated(client *c, bool yes);
+enum ack client_ack(const client *c);
+void client_set_ack(client *c, enum ack level);
+void client_set_no_evict(client *c, bool on);
+void client_set_no_touch(client *c, bool on);
+enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP };
+void client_set_reply(client *c, enum client_reply mode);
+void client_close_after_reply(client *c);
+void client_kill(client *c); /* closed at the end of the turn */
+/* Unblocks a parked client (CLIENT UNBLOCK): false when it is not blocked that way. */
+bool client_unblock(client *c, bool with_error);
+/* The line of CLIENT LIST, without the newline. */
+void client_describe(client *c, buf *out);
+void client_reset(client *c); /* RESET */
+/* CLIENT PAUSE: until wall ms; writes only, or all. */
+void exec_pause(exec *x, uint64_t until_ms, bool writes_only);
+void exec_unpause(exec *x);
+bool client_local(const client *c);
+
+/* ---- errors and slow log, for INFO and SLOWLOG --------------------------------------------------- */
+
+void exec_count_error(exec *x, slice message); /* by its first word */
+void exec_each_error(exec *x, void (*each)(void *cookie, const char *prefix, uint64_t count),
+                     void *cookie);
+void exec_reset_errors(exec *x);
+
+/* ---- transactions --------------------------------------------------------------------------------- */
+
+bool client_in_multi(const client *c);
+int cmd_multi(call *c);
+int cmd_exec(call *c);
+int cmd_discard(call *c);
+int cmd_watch(call *c);
+int cmd_unwatch(call *c);
+
+/* Runs one command for a module or a test, without a client's connection: replies go to out. */
+
+#endif
