@@ -12,6 +12,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#define RESP_LINE_MAX 65536 /* An inline request, or a line that announces a count. */
+/* The limits of a client that has yet to authenticate; they have error texts of their own. */
+#define RESP_UNAUTH_ARGS_MAX 10
+#define RESP_UNAUTH_BULK_MAX 16384
+
 struct resp_limits {
     uint64_t bulk_max;
     uint64_t args_max;
@@ -23,7 +28,7 @@ struct resp_parser { /* zero-initialise; resp_parser_deinit() */
     int64_t bulk_len;          /* -1: its header has not been read */
     size_t pos;                /* next byte to look at, from the request's first byte */
     size_t argc, argv_cap;
-    struct { size_t off, len; } *args; /* relative to the request's first byte */
+    slice *args;               /* until the request is whole, .p is an offset; see parse.c */
     buf inline_store;
     bool is_inline;
     char error[160];           /* "Protocol error: ..." after ERR_SYNTAX */
@@ -37,7 +42,11 @@ void resp_parser_deinit(struct resp_parser *p);
  * ERR_SYNTAX: p->error holds the text after "-ERR "; the connection is to be closed. */
 int resp_parse(struct resp_parser *p, slice in, const struct resp_limits *limits,
                size_t *used, slice **argv, size_t *argc);
-/* Bytes missing to finish the bulk being read, or 0 when not known. */
+/* Bytes missing to finish the bulk being read, or 0 when not known. A client announced that
+ * number: check it before it sizes anything. */
 size_t resp_want(const struct resp_parser *p, slice in);
+/* Gives back what an unusually large request left behind (for clients that idle). Between
+ * requests only; argv of the last one is then gone. */
+void resp_parser_trim(struct resp_parser *p);
 
 #endif
