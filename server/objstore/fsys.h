@@ -15,12 +15,14 @@ struct fsys {
     long (*pread)(fsys *f, int fd, void *p, size_t n, uint64_t offset);
     int (*fsync)(fsys *f, int fd);       /* of a file, or of a folder opened read-only */
     int (*close)(fsys *f, int fd);
-    int64_t (*size)(fsys *f, int fd);
+    int64_t (*size)(fsys *f, int fd);    /* -EISDIR for a folder */
     int (*link)(fsys *f, const char *from, const char *to);
     int (*rename)(fsys *f, const char *from, const char *to);
     int (*unlink)(fsys *f, const char *path);
     int (*mkdir)(fsys *f, const char *path, int mode);
-    /* Names in a folder, without . and .., in any order; stops when each() is not 0. */
+    int (*rmdir)(fsys *f, const char *path); /* -ENOTEMPTY when it is not empty */
+    /* Names in a folder, without . and .., in any order; a folder's name ends in a slash.
+     * Stops when each() is not 0. */
     int (*list)(fsys *f, const char *path, int (*each)(void *cookie, const char *name),
                 void *cookie);
 };
