@@ -45,6 +45,9 @@ struct exec_deps { /* all borrowed */
 };
 
 exec *exec_create(const struct exec_deps *deps);
+/* Adds the end-of-turn hook that sends replies: call it after tier_create(), so that the batch is
+ * sealed before replies are looked at. */
+void exec_attach_flush(exec *x);
 void exec_free(exec *x);
 const struct exec_deps *exec_deps(const exec *x);
 commands *exec_commands(exec *x);
@@ -117,6 +120,5 @@ int cmd_discard(call *c);
 int cmd_watch(call *c);
 int cmd_unwatch(call *c);
 
-/* Runs one command for a module or a test, without a client's connection: replies go to out. */
 
 #endif

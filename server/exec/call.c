@@ -1,0 +1,332 @@
+/* call.c -- what handlers use: arguments, replies, keys, effects, parking. */
+#include "exec/call.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "exec/exec_internal.h"
+#include "resp/write.h"
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+size_t call_argc(const call *c) { return c->argc; }
+slice call_arg(const call *c, size_t i) {
+    assert(i < c->argc);
+    return c->argv[i];
+}
+const slice *call_argv(const call *c) { return c->argv; }
+bool call_arg_is(const call *c, size_t i, const char *word) {
+    return i < c->argc && slice_is(c->argv[i], word);
+}
+const struct command *call_command(const call *c) { return c->cmd; }
+exec *call_exec(const call *c) { return c->exec; }
+client *call_client(const call *c) { return c->client; }
+db *call_db(const call *c) { return c->client->db; }
+int call_proto(const call *c) { return c->client->proto; }
+bool call_in_multi(const call *c) { return c->in_multi; }
+int64_t call_now_ms(const call *c) { return c->now_ms; }
+rnd *call_rnd(const call *c) { return c->exec->deps.rnd; }
+keyspace *call_keyspace(const call *c) { return c->exec->deps.keyspace; }
+tier *call_tier(const call *c) { return c->exec->deps.tier; }
+
+bool call_int_in(call *c, size_t i, int64_t min, int64_t max, int64_t *out, const char *error) {
+    int64_t v;
+    if (i < c->argc && num_parse_ll(c->argv[i], &v) && v >= min && v <= max) {
+        *out = v;
+        return true;
+    }
+    reply_error(c, error != NULL ? error : "ERR value is not an integer or out of range");
+    return false;
+}
+
+bool call_int(call *c, size_t i, int64_t *out) {
+    return call_int_in(c, i, INT64_MIN, INT64_MAX, out, NULL);
+}
+
+bool call_double(call *c, size_t i, double *out) {
+    if (i < c->argc && num_parse_double(c->argv[i], out)) return true;
+    reply_error(c, "ERR value is not a valid float");
+    return false;
+}
+
+/* ---- replies ----------------------------------------------------------------------------------- */
+
+buf *call_out(call *c) { return c->out; }
+int reply_ok(call *c) {
+    buf_append(c->out, "+OK\r\n", 5);
+    return OK;
+}
+int reply_status(call *c, const char *text) {
+    resp_status(c->out, text);
+    return OK;
+}
+int reply_error(call *c, const char *text) {
+    resp_error(c->out, text);
+    c->errored = true;
+    exec_count_error(c->exec, slice_str(text));
+    return OK;
+}
+int reply_errorf(call *c, const char *fmt, ...) {
+    char text[1024]; /* What a client sent is quoted at most in part. */
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return reply_error(c, text);
+}
+int reply_int(call *c, int64_t v) {
+    resp_int(c->out, v);
+    return OK;
+}
+int reply_bool(call *c, bool v) {
+    resp_bool(c->out, call_proto(c), v);
+    return OK;
+}
+int reply_bulk(call *c, slice s) {
+    resp_bulk(c->out, s);
+    return OK;
+}
+int reply_bulk_str(call *c, const char *s) {
+    resp_bulk_str(c->out, s);
+    return OK;
+}
+int reply_bulk_int(call *c, int64_t v) {
+    resp_bulk_int(c->out, v);
+    return OK;
+}
+int reply_null(call *c) {
+    resp_null(c->out, call_proto(c));
+    return OK;
+}
+int reply_null_array(call *c) {
+    resp_null_array(c->out, call_proto(c));
+    return OK;
+}
+int reply_double(call *c, double v) {
+    resp_double(c->out, call_proto(c), v);
+    return OK;
+}
+int reply_array(call *c, size_t n) {
+    resp_array(c->out, n);
+    return OK;
+}
+int reply_map(call *c, size_t pairs) {
+    resp_map(c->out, call_proto(c), pairs);
+    return OK;
+}
+int reply_set(call *c, size_t n) {
+    resp_set(c->out, call_proto(c), n);
+    return OK;
+}
+int reply_empty_array(call *c) { return reply_array(c, 0); }
+int reply_verbatim(call *c, const char *ext, slice s) {
+    resp_verbatim(c->out, call_proto(c), ext, s);
+    return OK;
+}
+int reply_wrongtype(call *c) {
+    return reply_error(c, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+int reply_syntax(call *c) { return reply_error(c, "ERR syntax error"); }
+int reply_arity(call *c) {
+    return reply_errorf(c, "ERR wrong number of arguments for '%s' command",
+                        commands_full_name(c->exec->commands, c->cmd));
+}
+int reply_unknown_subcommand(call *c) {
+    char name[64];
+    size_t n = c->argv[0].n < sizeof(name) - 1 ? c->argv[0].n : sizeof(name) - 1;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t b = c->argv[0].p[i];
+        name[i] = (char)(b >= 'a' && b <= 'z' ? b - 32 : b);
+    }
+    name[n] = '\0';
+    slice sub = c->argv[1];
+    return reply_errorf(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                        (int)(sub.n < 128 ? sub.n : 128), (const char *)sub.p, name);
+}
+int reply_help(call *c, const char *const *lines) {
+    size_t n = 0;
+    while (lines[n] != NULL) n++;
+    char head[128];
+    slice name = c->argv[0];
+    snprintf(head, sizeof(head), "%.*s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+             (int)(name.n < 32 ? name.n : 32), (const char *)name.p);
+    for (char *p = head; *p != ' ' && *p != '\0'; p++) {
+        if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
+    }
+    reply_array(c, n + 3);
+    resp_status(c->out, head);
+    for (size_t i = 0; i < n; i++) resp_status(c->out, lines[i]);
+    resp_status(c->out, "HELP");
+    resp_status(c->out, "    Print this help.");
+    return OK;
+}
+
+/* The elements are written after the place where the head will be, then moved: at most 24 bytes of
+ * head, and one memmove of what follows. */
+size_t reply_deferred(call *c) { return c->out->n; }
+
+static void insert_head(call *c, size_t mark, const buf *head) {
+    size_t tail = c->out->n - mark;
+    buf_reserve(c->out, head->n);
+    memmove(c->out->p + mark + head->n, c->out->p + mark, tail);
+    memcpy(c->out->p + mark, head->p, head->n);
+    c->out->n += head->n;
+}
+void reply_deferred_array(call *c, size_t mark, size_t n) {
+    buf head = BUF_INIT;
+    resp_array(&head, n);
+    insert_head(c, mark, &head);
+    buf_free(&head);
+}
+void reply_deferred_map(call *c, size_t mark, size_t pairs) {
+    buf head = BUF_INIT;
+    resp_map(&head, call_proto(c), pairs);
+    insert_head(c, mark, &head);
+    buf_free(&head);
+}
+void reply_deferred_set(call *c, size_t mark, size_t n) {
+    buf head = BUF_INIT;
+    resp_set(&head, call_proto(c), n);
+    insert_head(c, mark, &head);
+    buf_free(&head);
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------- */
+
+static void note_gate(call *c, uint64_t hash) {
+    if (c->client->ack == ACK_MEMORY) return;
+    uint64_t lsn = tier_key_lsn(c->exec->deps.tier, hash);
+    if (lsn > c->gate) c->gate = lsn;
+    uint64_t whole = tier_db_lsn(c->exec->deps.tier, c->client->db);
+    if (whole > c->gate) c->gate = whole;
+}
+
+static int lookup(call *c, db *d, slice key, unsigned flags, struct entry *out) {
+    if (c->client->no_touch) flags &= ~KS_TOUCH;
+    int rc = keyspace_get(c->exec->deps.keyspace, d, key, flags, out);
+    if (rc == OK || rc == ERR_NOTFOUND) note_gate(c, out->hash);
+    return rc;
+}
+
+int call_read(call *c, slice key, struct entry *out) {
+    return lookup(c, c->client->db, key, KS_TOUCH | KS_COUNT, out);
+}
+int call_peek(call *c, slice key, struct entry *out) {
+    return lookup(c, c->client->db, key, 0, out);
+}
+int call_write_db(call *c, db *d, slice key, struct entry *out) {
+    int rc = lookup(c, d, key, KS_TOUCH | KS_EXPIRED, out);
+    if (rc != OK || !out->expired) return rc;
+    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = key};
+    rc = call_effect(c, &e);
+    if (rc != OK) return rc;
+    keyspace_stats(c->exec->deps.keyspace)->expired_keys++;
+    call_notify(c, 'x', "expired", key);
+    return ERR_NOTFOUND;
+}
+int call_write(call *c, slice key, struct entry *out) {
+    return call_write_db(c, c->client->db, key, out);
+}
+int call_read_type(call *c, slice key, uint8_t type, struct entry *out) {
+    int rc = call_read(c, key, out);
+    return rc == OK && out->value.type != type ? ERR_TYPE : rc;
+}
+int call_write_type(call *c, slice key, uint8_t type, struct entry *out) {
+    int rc = call_write(c, key, out);
+    return rc == OK && out->value.type != type ? ERR_TYPE : rc;
+}
+
+/* ---- effects -------------------------------------------------------------------------------------- */
+
+int call_effect(call *c, effect *e) { return tier_effect(c->exec->deps.tier, e); }
+
+int call_set_string(call *c, slice key, slice value, int64_t expire_ms) {
+    uint8_t tmp[8];
+    slice args[2] = {value, effect_expiry(tmp, expire_ms)};
+    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_SET, .db = db_id(c->client->db), .key = key,
+                .args = args, .argc = 2};
+    return call_effect(c, &e);
+}
+int call_del(call *c, slice key) {
+    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(c->client->db), .key = key};
+    return call_effect(c, &e);
+}
+int call_expire(call *c, slice key, int64_t expire_ms) {
+    uint8_t tmp[8];
+    slice args[1] = {effect_expiry(tmp, expire_ms)};
+    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_EXPIRE, .db = db_id(c->client->db), .key = key,
+                .args = args, .argc = 1};
+    return call_effect(c, &e);
+}
+int call_value(call *c, uint8_t type, uint8_t op, slice key, const slice *args, size_t argc) {
+    effect e = {.target = EFFECT_VALUE, .type = type, .op = op, .db = db_id(c->client->db),
+                .key = key, .args = args, .argc = argc};
+    return call_effect(c, &e);
+}
+void call_notify(call *c, char event_class, const char *event, slice key) {
+    (void)c; /* Nobody can listen before pub/sub is there. */
+    (void)event_class;
+    (void)event;
+    (void)key;
+}
+
+/* ---- longer work ------------------------------------------------------------------------------------ */
+
+void *call_state(call *c) { return c->state; }
+void call_set_state(call *c, void *state, void (*free_fn)(void *state)) {
+    if (c->state != NULL && c->state != state && c->state_free != NULL) c->state_free(c->state);
+    c->state = state;
+    c->state_free = free_fn;
+}
+bool call_may_park(const call *c) { return !c->in_multi; }
+void *call_cookie(const call *c) { return c->cookie; }
+
+parked *call_park(call *c, command_fn *fn, void *cookie, void (*canceled)(void *cookie)) {
+    assert(call_may_park(c) && c->client->parked == NULL);
+    parked *p = mem_calloc(1, sizeof(*p));
+    p->client = c->client;
+    p->fn = fn;
+    p->cookie = cookie;
+    p->canceled = canceled;
+    c->client->parked = p;
+    return p;
+}
+
+static void resume_now(void *arg) {
+    parked *p = arg;
+    client *c = p->client;
+    if (c == NULL) { /* The client went away between the resume and now. */
+        mem_free(p);
+        return;
+    }
+    assert(c->parked == p && c->state == CLIENT_PARKED);
+    c->parked = NULL;
+    c->exec->stats.clients_blocked--;
+    c->call.resume_fn = p->fn;
+    c->call.cookie = p->cookie;
+    mem_free(p);
+    dispatch__again(c);
+}
+
+void parked_resume(parked *p) {
+    if (p->resuming) return;
+    p->resuming = true;
+    loop *l = p->client->exec->deps.loop;
+    if (p->timeout != NULL) loop_timer_cancel(l, p->timeout);
+    p->timeout = NULL;
+    loop_post(l, resume_now, p);
+}
+
+static void park_timeout(void *arg) {
+    parked *p = arg;
+    p->timeout = NULL;
+    parked_resume(p);
+}
+
+void parked_timeout(parked *p, uint64_t ms) {
+    assert(p->timeout == NULL);
+    p->timeout = loop_timer(p->client->exec->deps.loop, ms * 1000, park_timeout, p);
+}

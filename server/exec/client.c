@@ -1,0 +1,320 @@
+/* client.c -- a connection's buffers: requests in, replies out behind durability gates.
+ *
+ * Invariants
+ *  1. Bytes leave in the order of the requests; no byte from a closed gate's offset on leaves before
+ *     the gate's LSN is durable at the client's level.
+ *  2. Gates stand in rising order of offset and of LSN: a reply behind a higher one needs none.
+ *  3. The query buffer does not move while a request of the batch has not ended. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "exec/exec_internal.h"
+#include "resp/write.h"
+
+static void client_ready(void *cookie, unsigned ready);
+
+client *client__create(exec *x, conn *link) {
+    client *c = mem_calloc(1, sizeof(*c));
+    c->id = ++x->next_client_id;
+    c->exec = x;
+    c->conn = link;
+    c->db = keyspace_db(x->deps.keyspace, 0);
+    c->proto = 2;
+    c->ack = (enum ack)x->deps.tier_config->ack;
+    c->authenticated = x->deps.config->requirepass[0] == '\0';
+    c->created_us = c->active_us = x->now_us;
+    list_init(&c->out_link);
+    list_init(&c->wait_link);
+    list_init(&c->gated_link);
+    list_init(&c->watch_head);
+    list_push_back(&x->clients, &c->link);
+    x->stats.clients++;
+    if (x->stats.clients > x->stats.maxclients_seen) x->stats.maxclients_seen = x->stats.clients;
+    link->ready = client_ready;
+    link->cookie = c;
+    client__interest(c);
+    return c;
+}
+
+void client__close(client *c) {
+    if (c->dead) return;
+    if (c->call_active && c->call.txn != NULL && !c->exec->stopped) {
+        /* A transaction that has begun is finished, whoever has gone. */
+        if (c->conn != NULL) c->conn->ops->close(c->conn);
+        c->conn = NULL;
+        return;
+    }
+    c->dead = true;
+    dispatch__cancel(c);
+    list_remove(&c->link);
+    list_push_back(&c->exec->dead, &c->link);
+    list_remove(&c->out_link);
+    list_remove(&c->gated_link);
+    if (c->conn != NULL) {
+        c->conn->ops->close(c->conn);
+        c->conn = NULL;
+    }
+}
+
+static void client_free(client *c) {
+    multi__discard(c);
+    multi__unwatch_all(c);
+    resp_parser_deinit(&c->parser);
+    buf_free(&c->query);
+    buf_free(&c->out);
+    mem_free(c->args);
+    mem_free(c->gates);
+    mem_free(c->name);
+    mem_free(c->lib_name);
+    mem_free(c->lib_ver);
+    list_remove(&c->link);
+    assert(c->exec->stats.clients > 0);
+    c->exec->stats.clients--;
+    mem_free(c);
+}
+
+/* Clients are freed here only, at the end of a turn, so that no handler meets a freed one. */
+bool client__free_dead(exec *x) {
+    for (list *n = x->dead.next; n != &x->dead;) {
+        client *c = LIST_ENTRY(n, client, link);
+        n = n->next;
+        if (!c->in_process) client_free(c);
+    }
+    return !list_empty(&x->dead);
+}
+
+/* ---- output ----------------------------------------------------------------------------------- */
+
+void client__queue_out(client *c) {
+    if (!c->dead && list_empty(&c->out_link)) list_push_back(&c->exec->out_pending, &c->out_link);
+}
+
+uint64_t client__gate_lsn(const client *c) {
+    if (c->gates_n == 0) return 0;
+    return c->gates[(c->gates_head + c->gates_n - 1) % GATES_MAX].lsn;
+}
+
+void client__add_gate(client *c, uint64_t from, uint64_t lsn) {
+    if (lsn <= client__gate_lsn(c)) return; /* Behind a higher gate already. */
+    if (c->gates == NULL) c->gates = mem_alloc(GATES_MAX * sizeof(*c->gates));
+    if (c->gates_n == GATES_MAX) { /* Later than needed is safe. */
+        c->gates[(c->gates_head + GATES_MAX - 1) % GATES_MAX].lsn = lsn;
+        return;
+    }
+    assert(c->gates_n == 0 ||
+           c->gates[(c->gates_head + c->gates_n - 1) % GATES_MAX].from <= from);
+    c->gates[(c->gates_head + c->gates_n) % GATES_MAX] = (struct gate){from, lsn};
+    c->gates_n++;
+    if (list_empty(&c->gated_link)) list_push_back(&c->exec->gated, &c->gated_link);
+}
+
+/* Opens what is durable; returns how many bytes of out may have left. */
+static size_t open_gates(client *c) {
+    uint64_t durable = tier_durable(c->exec->deps.tier, c->ack);
+    while (c->gates_n > 0 && c->gates[c->gates_head].lsn <= durable) {
+        c->gates_head = (c->gates_head + 1) % GATES_MAX;
+        c->gates_n--;
+    }
+    if (c->gates_n == 0) {
+        list_remove(&c->gated_link);
+        return c->out.n;
+    }
+    assert(c->gates[c->gates_head].from >= c->out_base);
+    return (size_t)(c->gates[c->gates_head].from - c->out_base);
+}
+
+static void out_consumed(client *c) {
+    if (c->out_sent < c->out.n) {
+        if (c->out_sent < OUT_KEEP_BYTES) return;
+        buf_consume(&c->out, c->out_sent);
+        c->out_base += c->out_sent;
+    } else {
+        c->out_base += c->out.n;
+        c->out.n = 0;
+        if (c->out.cap > OUT_KEEP_BYTES) buf_free(&c->out);
+    }
+    c->out_sent = 0;
+}
+
+void client__flush(client *c) {
+    if (c->dead || c->conn == NULL) return;
+    size_t limit = c->gates_n > 0 ? open_gates(c) : c->out.n;
+    while (c->out_sent < limit) {
+        struct iovec v = {c->out.p + c->out_sent, limit - c->out_sent};
+        long n = c->conn->ops->writev(c->conn, &v, 1);
+        if (n == ERR_AGAIN) {
+            c->write_wanted = true;
+            client__interest(c);
+            return;
+        }
+        if (n <= 0) {
+            client__close(c);
+            return;
+        }
+        c->out_sent += (size_t)n;
+        c->exec->stats.output_bytes += (uint64_t)n;
+    }
+    out_consumed(c);
+    c->write_wanted = false;
+    client__interest(c);
+    if (c->close_after && c->out.n == 0) client__close(c);
+}
+
+/* ---- input ------------------------------------------------------------------------------------ */
+
+static size_t gated_bytes(const client *c) {
+    return c->gates_n == 0 ? 0 : c->out.n - c->out_sent;
+}
+
+/* Reads while nothing waits and not too much is held; writes while the socket is full. */
+void client__interest(client *c) {
+    if (c->dead || c->conn == NULL) return;
+    bool reading = (c->state == CLIENT_READY && gated_bytes(c) <= GATED_PAUSE_BYTES) ||
+                   c->close_after;
+    unsigned mask = (reading ? LOOP_READ : 0u) | (c->write_wanted ? LOOP_WRITE : 0u);
+    if (mask == c->interest) return;
+    c->interest = mask;
+    c->conn->ops->interest(c->conn, mask);
+}
+
+/* Reads once; false when there is nothing more now. */
+static bool read_more(client *c) {
+    exec *x = c->exec;
+    size_t want = QUERY_READ_BYTES;
+    size_t missing = resp_want(&c->parser, slice_make(c->query.p + c->query_pos,
+                                                      c->query.n - c->query_pos));
+    if (missing > want) want = missing;
+    if (c->query.n + want > (size_t)x->deps.config->query_buffer_limit + QUERY_READ_BYTES) {
+        log_line(x->deps.log, LOG_WARNING, "Closing client that reached max query buffer length");
+        client__close(c);
+        return false;
+    }
+    if (buf_try_reserve(&c->query, want) != OK) {
+        client__close(c);
+        return false;
+    }
+    size_t room = c->query.cap - c->query.n;
+    long n = c->conn->ops->read(c->conn, c->query.p + c->query.n, room);
+    if (n == ERR_AGAIN) return false;
+    if (n <= 0) {
+        client__close(c);
+        return false;
+    }
+    c->query.n += (size_t)n;
+    x->stats.input_bytes += (uint64_t)n;
+    c->active_us = x->now_us;
+    return (size_t)n == room;
+}
+
+static void batch_add(client *c, const slice *argv, size_t argc) {
+    if (c->args_n + argc > c->args_cap) {
+        size_t cap = c->args_cap == 0 ? 64 : c->args_cap;
+        while (cap < c->args_n + argc) cap *= 2;
+        c->args = mem_realloc(c->args, cap * sizeof(*c->args));
+        c->args_cap = cap;
+    }
+    memcpy(c->args + c->args_n, argv, argc * sizeof(*argv));
+    c->batch[c->batch_n++] = (struct request){c->args_n, argc};
+    c->args_n += argc;
+}
+
+/* Parses what the query buffer holds, up to BATCH_MAX requests. */
+static void batch_parse(client *c) {
+    struct resp_limits limits = {(uint64_t)c->exec->ks_config->types.proto_max_bulk_len, INT32_MAX};
+    if (!c->authenticated) {
+        limits.args_max = 10;
+        limits.bulk_max = 16384;
+    }
+    c->batch_n = c->batch_next = c->args_n = 0;
+    while (c->batch_n < BATCH_MAX && c->query_pos < c->query.n) {
+        slice in = slice_make(c->query.p + c->query_pos, c->query.n - c->query_pos), *argv;
+        size_t used, argc;
+        int rc = resp_parse(&c->parser, in, &limits, &used, &argv, &argc);
+        if (rc == ERR_AGAIN) break;
+        if (rc != OK) {
+            c->bad_protocol = true;
+            break;
+        }
+        c->query_pos += used;
+        if (argc > 0) batch_add(c, argv, argc);
+        /* Inline words lie in the parser's store, which the next request reuses. AUTH changes the
+         * limits for what follows. */
+        if (c->parser.is_inline || !c->authenticated) break;
+    }
+}
+
+static void prefetch_batch(client *c) {
+    if (c->batch_n < 2) return;
+    for (size_t i = 0; i < c->batch_n; i++) {
+        if (c->batch[i].argc > 1) keyspace_prefetch(c->db, c->args[c->batch[i].first + 1]);
+    }
+}
+
+static void protocol_error(client *c) {
+    buf line = BUF_INIT;
+    buf_printf(&line, "ERR %s", c->parser.error);
+    resp_error_slice(&c->out, slice_of(&line));
+    buf_free(&line);
+    c->exec->stats.client_closed_protocol++;
+    c->close_after = true;
+    client__queue_out(c);
+}
+
+static void query_consumed(client *c) {
+    if (c->query_pos == 0) return;
+    if (c->query_pos == c->query.n) {
+        c->query.n = 0;
+        if (c->query.cap > QUERY_KEEP_BYTES) buf_free(&c->query);
+    } else {
+        buf_consume(&c->query, c->query_pos);
+    }
+    c->query_pos = 0;
+}
+
+/* Runs requests until the buffer is empty or one has to wait. */
+void client__process(client *c) {
+    if (c->in_process) return; /* A resumed call ended inside its own processing. */
+    c->in_process = true;
+    while (!c->dead && !c->close_after && c->state == CLIENT_READY) {
+        if (c->batch_next == c->batch_n) {
+            if (c->bad_protocol) {
+                protocol_error(c);
+                break;
+            }
+            batch_parse(c);
+            if (c->batch_n == 0) {
+                if (c->bad_protocol) continue;
+                break;
+            }
+            prefetch_batch(c);
+        }
+        struct request *r = &c->batch[c->batch_next];
+        if (dispatch__request(c, c->args + r->first, r->argc)) c->batch_next++;
+    }
+    if (!c->dead && c->batch_next == c->batch_n) query_consumed(c);
+    c->in_process = false;
+    if (c->out.n > c->out_sent) client__queue_out(c);
+    else if (c->close_after) client__queue_out(c);
+}
+
+static void client_ready(void *cookie, unsigned ready) {
+    client *c = cookie;
+    exec__refresh_time(c->exec);
+    if ((ready & LOOP_WRITE) != 0) client__flush(c);
+    if (c->dead || (ready & LOOP_READ) == 0) return;
+    if (c->close_after) { /* What still comes is thrown away until the reply has left. */
+        char sink[4096];
+        long n = c->conn->ops->read(c->conn, sink, sizeof(sink));
+        if (n <= 0 && n != ERR_AGAIN) client__close(c);
+        return;
+    }
+    client__interest(c);
+    if ((c->interest & LOOP_READ) == 0) return;
+    for (int i = 0; i < READS_PER_EVENT && !c->dead && c->state == CLIENT_READY; i++) {
+        bool more = read_more(c);
+        if (c->dead) return;
+        client__process(c);
+        if (!more) break;
+    }
+}

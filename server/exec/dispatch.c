@@ -1,0 +1,429 @@
+/* dispatch.c -- one request from its name to its reply.
+ *
+ *   find -> may it run (arity, auth, loading, transaction, pause, lock, ownership, memory)
+ *        -> run inside a transaction of the tier -> gate the reply
+ *
+ * A handler that answers ERR_COLD has changed nothing: its client waits for the pages and the
+ * handler runs again from the start. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "exec/exec_internal.h"
+#include "resp/write.h"
+
+#define ROOM_CHECK_EVERY 32  /* Commands between two looks at the memory in use. */
+
+static void wait_done(void *cookie, int rc);
+
+/* One reading of the monotonic clock a command; the wall clock follows once a millisecond. */
+void exec__refresh_time(exec *x) {
+    clock_source *clock = loop_clock(x->deps.loop);
+    x->now_us = clock_mono_us(clock);
+    if (x->wall_ms == 0 || x->now_us - x->wall_read_us >= 500) {
+        x->wall_ms = (int64_t)clock_wall_ms(clock);
+        x->wall_read_us = x->now_us;
+    }
+}
+
+/* ---- may it run ------------------------------------------------------------------------------- */
+
+static void reply_unknown(struct call *c) {
+    buf line = BUF_INIT;
+    slice name = c->argv[0];
+    buf_printf(&line, "ERR unknown command '%.*s', with args beginning with: ",
+               (int)(name.n < 128 ? name.n : 128), (const char *)name.p);
+    for (size_t i = 1; i < c->argc && line.n < 256; i++) {
+        size_t room = 128 + 128 - line.n;
+        size_t n = c->argv[i].n < room ? c->argv[i].n : room;
+        buf_printf(&line, "'%.*s' ", (int)n, (const char *)c->argv[i].p);
+    }
+    buf_u8(&line, 0);
+    reply_error(c, (char *)line.p);
+    buf_free(&line);
+}
+
+/* Finds the row, a subcommand's when there are some; NULL after an error reply. */
+static const struct command *find_command(struct call *c) {
+    const struct command *cmd = commands_find(c->exec->commands, c->argv[0]);
+    if (cmd == NULL) {
+        reply_unknown(c);
+        return NULL;
+    }
+    c->cmd = cmd;
+    if (cmd->subcommands == NULL || c->argc < 2) return cmd;
+    const struct command *sub = commands_find_sub(cmd, c->argv[1]);
+    if (sub != NULL) return sub;
+    if (cmd->fn != NULL) return cmd; /* A container that runs itself. */
+    reply_unknown_subcommand(c);
+    return NULL;
+}
+
+static bool arity_ok(const struct command *cmd, size_t argc) {
+    return cmd->arity >= 0 ? argc == (size_t)cmd->arity : argc >= (size_t)-cmd->arity;
+}
+
+/* EXEC needs whatever its queued commands need. */
+static unsigned effective_flags(const struct call *c) {
+    return c->cmd->flags | (c->cmd->fn == cmd_exec ? c->client->queue_flags : 0u);
+}
+
+static bool enabled(const struct call *c, int setting) {
+    return setting == ENABLE_YES || (setting == ENABLE_LOCAL && client_local(c->client));
+}
+
+/* An error text, or NULL: it may run. */
+static const char *refusal(struct call *c) {
+    exec *x = c->exec;
+    client *cl = c->client;
+    unsigned flags = effective_flags(c);
+    const char *why = NULL;
+    if (!cl->authenticated && (flags & CMD_NO_AUTH) == 0) return "NOAUTH Authentication required.";
+    if ((flags & CMD_PROTECTED) != 0) {
+        bool debug = slice_is(c->argv[0], "debug");
+        int setting = debug ? x->deps.config->enable_debug_command
+                            : x->deps.config->enable_module_command;
+        if (!enabled(c, setting)) {
+            return debug ? "ERR DEBUG command not allowed. If the enable-debug-command option is set "
+                           "to \"local\", you can run it from a local connection, otherwise you need "
+                           "to set this option in the configuration file, and then restart the "
+                           "server."
+                         : "ERR MODULE command not allowed. If the enable-module-command option is "
+                           "set to \"local\", you can run it from a local connection, otherwise you "
+                           "need to set this option in the configuration file, and then restart the "
+                           "server.";
+        }
+    }
+    if (x->loading && (flags & CMD_LOADING) == 0) {
+        return "LOADING Redis is loading the dataset in memory";
+    }
+    if ((flags & CMD_WRITE) != 0 && tier_admit(x->deps.tier, &why) != OK) return why;
+    if ((flags & CMD_READONLY) != 0 && tier_read_ok(x->deps.tier) != OK) {
+        return "READONLY the store has another owner";
+    }
+    return NULL;
+}
+
+/* Memory for a command that may need it: OK, ERR_LIMIT (refuse), ERR_AGAIN (wait). */
+static int room_for(struct call *c) {
+    exec *x = c->exec;
+    if ((effective_flags(c) & CMD_DENYOOM) == 0 || x->ks_config->maxmemory == 0) return OK;
+    if (x->room_rc != OK || x->room_countdown-- == 0) {
+        x->room_countdown = ROOM_CHECK_EVERY;
+        exec__make_room(x);
+    }
+    return x->room_rc;
+}
+
+/* The wait list that the request belongs on now, or NULL: it may run. */
+static list *must_wait(struct call *c, enum client_state *state) {
+    exec *x = c->exec;
+    unsigned flags = effective_flags(c);
+    if (x->locked_by != NULL && x->locked_by != c->client &&
+        (c->db == x->locked_db || (flags & (CMD_WRITE | CMD_WHOLE_DB)) != 0)) {
+        *state = CLIENT_WAIT_LOCK;
+        return &x->lock_waiters;
+    }
+    if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms < x->pause_until_ms &&
+        ((flags & CMD_WRITE) != 0 || !x->pause_writes_only) &&
+        c->cmd->group != GROUP_CONNECTION) {
+        *state = CLIENT_WAIT_PAUSE;
+        return &x->pause_waiters;
+    }
+    return NULL;
+}
+
+static void enter_wait(client *c, list *waiters, enum client_state state) {
+    c->state = state;
+    list_push_back(waiters, &c->wait_link);
+    client__interest(c);
+}
+
+/* ---- running ---------------------------------------------------------------------------------- */
+
+static void standard_error(struct call *c, int rc) {
+    switch (rc) {
+    case ERR_TYPE: reply_wrongtype(c); return;
+    case ERR_CORRUPT: reply_error(c, "IOERR stored data is damaged, see the server's log"); return;
+    case ERR_NOTFOUND: reply_error(c, "ERR no such key"); return;
+    case ERR_FENCED: reply_error(c, "READONLY the store has another owner"); return;
+    case ERR_LIMIT: reply_error(c, "ERR over a limit"); return;
+    default: reply_errorf(c, "IOERR the store could not be read: %s", err_text(rc)); return;
+    }
+}
+
+/* Runs the handler once; makes the standard reply for an error. OK, ERR_COLD or ERR_AGAIN. */
+int dispatch__run(struct call *c) {
+    size_t mark = c->out->n;
+    int rc = c->resume_fn != NULL ? c->resume_fn(c) : c->cmd->fn(c);
+    if (rc == OK) {
+        assert(c->out->n > mark || c->client->close_after || c->client->dead);
+        return OK;
+    }
+    if (rc == ERR_COLD || rc == ERR_AGAIN) {
+        c->out->n = mark;
+        return rc;
+    }
+    c->out->n = mark;
+    standard_error(c, rc);
+    return OK;
+}
+
+static void account(struct call *c) {
+    exec *x = c->exec;
+    struct command_stats *s = commands_stats(x->commands, c->cmd);
+    uint64_t before = c->start_us;
+    exec__refresh_time(x);
+    s->calls++;
+    s->usec += x->now_us > before ? x->now_us - before : 0;
+    if (c->errored) s->failed++;
+    x->stats.commands++;
+    c->client->total_commands++;
+}
+
+static void call_end_state(struct call *c) {
+    if (c->state != NULL && c->state_free != NULL) c->state_free(c->state);
+    c->state = NULL;
+    c->state_free = NULL;
+}
+
+/* The reply of a finished call: suppressed, or gated. */
+static void finish_reply(client *c, size_t mark, uint64_t gate) {
+    bool muted = c->reply_mode != CLIENT_REPLY_ON;
+    if (c->reply_mode == CLIENT_REPLY_SKIP) {
+        if (c->reply_skip_next) c->reply_skip_next = false; /* CLIENT REPLY SKIP itself. */
+        else c->reply_mode = CLIENT_REPLY_ON;
+    }
+    if (muted) {
+        c->out.n = mark;
+        return;
+    }
+    if (gate > tier_durable(c->exec->deps.tier, c->ack)) {
+        client__add_gate(c, c->out_base + mark, gate);
+        c->exec->stats.reads_gated++;
+    }
+}
+
+static bool start_page_wait(client *c) {
+    keyspace *ks = c->exec->deps.keyspace;
+    assert(keyspace_wanted(ks) > 0);
+    c->exec->stats.parks_cold++;
+    c->state = CLIENT_WAIT_PAGES;
+    c->wait = keyspace_wait(ks, wait_done, c);
+    client__interest(c);
+    return false;
+}
+
+static void release_wait(client *c) {
+    if (c->held_wait != NULL) keyspace_wait_end(c->exec->deps.keyspace, c->held_wait);
+    c->held_wait = NULL;
+}
+
+/* Runs c->call inside a transaction. True: it has ended. */
+static bool run_call(client *c) {
+    struct call *k = &c->call;
+    exec *x = c->exec;
+    tier *t = x->deps.tier;
+    size_t mark = c->out.n;
+    keyspace_want_reset(x->deps.keyspace);
+    if (k->txn != NULL) {
+        tier_txn_resume(t, k->txn);
+        k->txn = NULL;
+    } else {
+        tier_txn_begin(t);
+    }
+    k->now_ms = tier_now_ms(t);
+    int rc = dispatch__run(k);
+    if (rc == ERR_COLD && k->keep_txn) {
+        k->txn = tier_txn_suspend(t);
+        x->locked_by = c;
+        x->locked_db = c->db;
+    } else {
+        uint64_t lsn = tier_txn_end(t);
+        if (lsn > k->gate) k->gate = lsn;
+        if (x->locked_by == c) dispatch__unlock(x);
+    }
+    release_wait(c);
+    if (rc == ERR_COLD) return start_page_wait(c);
+    if (rc == ERR_AGAIN) {
+        assert(c->parked != NULL);
+        c->state = CLIENT_PARKED;
+        x->stats.clients_blocked++;
+        client__interest(c);
+        return false;
+    }
+    if ((k->cmd->flags & CMD_WHOLE_DB) != 0) {
+        uint64_t whole = tier_db_lsn(t, c->db);
+        if (whole > k->gate) k->gate = whole;
+    }
+    finish_reply(c, mark, k->gate);
+    account(k);
+    call_end_state(k);
+    c->call_active = false;
+    return true;
+}
+
+/* Who waits for the lock goes on at the end of the turn, so that wakes do not nest. */
+void dispatch__unlock(exec *x) {
+    x->locked_by = NULL;
+    x->locked_db = NULL;
+}
+
+static bool reject(struct call *k, const char *why) {
+    client *c = k->client;
+    size_t mark = c->out.n;
+    if (why != NULL) reply_error(k, why);
+    if (k->cmd != NULL) commands_stats(c->exec->commands, k->cmd)->rejected++;
+    if (c->multi) c->multi_dirty = true;
+    finish_reply(c, mark, 0);
+    c->call_active = false;
+    return true;
+}
+
+/* Everything between a found command and its run; again from here after a wait. */
+static bool admit_and_run(client *c) {
+    struct call *k = &c->call;
+    enum client_state state;
+    list *waiters = must_wait(k, &state);
+    if (waiters != NULL) {
+        enter_wait(c, waiters, state);
+        return false;
+    }
+    const char *why = refusal(k);
+    if (why != NULL) return reject(k, why);
+    int room = room_for(k);
+    if (room == ERR_LIMIT) {
+        return reject(k, "OOM command not allowed when used memory > 'maxmemory'.");
+    }
+    if (room == ERR_AGAIN) {
+        enter_wait(c, &c->exec->room_waiters, CLIENT_WAIT_ROOM);
+        return false;
+    }
+    return run_call(c);
+}
+
+static bool queue_in_multi(struct call *k) {
+    client *c = k->client;
+    size_t mark = c->out.n;
+    const char *why = refusal(k);
+    if (why == NULL && (k->cmd->flags & CMD_NO_MULTI) != 0) {
+        why = "ERR Command not allowed inside a transaction";
+    }
+    if (why != NULL) return reject(k, why);
+    multi__queue(c, k->cmd, k->argv, k->argc);
+    resp_status(&c->out, "QUEUED");
+    finish_reply(c, mark, 0);
+    c->call_active = false;
+    return true;
+}
+
+bool dispatch__request(client *c, const slice *argv, size_t argc) {
+    exec *x = c->exec;
+    struct call *k = &c->call;
+    assert(!c->call_active);
+    *k = (struct k){.exec = x, .client = c, .argv = argv, .argc = argc, .db = c->db,
+                          .out = &c->out, .proto = c->proto, .start_us = x->now_us,
+                          .now_ms = x->wall_ms};
+    c->call_active = true;
+    const struct command *cmd = find_command(k);
+    if (cmd == NULL) {
+        k->cmd = NULL;
+        return reject(k, NULL);
+    }
+    k->cmd = cmd;
+    c->last_cmd = cmd;
+    if (!arity_ok(cmd, argc)) {
+        reply_arity(k);
+        return reject(k, NULL);
+    }
+    if (c->multi && (cmd->flags & CMD_NOT_QUEUED) == 0) return queue_in_multi(k);
+    return admit_and_run(c);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------- */
+
+/* The wait is over: goes on with the request, then with the rest of the batch. */
+bool dispatch__again(client *c) {
+    assert(c->call_active);
+    enum client_state was = c->state;
+    c->state = CLIENT_READY;
+    exec__refresh_time(c->exec);
+    bool ended;
+    if (c->wait_rc != OK) {
+        size_t mark = c->out.n;
+        int rc = c->wait_rc;
+        c->wait_rc = OK;
+        release_wait(c);
+        if (c->call.txn != NULL) { /* EXEC answers it for the command that met it, and goes on. */
+            c->call.fault = rc;
+            ended = run_call(c);
+        } else {
+            standard_error(&c->call, rc);
+            finish_reply(c, mark, 0);
+            call_end_state(&c->call);
+            c->call_active = false;
+            ended = true;
+        }
+    } else {
+        c->call.db = c->db;
+        ended = was == CLIENT_WAIT_PAGES || was == CLIENT_PARKED ? run_call(c) : admit_and_run(c);
+    }
+    if (!ended) return false;
+    if (c->conn == NULL) { /* It went away while its transaction was being finished. */
+        client__close(c);
+        return true;
+    }
+    if (c->batch_next < c->batch_n) c->batch_next++;
+    client__interest(c);
+    client__process(c);
+    return true;
+}
+
+static void wait_done(void *cookie, int rc) {
+    client *c = cookie;
+    assert(c->state == CLIENT_WAIT_PAGES && c->wait != NULL);
+    c->held_wait = c->wait;
+    c->wait = NULL;
+    c->wait_rc = rc;
+    dispatch__again(c);
+}
+
+/* Wakes all of a list, in order; who still has to wait joins it again at the end. */
+void exec__wake(exec *x, list *waiters) {
+    (void)x;
+    list now;
+    list_init(&now);
+    while (!list_empty(waiters)) {
+        list *n = waiters->next;
+        list_remove(n);
+        list_push_back(&now, n);
+    }
+    while (!list_empty(&now)) {
+        client *c = LIST_ENTRY(now.next, client, wait_link);
+        list_remove(&c->wait_link);
+        dispatch__again(c);
+    }
+}
+
+void dispatch__cancel(client *c) {
+    exec *x = c->exec;
+    list_remove(&c->wait_link);
+    if (c->wait != NULL) keyspace_wait_end(x->deps.keyspace, c->wait);
+    c->wait = NULL;
+    release_wait(c);
+    if (c->parked != NULL) {
+        parked *p = c->parked;
+        c->parked = NULL;
+        if (p->timeout != NULL) loop_timer_cancel(x->deps.loop, p->timeout);
+        p->timeout = NULL;
+        x->stats.clients_blocked--;
+        if (p->canceled != NULL) p->canceled(p->cookie);
+        if (!p->resuming) mem_free(p);
+        else p->client = NULL;
+    }
+    assert(!c->call_active || c->call.txn == NULL); /* client__close() waits for its end. */
+    if (c->call_active) call_end_state(&c->call);
+    c->call_active = false;
+    if (x->locked_by == c) dispatch__unlock(x);
+    c->state = CLIENT_READY;
+}

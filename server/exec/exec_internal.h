@@ -1,0 +1,196 @@
+/* exec_internal.h -- what the files of exec share: clients, calls, the exec itself.
+ *
+ * A client's life: conn -> query buffer -> a batch of parsed requests -> calls, in order -> output
+ * buffer behind gates -> conn. While a request waits (for a page, for room, for a time), the batch
+ * stands still and nothing is read: its arguments stay slices of the query buffer. */
+#ifndef COVE_EXEC_EXEC_INTERNAL_H
+#define COVE_EXEC_EXEC_INTERNAL_H
+
+#include "base/list.h"
+#include "exec/exec.h"
+#include "resp/parse.h"
+
+#define BATCH_MAX 64            /* Requests parsed before the first runs: enough to hide misses. */
+#define GATES_MAX 1024          /* Closed gates of one client; further ones merge into the last. */
+#define QUERY_READ_BYTES 16384  /* One read; more when a large argument is on its way. */
+#define QUERY_KEEP_BYTES 32768  /* A larger query buffer is freed when it is empty. */
+#define OUT_KEEP_BYTES 65536
+#define GATED_PAUSE_BYTES ((size_t)64 << 20) /* Held output above which a client is not read. */
+#define READS_PER_EVENT 16      /* So that one busy client does not starve the others. */
+#define ERROR_PREFIXES_MAX 128
+
+struct request {
+    size_t first, argc; /* in client.args */
+};
+
+struct gate { /* bytes of the output stream from `from` on wait for `lsn` */
+    uint64_t from, lsn;
+};
+
+enum client_state {
+    CLIENT_READY,
+    CLIENT_WAIT_PAGES,  /* ks_wait under way */
+    CLIENT_WAIT_ROOM,   /* in exec.room_waiters */
+    CLIENT_WAIT_LOCK,   /* in exec.lock_waiters */
+    CLIENT_WAIT_PAUSE,  /* in exec.pause_waiters */
+    CLIENT_PARKED       /* call_park() */
+};
+
+struct parked {
+    client *client;
+    command_fn *fn;
+    void *cookie;
+    void (*canceled)(void *cookie);
+    timer *timeout;
+    bool resuming;
+};
+
+struct call {
+    exec *exec;
+    client *client;
+    const struct command *cmd;
+    const slice *argv;
+    size_t argc;
+    db *db;
+    buf *out;
+    int proto;
+    bool in_multi, errored, unlogged;
+    uint64_t gate;            /* the highest LSN that the reply must wait for */
+    int64_t now_ms;
+    void *state;
+    void (*state_free)(void *state);
+    void *cookie;             /* of a resumed call */
+    command_fn *resume_fn;    /* what a resumed call runs in place of its row's handler */
+    int fault;                /* EXEC: the page that a command waited for cannot be read */
+    bool keep_txn;            /* leave the transaction open across ERR_COLD */
+    tier_txn *txn;
+    uint64_t start_us;
+};
+
+struct queued { /* one command inside MULTI; owns its arguments */
+    const struct command *cmd;
+    slice *argv;
+    size_t argc;
+    uint8_t *bytes;
+};
+
+struct client {
+    list link, out_link, wait_link, gated_link, watch_head;
+    uint64_t id;
+    exec *exec;
+    conn *conn;
+    db *db;
+    enum client_state state;
+    int proto;
+    enum ack ack;
+    bool authenticated, closing, close_after, no_evict, no_touch, dead, in_process, in_out_list;
+    bool write_wanted, reply_skip_next;
+    unsigned interest;
+    enum client_reply reply_mode;
+    char *name, *lib_name, *lib_ver;
+    uint64_t created_us, active_us;
+    uint64_t total_commands;
+    const struct command *last_cmd;
+
+    buf query;
+    size_t query_pos;         /* of the first byte that is not in the batch */
+    struct resp_parser parser;
+    slice *args;
+    size_t args_n, args_cap;
+    struct request batch[BATCH_MAX];
+    size_t batch_n, batch_next;
+    bool bad_protocol;        /* the batch is followed by parser.error */
+
+    buf out;
+    uint64_t out_base;        /* stream offset of out.p[0] */
+    size_t out_sent;          /* bytes of out already written */
+    struct gate *gates;       /* ring of GATES_MAX, made when first needed */
+    size_t gates_head, gates_n;
+
+    bool multi, multi_dirty;  /* multi_dirty: an error while queueing */
+    bool watch_dirty;
+    struct queued *queue;
+    size_t queue_n, queue_cap;
+    size_t queue_bytes;
+    unsigned queue_flags;     /* of all queued commands */
+
+    struct call call;         /* the request being run, or waiting */
+    bool call_active;
+    ks_wait *wait, *held_wait;/* fetching; fetched, pinned until the command has run again */
+    struct parked *parked;
+    int wait_rc;
+};
+
+struct watched_key {
+    list by_client, by_hash;
+    client *client;
+    uint64_t db_id, hash;
+    slice key; /* owned */
+    bool expired_at_watch;
+};
+
+struct error_count {
+    char prefix[48];
+    uint64_t count;
+};
+
+#define WATCH_SLOTS 4096
+
+struct exec {
+    struct exec_deps deps;
+    commands *commands;
+    struct exec_stats stats;
+    struct keyspace_config *ks_config;
+    list clients, out_pending, gated, room_waiters, lock_waiters, pause_waiters, dead;
+    uint64_t next_client_id;
+    bool loading, stopped;
+    uint64_t start_wall_ms, start_mono_us;
+    uint64_t now_us;          /* monotonic, read after each command */
+    int64_t wall_ms;
+    uint64_t wall_read_us;
+    client *locked_by;        /* a suspended transaction's client */
+    db *locked_db;
+    uint64_t pause_until_ms;
+    bool pause_writes_only;
+    timer *cron, *room_timer;
+    list watch_slots[WATCH_SLOTS];
+    size_t watched;
+    struct error_count errors[ERROR_PREFIXES_MAX];
+    size_t errors_n;
+    void (*shutdown)(void *cookie, bool save, bool now);
+    void *shutdown_cookie;
+    int room_rc;
+    unsigned room_countdown;
+};
+
+/* client.c */
+client *client__create(exec *x, conn *c);
+void client__process(client *c);
+void client__flush(client *c);               /* writes what the gates let through */
+void client__queue_out(client *c);           /* flush at the end of the turn */
+void client__add_gate(client *c, uint64_t from, uint64_t lsn);
+void client__close(client *c);               /* at the end of the turn */
+void client__interest(client *c);
+bool client__free_dead(exec *x);
+uint64_t client__gate_lsn(const client *c);
+
+/* dispatch.c */
+/* Runs request i of the batch (or goes on with the waiting one). True: it has ended, go on with the
+ * next; false: it waits. */
+bool dispatch__request(client *c, const slice *argv, size_t argc);
+bool dispatch__again(client *c);             /* after a wait */
+void dispatch__cancel(client *c);            /* the client goes away while it waits */
+int dispatch__run(struct call *c);           /* the handler, and the standard reply for an error */
+void dispatch__unlock(exec *x);
+void exec__refresh_time(exec *x);
+void exec__wake(exec *x, list *waiters);
+void exec__make_room(exec *x);
+
+/* multi.c */
+void multi__queue(client *c, const struct command *cmd, const slice *argv, size_t argc);
+void multi__discard(client *c);
+void multi__unwatch_all(client *c);
+void multi__touched(exec *x, db *d, slice key);
+void multi__touched_db(exec *x, db *d);
+
+#endif
