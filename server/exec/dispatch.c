@@ -321,7 +321,7 @@ bool dispatch__request(client *c, const slice *argv, size_t argc) {
     exec *x = c->exec;
     struct call *k = &c->call;
     assert(!c->call_active);
-    *k = (struct k){.exec = x, .client = c, .argv = argv, .argc = argc, .db = c->db,
+    *k = (struct call){.exec = x, .client = c, .argv = argv, .argc = argc, .db = c->db,
                           .out = &c->out, .proto = c->proto, .start_us = x->now_us,
                           .now_ms = x->wall_ms};
     c->call_active = true;

@@ -191,7 +191,7 @@ static void exec_state_free(void *p) {
 
 static void run_queued_start(call *outer, struct exec_state *s) {
     struct queued *q = &s->queue[s->next];
-    s->inner = (struct k){.exec = outer->exec, .client = outer->client, .cmd = q->cmd,
+    s->inner = (struct call){.exec = outer->exec, .client = outer->client, .cmd = q->cmd,
                              .argv = q->argv, .argc = q->argc, .out = &s->replies,
                              .in_multi = true, .now_ms = outer->now_ms,
                              .start_us = outer->exec->now_us};
