@@ -25,6 +25,8 @@ void tpage_init(uint8_t *p, size_t n); /* an empty page over n bytes */
 int tpage_check(slice page);           /* deep; OK or ERR_CORRUPT */
 size_t tpage_count(const uint8_t *p);  /* live entries */
 size_t tpage_used(const uint8_t *p);   /* bytes in use: header, buckets, live entries */
+/* At most what an entry takes: the room that a rebuild has to leave for it. */
+size_t tpage_entry_bytes(size_t key_bytes, size_t val_bytes);
 
 /* Offset of the entry or TPAGE_NONE. */
 uint32_t tpage_find(const uint8_t *p, uint64_t hash, slice key);
@@ -52,6 +54,12 @@ typedef uint64_t tpage_hash_fn(void *cookie, slice key);
 void tpage_rebuild(const uint8_t *p, size_t room, tpage_hash_fn *hash, void *cookie,
                    int side /* -1 all, else the value of bit `bit` counted from the top */,
                    unsigned bit, bool clean, buf *out);
+
+/* The bytes that a rebuild with the marks kept and this room makes: at most PAGE_BYTES_MAX, or it may
+ * not be asked for. O(entries). */
+size_t tpage_rebuilt_bytes(const uint8_t *p, size_t room);
+/* After tpage_check(): is every entry found by its hash? */
+int tpage_check_hashes(const uint8_t *p, tpage_hash_fn *hash, void *cookie);
 
 /* Changes since the base: the changed entries and the removed keys. Appends to out. */
 void tpage_delta(const uint8_t *p, buf *out);
