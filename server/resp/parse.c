@@ -65,7 +65,7 @@ static int resp_fail(struct resp_parser *p, const char *text) {
     return ERR_SYNTAX;
 }
 
-/* Adds an argument at `offset`. The number of arguments is the client's choice. */
+/* The number of arguments is the client's choice, and so this may fail. */
 static int args_grow(struct resp_parser *p) {
     size_t cap = p->argv_cap == 0 ? ARGS_FIRST : p->argv_cap * 2;
     slice *args = mem_try_realloc(p->args, cap * sizeof(*args));
@@ -75,6 +75,7 @@ static int args_grow(struct resp_parser *p) {
     return OK;
 }
 
+/* An argument of n bytes, at `offset` from the request's (or the store's) first byte. */
 static inline int args_add(struct resp_parser *p, size_t offset, size_t n) {
     if (p->argc == p->argv_cap && args_grow(p) != OK) return ERR_NOMEM;
     p->args[p->argc++] = (slice){(const uint8_t *)(uintptr_t)offset, n};
@@ -188,7 +189,7 @@ static int line_number_slow(const uint8_t *q, const uint8_t *end, int64_t *v,
                             const uint8_t **next) {
     size_t left = (size_t)(end - q);
     size_t window = left > RESP_LINE_MAX + 1 ? RESP_LINE_MAX + 1 : left;
-    const uint8_t *cr = window == 0 ? NULL : memchr(q, '\r', window);
+    const uint8_t *cr = memchr(q, '\r', window);
     if (cr == NULL) return left > RESP_LINE_MAX ? ERR_LIMIT : ERR_AGAIN;
     if (end - cr < 2) return ERR_AGAIN;
     *next = cr + 2;
@@ -199,19 +200,18 @@ static int line_number_slow(const uint8_t *q, const uint8_t *end, int64_t *v,
 /* The same, for what nearly all lines are: one to nine digits, there as a whole. */
 static inline int line_number(const uint8_t *q, const uint8_t *end, int64_t *v,
                               const uint8_t **next) {
-    const uint8_t *d = q + 1;
-    if (end - q >= 12) { /* Sigil, nine digits, CR, LF: no bound to check within. */
-        uint32_t n = 0;
-        unsigned digit;
-        while ((digit = (unsigned)*d - '0') <= 9 && d - q <= 9) {
-            n = n * 10 + digit;
-            d++;
-        }
-        if (d > q + 1 && *d == '\r' && (q[1] != '0' || d == q + 2)) {
-            *v = n;
-            *next = d + 2;
-            return OK;
-        }
+    if (q == end) return ERR_AGAIN;
+    const uint8_t *d = q + 1, *digits_end = end - q > 10 ? q + 10 : end;
+    uint32_t n = 0;
+    unsigned digit;
+    while (d < digits_end && (digit = (unsigned)*d - '0') <= 9) {
+        n = n * 10 + digit;
+        d++;
+    }
+    if (end - d >= 2 && *d == '\r' && d > q + 1 && (q[1] != '0' || d == q + 2)) {
+        *v = n;
+        *next = d + 2;
+        return OK;
     }
     return line_number_slow(q, end, v, next);
 }
