@@ -97,12 +97,17 @@ static bool before_sleep(void *cookie) {
     bool busy = false;
     if (!x->loading && x->ks_config->maxmemory != 0) exec__make_room(x);
     if (!list_empty(&x->room_waiters)) {
-        if (x->room_rc != ERR_AGAIN) exec__wake(x, &x->room_waiters);
-        else if (x->room_timer == NULL) {
+        if (x->room_rc != ERR_AGAIN) {
+            exec__wake(x, &x->room_waiters);
+            busy = true; /* What they wrote is sealed in the next turn: do not sleep over it. */
+        } else if (x->room_timer == NULL) {
             x->room_timer = loop_timer(x->deps.loop, ROOM_RETRY_US, room_retry, x);
         }
     }
-    if (x->locked_by == NULL && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters);
+    if (x->locked_by == NULL && !list_empty(&x->lock_waiters)) {
+        exec__wake(x, &x->lock_waiters);
+        busy = true;
+    }
     busy |= keyspace_reap(x->deps.keyspace, REAP_BUDGET_US);
     return busy;
 }
@@ -170,11 +175,10 @@ exec *exec_create(const struct exec_deps *deps) {
     x->start_wall_ms = (uint64_t)x->wall_ms;
     x->start_mono_us = x->now_us;
     loop_before_sleep(deps->loop, before_sleep, x);
+    loop_before_sleep(deps->loop, flush_clients, x);
     x->cron = loop_timer(deps->loop, CRON_US, cron, x);
     return x;
 }
-
-void exec_attach_flush(exec *x) { loop_before_sleep(x->deps.loop, flush_clients, x); }
 
 void exec_free(exec *x) {
     if (x == NULL) return;

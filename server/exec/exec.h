@@ -44,10 +44,8 @@ struct exec_deps { /* all borrowed */
     char run_id[41];
 };
 
+/* After tier_create(): at the end of a turn the tier seals its batch before replies are looked at. */
 exec *exec_create(const struct exec_deps *deps);
-/* Adds the end-of-turn hook that sends replies: call it after tier_create(), so that the batch is
- * sealed before replies are looked at. */
-void exec_attach_flush(exec *x);
 void exec_free(exec *x);
 const struct exec_deps *exec_deps(const exec *x);
 commands *exec_commands(exec *x);

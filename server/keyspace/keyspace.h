@@ -77,6 +77,7 @@ struct keyspace_hooks { /* filled in by those above; const; any may be NULL */
 /* config, clock, rnd and log are borrowed. types: the built-in ones and the modules', borrowed. */
 keyspace *keyspace_create(const struct keyspace_config *config, const struct type_set *types,
                           clock_source *clock, rnd *r, logger *log);
+/* May be called by several: each non-NULL member replaces that hook, with its own cookie. */
 void keyspace_set_hooks(keyspace *ks, const struct keyspace_hooks *hooks, void *cookie);
 void keyspace_free(keyspace *ks);
 struct keyspace_stats *keyspace_stats(keyspace *ks);

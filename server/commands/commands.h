@@ -1,0 +1,25 @@
+/* commands.h -- the built-in commands: one table a family, gathered here. */
+#ifndef COVE_COMMANDS_COMMANDS_H
+#define COVE_COMMANDS_COMMANDS_H
+
+#include "base/option.h"
+#include "exec/exec.h"
+
+/* A family: rows at the end of its file. */
+struct command_family {
+    const struct command *rows;
+    size_t count;
+};
+extern const struct command_family family_connection, family_client, family_server, family_config,
+    family_info, family_introspection, family_debug, family_generic, family_expire, family_scan,
+    family_dump, family_string, family_hash, family_hash_more, family_transactions;
+
+void commands_add_rows(commands *t);
+void commands_add_all(exec *x);
+/* INFO's sections that exec and commands make: Server, Clients, Memory, Stats, CPU, Keyspace, ... */
+void commands_add_metrics(exec *x);
+
+/* Prints redis.conf.sample; 0. */
+int commands_print_sample(options *o);
+
+#endif

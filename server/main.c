@@ -1,0 +1,347 @@
+/* main.c -- wires the server together, starts it, ends it.
+ *
+ *   configure -> log, daemon, pid file -> loop, workers, store -> keyspace, tier, exec, modules
+ *             -> listen -> probe and open the store (clients see -LOADING) -> serve -> close      */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "boot.h"
+#include "commands/commands.h"
+#include "event/conn.h"
+#include "event/pool.h"
+#include "exec/exec.h"
+#include "module.h"
+#include "objstore/probe.h"
+
+#define WORKERS 2
+#define MODULES_MAX 32
+#define LISTENERS_MAX 18
+
+struct app {
+    struct process_config process;
+    struct exec_config exec_config;
+    struct keyspace_config ks_config;
+    struct tier_config tier_config;
+    void *compat;
+    options *options;
+    metrics *metrics;
+    struct type_set types;
+    logger *log;
+    rnd rnd, tier_rnd;
+    loop *loop;
+    pool *pool;
+    objstore *store;
+    keyspace *ks;
+    tier *tier;
+    exec *exec;
+    listener *listeners[LISTENERS_MAX];
+    int listeners_n;
+    void *module_state[MODULES_MAX];
+    int signal_fd, exit_status;
+    bool opened, closing;
+    char config_file[4096];
+};
+
+static void app_exit(struct app *a, int status) {
+    a->exit_status = status;
+    loop_stop(a->loop);
+}
+
+/* ---- ending -------------------------------------------------------------------------------------- */
+
+static void closed(void *cookie, int rc) {
+    struct app *a = cookie;
+    if (rc != OK) log_line(a->log, LOG_WARNING, "The store was not closed cleanly: %s", err_text(rc));
+    log_line(a->log, LOG_WARNING, "Cove is now ready to exit, bye bye...");
+    app_exit(a, 0);
+}
+
+static void shutdown_now(void *cookie, bool save, bool now) {
+    struct app *a = cookie;
+    (void)now;
+    if (a->closing) return;
+    a->closing = true;
+    boot_notify_supervisor("STOPPING=1\n");
+    for (int i = 0; i < a->listeners_n; i++) listener_close(a->listeners[i]);
+    a->listeners_n = 0;
+    log_line(a->log, LOG_WARNING, "User requested shutdown...");
+    if (!a->opened) {
+        app_exit(a, 0);
+        return;
+    }
+    tier_close(a->tier, save, closed, a);
+}
+
+static void fatal(void *cookie, int status, const char *why) {
+    struct app *a = cookie;
+    log_line(a->log, LOG_WARNING, "%s", why);
+    exec_close_clients(a->exec);
+    app_exit(a, status);
+}
+
+static void got_signal(void *cookie, int fd, unsigned ready) {
+    struct app *a = cookie;
+    struct signalfd_siginfo info;
+    (void)ready;
+    if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) return;
+    if (info.ssi_signo == SIGHUP) return;
+    log_line(a->log, LOG_WARNING, "Received SIG%s scheduling shutdown...",
+             info.ssi_signo == SIGINT ? "INT" : "TERM");
+    if (a->closing && info.ssi_signo == SIGINT) {
+        log_line(a->log, LOG_WARNING, "You insist... exiting now.");
+        app_exit(a, 1);
+        return;
+    }
+    shutdown_now(a, true, false);
+}
+
+/* ---- opening --------------------------------------------------------------------------------------- */
+
+static void opened(void *cookie, int rc, const char *why) {
+    struct app *a = cookie;
+    if (rc != OK) {
+        log_line(a->log, LOG_WARNING, "The store %s cannot be opened: %s",
+                 a->store->ops->describe(a->store), why);
+        app_exit(a, rc == ERR_FENCED ? 3 : 1);
+        return;
+    }
+    a->opened = true;
+    exec_set_loading(a->exec, false);
+    log_line(a->log, LOG_NOTICE, "The store is %s", a->store->ops->describe(a->store));
+    log_line(a->log, LOG_NOTICE, "Ready to accept connections");
+    boot_notify_supervisor("STATUS=Ready to accept connections\nREADY=1\n");
+}
+
+static void probed(void *cookie, int rc, const char *why) {
+    struct app *a = cookie;
+    if (rc != OK) {
+        opened(a, rc, why);
+        return;
+    }
+    tier_open(a->tier, opened, a);
+}
+
+static int listen_tcp(struct app *a) {
+    char *list = mem_strdup(a->exec_config.bind), *save = NULL;
+    int tried = 0, rc = OK;
+    for (char *w = strtok_r(list, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
+        bool optional = w[0] == '-';
+        const char *host = strcmp(w + optional, "::*") == 0 ? "::" : w + optional;
+        if (a->listeners_n == LISTENERS_MAX) break;
+        tried++;
+        int got = listener_tcp(a->loop, host, (int)a->exec_config.port,
+                               (int)a->exec_config.tcp_backlog, exec_accept, a->exec,
+                               &a->listeners[a->listeners_n]);
+        if (got == OK) {
+            a->listeners_n++;
+            continue;
+        }
+        if (optional && got != ERR_EXISTS) continue;
+        log_line(a->log, LOG_WARNING, "Could not create server TCP listening socket %s:%lld: %s", host,
+                 (long long)a->exec_config.port, got == ERR_EXISTS ? "the port is taken" : strerror(errno));
+        rc = got;
+        break;
+    }
+    mem_free(list);
+    if (rc == OK && tried > 0 && a->listeners_n == 0) rc = ERR_IO;
+    if (rc != OK) log_line(a->log, LOG_WARNING, "Failed listening on port %lld (TCP), aborting.",
+                           (long long)a->exec_config.port);
+    return rc;
+}
+
+static int listen_all(struct app *a) {
+    int rc = a->exec_config.port != 0 ? listen_tcp(a) : OK;
+    if (rc != OK || a->exec_config.unixsocket[0] == '\0') return rc;
+    rc = listener_unix(a->loop, a->exec_config.unixsocket, (int)a->exec_config.unixsocketperm,
+                       (int)a->exec_config.tcp_backlog, exec_accept, a->exec,
+                       &a->listeners[a->listeners_n]);
+    if (rc == OK) a->listeners_n++;
+    else log_line(a->log, LOG_WARNING, "Failed opening Unix socket: bind: %s", strerror(errno));
+    return rc;
+}
+
+/* ---- building --------------------------------------------------------------------------------------- */
+
+/* Loglevel may change while running; what belongs to a folder alone needs no hook. */
+static int process_changed(void *cookie, const struct option *row, const char **why) {
+    struct app *a = cookie;
+    if (strcmp(row->name, "loglevel") == 0) {
+        logger_set_level(a->log, (enum log_level)a->process.loglevel);
+    } else if (strcmp(row->name, "dir") == 0 && chdir(a->process.dir) != 0) {
+        *why = strerror(errno);
+        return ERR_IO;
+    }
+    return OK;
+}
+
+static void add_options(struct app *a) {
+    a->options = options_create();
+    a->metrics = metrics_create();
+    a->compat = compat_config_create();
+    options_add(a->options, process_options, process_options_count, &a->process, process_changed, a);
+    options_add(a->options, exec_options, exec_options_count, &a->exec_config, NULL, NULL);
+    options_add(a->options, keyspace_options, keyspace_options_count, &a->ks_config, NULL, NULL);
+    options_add(a->options, tier_options, tier_options_count, &a->tier_config, NULL, NULL);
+    options_add(a->options, compat_options, compat_options_count, a->compat, NULL, NULL);
+    type_add(&a->types, &type_string);
+    type_add(&a->types, &type_hash);
+    for (int i = 0; cove_modules[i] != NULL; i++) {
+        const module *m = cove_modules[i];
+        if (m->setup != NULL) a->module_state[i] = m->setup(a->options, a->metrics);
+        for (size_t t = 0; m->types != NULL && m->types[t] != NULL; t++) type_add(&a->types, m->types[t]);
+    }
+}
+
+static int check_config(struct app *a) {
+    if (a->tier_config.ack == ACK_DISK && a->tier_config.cache_dir[0] == '\0') {
+        log_line(a->log, LOG_WARNING, "ack disk needs a local log: set cache-dir to a folder on a disk");
+        return ERR_SYNTAX;
+    }
+    return OK;
+}
+
+static int build(struct app *a) {
+    char why[256] = "";
+    int rc = rnd_seed_os(&a->rnd);
+    if (rc != OK) return rc;
+    rnd_seed(&a->tier_rnd, rnd_u64(&a->rnd));
+    if ((rc = loop_create(clock_real(), &a->loop)) != OK) return rc;
+    if ((rc = pool_create(a->loop, WORKERS, &a->pool)) != OK) return rc;
+    rc = boot_store(a->loop, &a->tier_config, &a->tier_rnd, a->log, &a->store, why);
+    if (rc != OK) {
+        log_line(a->log, LOG_WARNING, "%s", why[0] != '\0' ? why : err_text(rc));
+        return rc;
+    }
+    a->ks = keyspace_create(&a->ks_config, &a->types, clock_real(), &a->rnd, a->log);
+    return OK;
+}
+
+static void tier_durable_hook(void *cookie) {
+    struct app *a = cookie;
+    if (a->exec != NULL) exec_durable(a->exec);
+}
+static void tier_fatal_hook(void *cookie, int status, const char *why) { fatal(cookie, status, why); }
+
+static int build_upper(struct app *a) {
+    static const struct tier_hooks hooks = {.durable = tier_durable_hook, .fatal = tier_fatal_hook};
+    struct exec_deps d = {.loop = a->loop, .keyspace = a->ks, .options = a->options,
+                          .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
+                          .config = &a->exec_config, .keyspace_config = &a->ks_config,
+                          .tier_config = &a->tier_config, .types = &a->types,
+                          .config_file = a->config_file};
+    for (int i = 0; i < 40; i++) d.run_id[i] = "0123456789abcdef"[rnd_below(&a->rnd, 16)];
+    int rc = tier_create(a->loop, a->pool, a->store, a->ks, &a->tier_config, &a->tier_rnd, a->log,
+                         &hooks, a, &a->tier);
+    if (rc != OK) return rc;
+    d.tier = a->tier;
+    a->exec = exec_create(&d);
+    keyspace_set_hooks(a->ks, &exec_keyspace_hooks, a->exec);
+    exec_on_shutdown(a->exec, shutdown_now, a);
+    commands_add_all(a->exec);
+    for (int i = 0; cove_modules[i] != NULL; i++) {
+        commands_add(exec_commands(a->exec), cove_modules[i]->commands, cove_modules[i]->commands_count);
+    }
+    commands_add_metrics(a->exec);
+    metrics_add(a->metrics, keyspace_metrics, keyspace_metrics_count, keyspace_stats(a->ks));
+    metrics_add(a->metrics, tier_metrics, tier_metrics_count, a->tier);
+    return OK;
+}
+
+static int watch_signals(struct app *a) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return ERR_IO;
+    signal(SIGPIPE, SIG_IGN);
+    a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return a->signal_fd < 0 ? ERR_IO : OK;
+}
+
+static void teardown(struct app *a) {
+    if (a->loop != NULL && a->signal_fd >= 0) loop_unwatch(a->loop, a->signal_fd);
+    for (int i = 0; i < a->listeners_n; i++) listener_close(a->listeners[i]);
+    if (a->process.pidfile != NULL && a->process.pidfile[0] != '\0') unlink(a->process.pidfile);
+    if (a->exec_config.unixsocket != NULL && a->exec_config.unixsocket[0] != '\0') {
+        unlink(a->exec_config.unixsocket);
+    }
+}
+
+static int start(struct app *a) {
+    int rc;
+    if (chdir(a->process.dir) != 0) {
+        fprintf(stderr, "Can't chdir to '%s': %s\n", a->process.dir, strerror(errno));
+        return ERR_IO;
+    }
+    if (a->process.daemonize && boot_daemonize() != OK) return ERR_IO;
+    if ((rc = logger_create(a->process.logfile, (enum log_level)a->process.loglevel, clock_real(),
+                            &a->log)) != OK) {
+        fprintf(stderr, "Can't open the log file '%s'\n", a->process.logfile);
+        return rc;
+    }
+    log_line(a->log, LOG_NOTICE, "Cove %s (speaks Redis %s) starting, PID: %d, port: %lld", COVE_VERSION,
+             REDIS_VERSION, (int)getpid(), (long long)a->exec_config.port);
+    if ((rc = watch_signals(a)) != OK || (rc = check_config(a)) != OK || (rc = build(a)) != OK ||
+        (rc = build_upper(a)) != OK) return rc;
+    if ((rc = loop_watch(a->loop, a->signal_fd, LOOP_READ, got_signal, a)) != OK) return rc;
+    if ((rc = listen_all(a)) != OK) return rc;
+    if (a->process.pidfile[0] == '\0' && a->process.daemonize) {
+        mem_free(a->process.pidfile);
+        a->process.pidfile = mem_strdup("/var/run/redis.pid");
+    }
+    if (a->process.pidfile[0] != '\0' && boot_write_pidfile(a->process.pidfile) != OK) {
+        log_line(a->log, LOG_WARNING, "Failed to write PID file %s: %s", a->process.pidfile, strerror(errno));
+    }
+    objstore_probe(a->store, &a->tier_rnd, probed, a);
+    return OK;
+}
+
+/* The command table against itself: what the style tests run. */
+static int self_check(void) {
+    char why[256] = "";
+    commands *t = commands_create();
+    commands_add_rows(t);
+    for (int i = 0; cove_modules[i] != NULL; i++) {
+        commands_add(t, cove_modules[i]->commands, cove_modules[i]->commands_count);
+    }
+    int rc = commands_check(t, why);
+    printf("%zu commands: %s\n", commands_count(t), rc == OK ? "ok" : why);
+    commands_free(t);
+    return rc == OK ? 0 : 1;
+}
+
+static void usage(void) {
+    puts("Usage: cove-server [/path/to/redis.conf] [--option value ...]\n"
+         "       cove-server --version | --help | --sample-config | --self-check\n"
+         "Options are those of Redis 7.0 and Cove's own, see redis.conf.sample.");
+}
+
+int main(int argc, char **argv) {
+    struct app *a = mem_calloc(1, sizeof(*a));
+    a->signal_fd = -1;
+    add_options(a);
+    if (argc == 2 && (strcmp(argv[1], "-v") == 0 || strcmp(argv[1], "--version") == 0)) {
+        printf("Cove server v=%s redis=%s\n", COVE_VERSION, REDIS_VERSION);
+        return 0;
+    }
+    if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
+        usage();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--sample-config") == 0) return commands_print_sample(a->options);
+    if (argc == 2 && strcmp(argv[1], "--self-check") == 0) return self_check();
+    if (boot_configure(a->options, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
+    if (start(a) != OK) {
+        teardown(a);
+        return 1;
+    }
+    loop_run(a->loop);
+    teardown(a);
+    return a->exit_status;
+}
