@@ -41,8 +41,8 @@ all: build
 build: $(B)/cove-server
 libs: $(ALL_LIBS)
 
-$(B)/cove-server: $(B)/server/main.o $(ALL_LIBS)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+$(B)/cove-server: $(patsubst %.c,$(B)/%.o,$(wildcard server/*.c)) $(ALL_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
 
 define layer_rule
 $(call lib_of,$(1)): $$(patsubst %.c,$(B)/%.o,$$(wildcard server/$(1)/*.c))
