@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # run.sh -- runs each fuzz target named, FUZZ_SECONDS each, first over its seeds.
 #
-# Seeds are tests/fuzz/corpus/<name>/ (written by tests/fuzz/seeds.py or found earlier; a
-# finding belongs there once it is fixed). What a run discovers is kept in build/fuzz/found/
-# so that the next goes on from it; inputs that fail are left in build/fuzz/failed/.
+# Seeds are in tests/fuzz/corpus/<name>/; a finding belongs there once it is fixed. What a run
+# discovers is kept in build/fuzz/found/ so that the next goes on from it; inputs that fail are left in build/fuzz/failed/.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-10}
