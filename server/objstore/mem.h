@@ -17,16 +17,18 @@ struct mem_faults { /* probabilities 0..1; times in us */
 typedef struct mem_world mem_world;
 
 mem_world *mem_world_create(uint64_t seed);
-void mem_world_free(mem_world *w);
+void mem_world_free(mem_world *w); /* After its handles, before their loops. */
 void mem_world_set_faults(mem_world *w, const struct mem_faults *f);
-/* Requests whose effect is still to come keep coming after the handle is freed. */
+/* objstore_free() answers what is still out with ERR_CANCELED. Requests whose effect is still
+ * to come keep coming after the handle is freed. */
 objstore *objstore_mem_create(mem_world *w, loop *l);
 /* For checkers: the bytes of an object now, or an empty slice with found = false. */
 slice mem_world_peek(mem_world *w, const char *name, bool *found);
 size_t mem_world_count(mem_world *w, const char *prefix);
 /* Damage: replaces one byte of a stored object; ERR_NOTFOUND. */
 int mem_world_flip(mem_world *w, const char *name, size_t offset);
-/* Pause a handle: nothing it sent takes effect until it is resumed (a stopped process). */
+/* Pause a handle: nothing it sent takes effect until it is resumed (a stopped process),
+ * and no answer is delivered. */
 void objstore_mem_pause(objstore *s, bool paused);
 
 #endif
