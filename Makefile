@@ -3,7 +3,9 @@
 #   make run     install what is missing, build, start on 127.0.0.1:6379 over ./data
 #   make test    install what tests need, run every test, end with "N passed, N failed"
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 OPT ?= -O2
 B ?= build
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
@@ -77,6 +79,13 @@ $(B)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $(B)/tests/test.o $(foreach l,$(belo
 	$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $$@ $$< $(B)/tests/test.o -Wl,--start-group $(foreach l,$(below_$(1)),$(call lib_of,$(l))) -Wl,--end-group $(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
+# Those of a module, tests/unit/<module>/<name>_test.c, link it and the whole server.
+define module_unit_rule
+$(B)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $(B)/tests/test.o $(ALL_LIBS)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $$@ $$< $(B)/tests/test.o -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+endef
+$(foreach m,$(MODULES),$(eval $(call module_unit_rule,$(m))))
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/*_test.c))
 
 # Tests of more than one layer: tests/<kind>/<name>.c links everything but main.c.
@@ -121,7 +130,7 @@ sim: $(call tests_of,sim)
 	@COVE_SEED=$(SEED) COVE_ROUNDS=$(ROUNDS) tests/run.sh -- $^
 torture: $(call tests_of,torture)
 	@tests/run.sh -- $^
-test-style: libs
+test-style: libs $(OBJ_TOP)
 	@B=$(B) tests/run.sh -- $(sort $(wildcard tests/style/*.py))
 test-tcl: build
 	@tclsh tcl-tests/run.tcl --server $(B)/cove-server $(TCL_ARGS)

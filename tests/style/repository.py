@@ -39,12 +39,13 @@ for path in tap.files("tests/unit", ends=(".c",)):
     if len(parts) != 4 or not path.endswith("_test.c"):
         strays.append("%s is not tests/unit/<layer>/<name>_test.c" % path)
         continue
-    mirrored = "server/%s/%s" % (parts[2], parts[3][:-len("_test.c")])
+    top = "server" if os.path.isdir("server/" + parts[2]) else "modules"
+    mirrored = "%s/%s/%s" % (top, parts[2], parts[3][:-len("_test.c")])
     head = " ".join(tap.read(path)[:1500].replace("*", " ").split())
     if not (os.path.exists(mirrored + ".c") or os.path.exists(mirrored + ".h")) \
             and not re.search(r"mirrors no file: \w", head):
         strays.append("%s mirrors neither %s.c nor .h, and does not say why" % (path, mirrored))
-for path in tap.files("server", ends=(".c",)):
+for path in tap.files("server", "modules", ends=(".c",)):
     parts = path.split("/")
     if len(parts) == 3 and not os.path.exists("tests/unit/%s/%s_test.c" % (parts[1], parts[2][:-2])):
         untested.append(path)

@@ -53,16 +53,16 @@ OWNERS = [
     ("memory", r"malloc|calloc|realloc|reallocarray|free|strn?dup|v?asprintf|posix_memalign|aligned_alloc|\w+allocx|getline",
      r"server/base/mem\w*\.c"),
     ("files", r"open|openat|creat|fopen|freopen|fdopen|unlink|unlinkat|rename\w*|link|linkat|symlink|mkdir|mkdirat|rmdir|opendir|scandir|fsync|fdatasync|sync_file_range|f?truncate|flock|mkstemp|tmpfile|mmap|p?writev?|pread|pwrite|p?readv",
-     r"server/(objstore/fsys\w*|base/log|event/\w+)\.c"),
+     r"server/(objstore/fsys\w*|base/log|event/\w+|boot\w*)\.c"),
     ("sockets", r"socket|socketpair|bind|connect|accept4?|listen|getaddrinfo|epoll_\w+|poll|ppoll|select|eventfd|timerfd_\w+|pipe2?|send\w*|recv\w*",
      r"server/event/\w+\.c"),
     ("threads", r"pthread_(create|mutex_\w+|cond_\w+|rwlock_\w+|detach|join)|thrd_\w+|mtx_\w+|sem_\w+",
      r"server/event/pool\w*\.c"),
     ("S3's transfers", r"curl_\w+", r"server/objstore/s3\w*\.c"),
     ("waiting", r"sleep|usleep|nanosleep|clock_nanosleep", r"-"),
-    ("processes", r"fork|vfork|clone|system|popen|posix_spawnp?|exec[lv]p?e?", r"-"),
+    ("processes", r"fork|vfork|clone|system|popen|posix_spawnp?|exec[lv]p?e?", r"server/boot_process\.c"),
     ("signals and exits", r"signal|sigaction|exit|_exit|_Exit|quick_exit|setrlimit|setsid|chdir|umask",
-     r"server/main\.c"),
+     r"server/(main|boot\w*)\.c"),
 ]
 NEVER = (r"gets|strcpy|strcat|strncat|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|scanf|sscanf|fscanf|"
          r"alloca|tmpnam|mktemp|asctime|ctime|gmtime|localtime|gethostbyname|setjmp|_setjmp|longjmp|setenv|putenv")
