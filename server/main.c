@@ -42,6 +42,8 @@ struct app {
     listener *listeners[LISTENERS_MAX];
     int listeners_n;
     void *module_state[MODULES_MAX];
+    struct module_name module_names[MODULES_MAX];
+    size_t modules_n;
     int signal_fd, exit_status;
     bool opened, closing;
     char config_file[4096];
@@ -127,9 +129,9 @@ static void probed(void *cookie, int rc, const char *why) {
 }
 
 static int listen_tcp(struct app *a) {
-    char *list = mem_strdup(a->exec_config.bind), *save = NULL;
+    char *words = mem_strdup(a->exec_config.bind), *save = NULL;
     int tried = 0, rc = OK;
-    for (char *w = strtok_r(list, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
+    for (char *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
         bool optional = w[0] == '-';
         const char *host = strcmp(w + optional, "::*") == 0 ? "::" : w + optional;
         if (a->listeners_n == LISTENERS_MAX) break;
@@ -147,7 +149,7 @@ static int listen_tcp(struct app *a) {
         rc = got;
         break;
     }
-    mem_free(list);
+    mem_free(words);
     if (rc == OK && tried > 0 && a->listeners_n == 0) rc = ERR_IO;
     if (rc != OK) log_line(a->log, LOG_WARNING, "Failed listening on port %lld (TCP), aborting.",
                            (long long)a->exec_config.port);
@@ -192,6 +194,7 @@ static void add_options(struct app *a) {
     type_add(&a->types, &type_hash);
     for (int i = 0; cove_modules[i] != NULL; i++) {
         const module *m = cove_modules[i];
+        a->module_names[a->modules_n++] = (struct module_name){m->name, m->version};
         if (m->setup != NULL) a->module_state[i] = m->setup(a->options, a->metrics);
         for (size_t t = 0; m->types != NULL && m->types[t] != NULL; t++) type_add(&a->types, m->types[t]);
     }
@@ -233,7 +236,8 @@ static int build_upper(struct app *a) {
                           .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
                           .config = &a->exec_config, .keyspace_config = &a->ks_config,
                           .tier_config = &a->tier_config, .types = &a->types,
-                          .config_file = a->config_file};
+                          .config_file = a->config_file, .modules = a->module_names,
+                          .modules_count = a->modules_n};
     for (int i = 0; i < 40; i++) d.run_id[i] = "0123456789abcdef"[rnd_below(&a->rnd, 16)];
     int rc = tier_create(a->loop, a->pool, a->store, a->ks, &a->tier_config, &a->tier_rnd, a->log,
                          &hooks, a, &a->tier);

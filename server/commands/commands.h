@@ -19,6 +19,11 @@ void commands_add_all(exec *x);
 /* INFO's sections that exec and commands make: Server, Clients, Memory, Stats, CPU, Keyspace, ... */
 void commands_add_metrics(exec *x);
 
+/* An array of maps, as MODULE LIST and HELLO show it. */
+void commands_reply_modules(call *c);
+/* Printable, no space: what CLIENT SETNAME and HELLO SETNAME take. */
+bool client_name_ok(slice name);
+
 /* Prints redis.conf.sample; 0. */
 int commands_print_sample(options *o);
 

@@ -111,3 +111,6 @@ void client_describe(client *c, buf *out) {
                c->last_cmd == NULL ? "NULL" : commands_full_name(x->commands, c->last_cmd), c->proto,
                c->lib_name == NULL ? "" : c->lib_name, c->lib_ver == NULL ? "" : c->lib_ver);
 }
+
+const char *client_self(const client *c) { return c->conn == NULL ? "" : c->conn->self; }
+uint64_t client_age_s(const client *c) { return (c->exec->now_us - c->created_us) / 1000000; }

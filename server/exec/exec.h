@@ -28,6 +28,7 @@ struct exec_stats {
     uint64_t maxclients_seen, auth_failures, expired_seen, reads_gated;
 };
 
+struct module_name { const char *name; int version; };
 struct exec_deps { /* all borrowed */
     loop *loop;
     keyspace *keyspace;
@@ -42,6 +43,8 @@ struct exec_deps { /* all borrowed */
     const struct type_set *types;
     const char *config_file; /* "" when there is none */
     char run_id[41];
+    const struct module_name *modules;
+    size_t modules_count;
 };
 
 /* After tier_create(): at the end of a turn the tier seals its batch before replies are looked at. */
@@ -80,6 +83,8 @@ const char *client_name(const client *c);
 void client_set_name(client *c, slice name);
 void client_set_lib(client *c, slice name, slice version); /* NULL .p: leave */
 const char *client_peer(const client *c);
+const char *client_self(const client *c);
+uint64_t client_age_s(const client *c);
 db *client_db(client *c);
 void client_select(client *c, db *d);
 bool client_authenticated(const client *c);
