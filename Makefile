@@ -43,8 +43,10 @@ all: build
 build: $(B)/cove-server
 libs: $(ALL_LIBS)
 
-$(B)/cove-server: $(patsubst %.c,$(B)/%.o,$(wildcard server/*.c)) $(ALL_LIBS)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+# What stands above the layers: main.c, and what it wires the server with.
+OBJ_TOP = $(patsubst %.c,$(B)/%.o,$(wildcard server/*.c))
+$(B)/cove-server: $(OBJ_TOP) $(ALL_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(OBJ_TOP) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
 
 define layer_rule
 $(call lib_of,$(1)): $$(patsubst %.c,$(B)/%.o,$$(wildcard server/$(1)/*.c))
@@ -159,6 +161,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_FLAGS = CC=clang B=build/fuzz SAN=address,undefined EXTRA_CFLAGS=-fsanitize=fuzzer-no-link
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 .PHONY: fuzz-build
+.SECONDARY: $(FUZZERS:%=$(B)/tests/fuzz/%.o)
 fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_FLAGS) fuzz-build
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZERS)

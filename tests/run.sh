@@ -19,10 +19,11 @@ run_one() { # name seconds command...
     shift 2
     log=$logs/$(tr -c 'A-Za-z0-9_.\n-' _ <<<"$name").log
     [ -n "${TEST_NESTED:-}" ] || printf '\n== %s: %s\n' "$name" "$*"
-    # In a session of its own, so that what a hung program started can be ended with it.
+    # timeout ends the process group, so what a hung program has started ends with it.
     TEST_NESTED=1 timeout -k 10 "$seconds" "$@" </dev/null 2>&1 | tee "$log"
     rc=${PIPESTATUS[0]}
-    closing=$(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' || true)
+    # A stage that is a make says below the closing line that a recipe failed.
+    closing=$(grep -vE '^make(\[[0-9]+\])?: ' "$log" | tail -n 1 | grep -E '^[0-9]+ passed, [0-9]+ failed$' || true)
     if [ -n "$closing" ]; then
         ok=${closing%% *} bad=${closing#*, } bad=${bad%% *}
     else
