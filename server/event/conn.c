@@ -1,7 +1,7 @@
 /* conn.c -- connections over sockets: the conn_ops of a connected fd.
  *
- * A conn may be closed inside its own callback: the callback is the last thing that is done
- * with it, and the loop drops what is still to come for its fd. */
+ * A conn may be closed inside its own callback: the callback is the last thing that is
+ * done with it, and the loop drops what is still to come for its fd. */
 #include "event/conn.h"
 
 #include <arpa/inet.h>
@@ -96,7 +96,8 @@ union address {
     struct sockaddr_storage room;
 };
 
-static void address_print(const union address *a, socklen_t bytes, char *out, size_t room) {
+static void address_print(const union address *a, socklen_t bytes, char *out,
+                          size_t room) {
     char host[INET6_ADDRSTRLEN] = "?";
     if (a->any.sa_family == AF_INET) {
         (void)inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
@@ -140,7 +141,7 @@ conn *conn_from_fd(loop *l, int fd, bool local) {
     s->base.local = local;
     if (!local) {
         int yes = 1;
-        /* Only costs time when it fails; and a peer that is gone already shows in read. */
+        /* Without it replies are late, not wrong; a peer that is gone shows in read. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     }
     conn_name(&s->base);

@@ -1,8 +1,8 @@
 /* epoll.c -- the loop's back end over epoll, with an eventfd to wake it.
  *
  * Level triggered: an fd that is still readable is reported again, so a user may stop
- * reading after its share and lose nothing. The kernel carries fd and generation for us in
- * the 64 bits of epoll_data. */
+ * reading after its share and lose nothing. The kernel carries fd and generation for us
+ * in the 64 bits of epoll_data. */
 #include "event/loop_internal.h"
 
 #include <assert.h>
@@ -66,7 +66,9 @@ static int epoll_backend_wait(struct loop_backend *b, struct loop_ready *out, in
         unsigned ready = 0;
         if ((bits & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= LOOP_READ;
         if ((bits & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= LOOP_WRITE;
-        out[count++] = (struct loop_ready){(int)(uint32_t)mark, (uint32_t)(mark >> 32), ready};
+        out[count++] = (struct loop_ready){.fd = (int)(uint32_t)mark,
+                                           .generation = (uint32_t)(mark >> 32),
+                                           .ready = ready};
     }
     return count;
 }

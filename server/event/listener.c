@@ -1,8 +1,8 @@
 /* listener.c -- listening sockets: TCP and Unix.
  *
  * accept() fails for two kinds of reasons. The connection's own (it was reset while it
- * waited, a firewall refused it): the next one is tried. Ours (no fd left, no memory): the
- * fd would stay readable and the loop would spin, so the listener looks away for
+ * waited, a firewall refused it): the next one is tried. Ours (no fd left, no memory):
+ * the fd would stay readable and the loop would spin, so the listener looks away for
  * ACCEPT_BACKOFF_US. */
 #include "event/conn.h"
 
@@ -19,7 +19,7 @@
 
 #include "base/mem.h"
 
-#define ACCEPTS_MAX 1000         /* an event; others have their turn between */
+#define ACCEPTS_MAX 1000 /* an event; others have their turn between */
 #define ACCEPT_BACKOFF_US 100000
 
 struct listener {

@@ -5,16 +5,16 @@
  *      +------------------------------------------------------------------------------+
  *
  * Invariants
- *  1. What a callback asks for (a watch, a timer, a post) runs in a later turn, or later in
- *     this one, never inside the call that asked.
+ *  1. What a callback asks for (a watch, a timer, a post) runs in a later turn, or later
+ *     in this one, never inside the call that asked.
  *  2. After loop_unwatch(fd) nothing is delivered for that watch, even if it was ready in
- *     the same batch and its number has been reused since: each watch has a generation, the
- *     back end hands it back, and they must agree.
- *  3. A timer made while timers fire waits for the next turn, and so does a post made while
- *     posts run: no turn is endless.
- *  4. A post never gets lost between the last look at the queue and the sleep: `asleep` is
- *     set under the queue's lock, and who finds it set wakes the back end. One wake-up for
- *     any number of posts, none at all while the loop is awake. */
+ *     the same batch and its number has been reused since: each watch has a generation,
+ *     the back end hands it back, and they must agree.
+ *  3. A timer made while timers fire waits for the next turn, and so does a post made
+ *     while posts run: no turn is endless.
+ *  4. A post never gets lost between the last look at the queue and the sleep: `asleep`
+ *     is set under the queue's lock, and who finds it set wakes the back end. One wake-up
+ *     for any number of posts, none at all while the loop is awake. */
 #include "event/loop.h"
 
 #include <assert.h>
@@ -82,7 +82,7 @@ struct loop {
     struct loop_stats stats;
 };
 
-/* -- life ----------------------------------------------------------------------------- */
+/* -- life -- */
 
 loop *loop__create_over(clock_source *clock, struct loop_backend *backend) {
     loop *l = mem_calloc(1, sizeof(*l));
@@ -116,9 +116,9 @@ void loop_free(loop *l) {
     mem_free(l);
 }
 
-/* -- time ------------------------------------------------------------------------------ */
+/* -- time -- */
 
-/* Outside of a turn (while the program is set up) the last turn's time may be long gone. */
+/* Outside of a turn (during set-up) the last turn's time may be long gone. */
 static void loop_read_clock(loop *l) {
     l->now_us = clock_mono_us(l->clock);
     l->wall_ms = clock_wall_ms(l->clock);
@@ -136,7 +136,7 @@ uint64_t loop_wall_ms(loop *l) {
 
 clock_source *loop_clock(loop *l) { return l->clock; }
 
-/* Not the clock of clock.h: it measures what the loop's work cost, and decides nothing. */
+/* Not the clock of clock.h: it measures what the work cost, and decides nothing. */
 static uint64_t loop_cpu_us(void) {
     struct timespec t;
     int rc = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -145,7 +145,7 @@ static uint64_t loop_cpu_us(void) {
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* -- fds ------------------------------------------------------------------------------- */
+/* -- fds -- */
 
 static void watches_grow(loop *l, size_t fd) {
     size_t cap = l->watches_cap == 0 ? 64 : l->watches_cap;
@@ -206,7 +206,7 @@ static void loop_deliver(loop *l, int count) {
     }
 }
 
-/* -- timers: a binary heap, the earliest on top ------------------------------------------ */
+/* -- timers: a binary heap, the earliest on top -- */
 
 static bool timer_before(const timer *a, const timer *b) {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->seq < b->seq;
@@ -229,7 +229,8 @@ static void heap_down(loop *l, size_t i, timer *t) {
     for (;;) {
         size_t child = 2 * i + 1;
         if (child >= l->heap_n) break;
-        if (child + 1 < l->heap_n && timer_before(l->heap[child + 1], l->heap[child])) child++;
+        if (child + 1 < l->heap_n && timer_before(l->heap[child + 1], l->heap[child]))
+            child++;
         if (!timer_before(l->heap[child], t)) break;
         heap_place(l, i, l->heap[child]);
         i = child;
@@ -273,8 +274,9 @@ static void loop_fire_timers(loop *l) {
     /* A timer made from here on is due now at the earliest and has a higher seq: it sorts
      * behind all that were due before, and ends the loop. */
     uint64_t seq_end = l->timer_seq;
-    while (l->heap_n > 0 && l->heap[0]->due_us <= l->now_us && l->heap[0]->seq < seq_end) {
+    while (l->heap_n > 0) {
         timer *t = l->heap[0];
+        if (t->due_us > l->now_us || t->seq >= seq_end) break;
         void (*fn)(void *) = t->fn;
         void *cookie = t->cookie;
         heap_remove(l, t);
@@ -283,7 +285,7 @@ static void loop_fire_timers(loop *l) {
     }
 }
 
-/* -- posts ----------------------------------------------------------------------------- */
+/* -- posts -- */
 
 static void loop_lock(loop *l) {
     int rc = pthread_mutex_lock(&l->lock);
@@ -339,7 +341,7 @@ static void loop_run_posts(loop *l) {
     l->running.n = 0;
 }
 
-/* -- hooks ----------------------------------------------------------------------------- */
+/* -- hooks -- */
 
 void loop_before_sleep(loop *l, bool (*fn)(void *cookie), void *cookie) {
     assert(fn != NULL);
@@ -355,7 +357,7 @@ static void loop_run_hooks(loop *l) {
         if (l->hooks[i].fn(l->hooks[i].cookie)) l->awake_again = true;
 }
 
-/* -- turns ----------------------------------------------------------------------------- */
+/* -- turns -- */
 
 /* How long the turn may wait; says so to whoever posts, when it is going to. */
 static int64_t loop_wait_us(loop *l, int max_wait_ms) {

@@ -1,8 +1,8 @@
 /* loop_internal.h -- what stands between the loop and the kernel, shared inside event/.
  *
  * A back end knows three things: which fds are of interest, how to wait for them, and how
- * to be woken. Everything else (timers, posts, hooks, who is called) is the loop's, so that
- * epoll, io_uring and a simulated back end give the same order of callbacks. */
+ * to be woken. Everything else (timers, posts, hooks, who is called) is the loop's, so
+ * that epoll, io_uring and a simulated back end give the same order of callbacks. */
 #ifndef COVE_EVENT_LOOP_INTERNAL_H
 #define COVE_EVENT_LOOP_INTERNAL_H
 
@@ -10,13 +10,13 @@
 
 struct loop_ready {
     int fd;
-    uint32_t generation; /* as given to set(): tells a reused fd number from its ancestor */
+    uint32_t generation; /* as given to set(): tells a reused fd from its ancestor */
     unsigned ready;      /* LOOP_READ | LOOP_WRITE; an error or hang-up sets both */
 };
 
 struct loop_backend {
-    /* The interest in fd goes from `old` to `mask`; 0 is none, and old == 0 adds. Removing
-     * (mask == 0) cannot fail. Otherwise OK or ERR_IO with errno set. */
+    /* The interest in fd goes from `old` to `mask`; 0 is none, and old == 0 adds.
+     * Removing (mask == 0) cannot fail. Otherwise OK or ERR_IO with errno set. */
     int (*set)(struct loop_backend *b, int fd, unsigned old, unsigned mask,
                uint32_t generation);
     /* Fills at most max entries; waits at most wait_us (-1: for ever, 0: polls). Returns

@@ -4,8 +4,8 @@
  *
  * Invariants
  *  1. A job is in exactly one place: todo, in a worker's hands, finished, or done.
- *  2. At most one pool_deliver() is posted: the worker that finishes first posts it, others
- *     add to the batch, and it takes all there is.
+ *  2. At most one pool_deliver() is posted: the worker that finishes first posts it,
+ *     others add to the batch, and it takes all there is.
  *  3. pending is the loop's alone; what the workers share is under `lock`.
  *
  * Without threads, pool_deliver() itself runs work() before done(): the same order each
@@ -146,7 +146,8 @@ int pool_create(loop *l, int threads, pool **out) {
     p->threads_count = threads;
     while (started < threads &&
            pthread_create(&p->threads[started], NULL, pool_worker, p) == 0) {
-        (void)pthread_setname_np(p->threads[started], "cove-worker"); /* For top and gdb. */
+        /* For top and gdb. */
+        (void)pthread_setname_np(p->threads[started], "cove-worker");
         started++;
     }
     rc = pthread_sigmask(SIG_SETMASK, &before, NULL);

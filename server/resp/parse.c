@@ -1,7 +1,7 @@
 /* parse.c -- requests out of a byte buffer, for the common case of many small ones.
  *
  *      *2\r\n $3\r\nGET\r\n $3\r\nkey\r\n
- *      |      |   |                        pos, all offsets: from the request's first byte
+ *      |      |   |                   pos, all offsets: from the request's first byte
  *      count  bulk_len, then the bytes
  *
  * Invariants
@@ -9,16 +9,16 @@
  *     have cut it: every test looks at a fixed window (RESP_LINE_MAX), never at "all that
  *     has come so far" (tests/fuzz/resp_fuzz.c).
  *  2. No announced number allocates: args grows by what has arrived.
- *  3. After every return but ERR_AGAIN the parser is between requests: nothing of the last
- *     request, whole, empty or broken, is seen by the next (resp_reset()).
+ *  3. After every return but ERR_AGAIN the parser is between requests: nothing of the
+ *     last request, whole, empty or broken, is seen by the next (resp_reset()).
  *
- * While a request is partial, the buffer may move between calls. So an argument's place is
- * kept as an offset, in the slice's pointer field, and turned into a pointer when the last
- * one is there. Redis checks neither the byte after a line's CR nor the two after a bulk;
- * nor do we.
+ * While a request is partial, the buffer may move between calls. So an argument's place
+ * is kept as an offset, in the slice's pointer field, and turned into a pointer when the
+ * last one is there. Redis checks neither the byte after a line's CR nor the two after
+ * a bulk; nor do we.
  *
- * Left: SIMD scanning for CR. A header is 4 bytes long, its digits must be read one by one
- * anyway, and after it the next CR's place is known. */
+ * Left: SIMD scanning for CR. A header is 4 bytes long, its digits must be read one by
+ * one anyway, and after it the next CR's place is known. */
 #include "resp/parse.h"
 
 #include <assert.h>
@@ -31,7 +31,7 @@
 #define ARGS_KEEP 1024     /* 16 KB stay with a client from request to request. */
 #define STORE_KEEP 4096
 
-/* -- common ---------------------------------------------------------------------------- */
+/* -- common -- */
 
 void resp_parser_deinit(struct resp_parser *p) {
     mem_free(p->args);
@@ -83,8 +83,8 @@ static inline int args_add(struct resp_parser *p, size_t offset, size_t n) {
 }
 
 /* The request is whole: offsets become pointers. */
-static int resp_finish(struct resp_parser *p, const uint8_t *base, size_t bytes, size_t *used,
-                       slice **argv, size_t *argc) {
+static int resp_finish(struct resp_parser *p, const uint8_t *base, size_t bytes,
+                       size_t *used, slice **argv, size_t *argc) {
     size_t n = p->argc;
     for (size_t i = 0; i < n; i++) p->args[i].p = base + (uintptr_t)p->args[i].p;
     *used = bytes;
@@ -94,7 +94,7 @@ static int resp_finish(struct resp_parser *p, const uint8_t *base, size_t bytes,
     return OK;
 }
 
-/* -- inline ---------------------------------------------------------------------------- */
+/* -- inline -- */
 
 static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -124,8 +124,8 @@ static size_t inline_escape(const uint8_t *q, const uint8_t *end, uint8_t *c) {
     return 2;
 }
 
-/* One word, from q on, appended to the store, its quotes undone. Returns the byte after it;
- * NULL when a quote is not closed, or is closed but not followed by a space. */
+/* One word, from q on, appended to the store, its quotes undone. Returns the byte after
+ * it; NULL when a quote is not closed, or is closed but not followed by a space. */
 static const uint8_t *inline_word(const uint8_t *q, const uint8_t *end, buf *store) {
     uint8_t quote = 0;
     while (q < end) {
@@ -178,13 +178,14 @@ static int inline_parse(struct resp_parser *p, slice in, size_t *used, slice **a
         if (args_add(p, start, p->inline_store.n - start) != OK)
             return resp_fail(p, "out of memory");
     }
-    return resp_finish(p, p->inline_store.p, (size_t)(newline - in.p) + 1, used, argv, argc);
+    size_t bytes = (size_t)(newline - in.p) + 1;
+    return resp_finish(p, p->inline_store.p, bytes, used, argv, argc);
 }
 
-/* -- multibulk ------------------------------------------------------------------------- */
+/* -- multibulk -- */
 
-/* The line at q, any byte and then a number; *next is the byte after it. OK; ERR_AGAIN: not
- * whole yet; ERR_LIMIT: too long; ERR_SYNTAX: not a number. */
+/* The line at q, any byte and then a number; *next is the byte after it. OK; ERR_AGAIN:
+ * not whole yet; ERR_LIMIT: too long; ERR_SYNTAX: not a number. */
 static int line_number_slow(const uint8_t *q, const uint8_t *end, int64_t *v,
                             const uint8_t **next) {
     size_t left = (size_t)(end - q);
@@ -217,7 +218,8 @@ static inline int line_number(const uint8_t *q, const uint8_t *end, int64_t *v,
 }
 
 /* "*count\r\n". On OK the parser is inside, with args_left arguments to come. */
-static int multibulk_begin(struct resp_parser *p, slice in, const struct resp_limits *limits) {
+static int multibulk_begin(struct resp_parser *p, slice in,
+                           const struct resp_limits *limits) {
     int64_t count = 0;
     const uint8_t *next = NULL;
     int rc = line_number(in.p, in.p + in.n, &count, &next);

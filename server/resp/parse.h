@@ -2,10 +2,10 @@
  *
  * A request is a multibulk ("*2\r\n$3\r\nGET\r\n...") or an inline line. Arguments are
  * slices of the caller's buffer; only the inline form, whose quotes must be undone, has a
- * store of its own. Parsing is resumable: a partial request keeps its place, so that a 512
- * MB argument is not scanned again with each read. Limits are Redis's (research redis.md
- * 5.1): inline and count lines <= 64 KB, multibulk <= INT32_MAX (10 unauthenticated), bulk <=
- * bulk_max (16,384 unauthenticated); argv grows as arguments arrive, not as announced. */
+ * store of its own. Parsing is resumable: a partial request keeps its place, so that a
+ * 512 MB argument is not scanned again with each read. Limits are Redis's: inline and
+ * count lines <= 64 KB, multibulk <= INT32_MAX (10 unauthenticated), bulk <= bulk_max
+ * (16,384 unauthenticated); argv grows as arguments arrive, not as announced. */
 #ifndef COVE_RESP_PARSE_H
 #define COVE_RESP_PARSE_H
 
@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 #define RESP_LINE_MAX 65536 /* An inline request, or a line that announces a count. */
-/* The limits of a client that has yet to authenticate; they have error texts of their own. */
+/* The limits of a client that has yet to authenticate; each has its own error text. */
 #define RESP_UNAUTH_ARGS_MAX 10
 #define RESP_UNAUTH_BULK_MAX 16384
 
@@ -28,7 +28,7 @@ struct resp_parser { /* zero-initialise; resp_parser_deinit() */
     int64_t bulk_len;          /* -1: its header has not been read */
     size_t pos;                /* next byte to look at, from the request's first byte */
     size_t argc, argv_cap;
-    slice *args;               /* until the request is whole, .p is an offset; see parse.c */
+    slice *args;               /* while partial .p is an offset; see parse.c */
     buf inline_store;
     bool is_inline;
     char error[160];           /* "Protocol error: ..." after ERR_SYNTAX */
@@ -42,8 +42,8 @@ void resp_parser_deinit(struct resp_parser *p);
  * ERR_SYNTAX: p->error holds the text after "-ERR "; the connection is to be closed. */
 int resp_parse(struct resp_parser *p, slice in, const struct resp_limits *limits,
                size_t *used, slice **argv, size_t *argc);
-/* Bytes missing to finish the bulk being read, or 0 when not known. A client announced that
- * number: check it before it sizes anything. */
+/* Bytes missing to finish the bulk being read, or 0 when not known. A client announced
+ * that number: check it before it sizes anything. */
 size_t resp_want(const struct resp_parser *p, slice in);
 /* Gives back what an unusually large request left behind (for clients that idle). Between
  * requests only; argv of the last one is then gone. */

@@ -174,8 +174,10 @@ TEST("an address that is taken is ERR_EXISTS, nonsense is ERR_IO") {
     CHECK_INT(listener_tcp(s.loop, "127.0.0.1", port, 5, server_accept, &s, &other),
               ERR_EXISTS);
     CHECK_INT(errno, EADDRINUSE);
-    CHECK_INT(listener_tcp(s.loop, "no.such.host", 0, 5, server_accept, &s, &other), ERR_IO);
-    CHECK_INT(listener_tcp(s.loop, "127.0.0.1", 65536, 5, server_accept, &s, &other), ERR_IO);
+    CHECK_INT(listener_tcp(s.loop, "no.such.host", 0, 5, server_accept, &s, &other),
+              ERR_IO);
+    CHECK_INT(listener_tcp(s.loop, "127.0.0.1", 65536, 5, server_accept, &s, &other),
+              ERR_IO);
     CHECK_INT(listener_tcp(s.loop, "192.0.2.1", 0, 5, server_accept, &s, &other), ERR_IO);
     CHECK_INT(errno, EADDRNOTAVAIL);
     CHECK(other == NULL);
@@ -236,7 +238,8 @@ TEST("a Unix listener has the permissions asked for, replaces and removes its fi
     for (int round = 0; round < 2; round++) {
         /* The second finds the file of the first, whose end it does not survive. */
         listener *old = s.listener;
-        CHECK_INT(listener_unix(s.loop, path, 0700, 5, server_accept, &s, &s.listener), OK);
+        CHECK_INT(listener_unix(s.loop, path, 0700, 5, server_accept, &s, &s.listener),
+                  OK);
         listener_close(old);
     }
     CHECK_INT(stat(path, &st), 0);
@@ -283,9 +286,12 @@ struct pair {
     unsigned ready;
 };
 
-static void pair_ready(void *cookie, unsigned ready) { ((struct pair *)cookie)->ready |= ready; }
+static void pair_ready(void *cookie, unsigned ready) {
+    ((struct pair *)cookie)->ready |= ready;
+}
 
-TEST("a connection tells when it would block, when it can go on, and when its peer is gone") {
+TEST("a connection tells when it would block, when it can go on, and when its peer is "
+     "gone") {
     loop *l = NULL;
     struct pair p = {NULL, 0};
     int fd[2];

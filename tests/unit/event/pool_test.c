@@ -112,8 +112,12 @@ static void order_add(job *j, char c) {
     o->trace[n] = c;
     o->trace[n + 1] = '\0';
 }
-static void order_work(job *j) { order_add(j, ((struct order *)j)->letter); }
-static void order_done(job *j) { order_add(j, '.'); }
+static void order_work(job *j) {
+    order_add(j, ((struct order *)j)->letter);
+}
+static void order_done(job *j) {
+    order_add(j, '.');
+}
 
 TEST("without threads jobs run on the loop, in a later turn, in order") {
     clock_manual clock;
@@ -125,8 +129,8 @@ TEST("without threads jobs run on the loop, in a later turn, in order") {
     CHECK_INT(loop_create(&clock.base, &l), OK);
     CHECK_INT(pool_create(l, 0, &p), OK);
     for (int i = 0; i < 3; i++) {
-        jobs[i] = (struct order){{.work = order_work, .done = order_done}, trace,
-                                 (char)('a' + i)};
+        jobs[i] = (struct order){
+            {.work = order_work, .done = order_done}, trace, (char)('a' + i)};
         pool_submit(p, &jobs[i].job);
     }
     CHECK_STR(trace, "");

@@ -1,5 +1,5 @@
-/* parse_test.c -- requests out of a buffer: what they yield, wherever reads cut them, what
- * is refused and in which words, and what may not allocate. */
+/* parse_test.c -- requests out of a buffer: what they yield, wherever reads cut them,
+ * what is refused and in which words, and what may not allocate. */
 #include "resp/parse.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static void append_request(buf *out, const slice *argv, size_t argc) {
 }
 
 /* Parses `in`, of which only the first `cut` bytes are there at first; every state of the
- * input is a copy of its own, as exact as the sanitizer wants it. The requests as text. */
+ * input is a copy of its own, to its last byte. Gives the requests as text. */
 static void parse_cut(slice in, size_t cut, buf *out) {
     struct resp_parser p = {0};
     size_t start = 0, have = cut;
@@ -67,11 +67,12 @@ TEST("a multibulk yields its arguments") {
 }
 
 TEST("a pipeline yields the same requests wherever it is cut") {
-    check_parses(SLICE("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\nPING\r\n*0\r\n*1\r\n$4\r\nPING\r\n"
-                       "\r\n*-1\r\n set \"a b\"  'c d'\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n"
-                       "$10\r\n0123456789\r\n*1\r\n$4\r\nQUIT\r\n"),
-                 "2|3:GET|3:key;1|4:PING;0;1|4:PING;0;0;3|3:set|3:a b|3:c d;"
-                 "3|3:SET|1:a|10:0123456789;1|4:QUIT;");
+    check_parses(
+        SLICE("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\nPING\r\n*0\r\n*1\r\n$4\r\nPING\r\n"
+              "\r\n*-1\r\n set \"a b\"  'c d'\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n"
+              "$10\r\n0123456789\r\n*1\r\n$4\r\nQUIT\r\n"),
+        "2|3:GET|3:key;1|4:PING;0;1|4:PING;0;0;3|3:set|3:a b|3:c d;"
+        "3|3:SET|1:a|10:0123456789;1|4:QUIT;");
 }
 
 TEST("an error ends a pipeline wherever it is cut") {
@@ -139,7 +140,8 @@ TEST("numbers are read as strictly as Redis does") {
 TEST("a client that has not authenticated gets little, and is told so") {
     struct resp_parser p = {0};
     size_t argc = 0;
-    check_fails(SLICE("*11\r\n"), &unauth, "Protocol error: unauthenticated multibulk length");
+    check_fails(SLICE("*11\r\n"), &unauth,
+                "Protocol error: unauthenticated multibulk length");
     check_fails(SLICE("*1\r\n$16385\r\n"), &unauth,
                 "Protocol error: unauthenticated bulk length");
     CHECK_INT(parse_once(&p, SLICE("*10\r\n$16384\r\n"), &unauth, &argc), ERR_AGAIN);
@@ -147,7 +149,9 @@ TEST("a client that has not authenticated gets little, and is told so") {
 }
 
 TEST("a line may have 64 KB and not a byte more, in one piece or in many") {
-    static const struct { const char *start, *error; } cases[] = {
+    static const struct {
+        const char *start, *error;
+    } cases[] = {
         {"x", "Protocol error: too big inline request"},
         {"*1", "Protocol error: too big mbulk count string"},
         {"*1\r\n$1", "Protocol error: too big bulk count string"},
@@ -195,7 +199,8 @@ TEST("resp_want() says how much of the bulk is missing") {
     CHECK_INT(resp_want(&p, SLICE("*1\r\n$1")), 0);
     CHECK_INT(parse_once(&p, SLICE("*1\r\n$10\r\nabc"), &limits, &argc), ERR_AGAIN);
     CHECK_INT(resp_want(&p, SLICE("*1\r\n$10\r\nabc")), 9);
-    CHECK_INT(parse_once(&p, SLICE("*1\r\n$10\r\nabcdefghij\r"), &limits, &argc), ERR_AGAIN);
+    CHECK_INT(parse_once(&p, SLICE("*1\r\n$10\r\nabcdefghij\r"), &limits, &argc),
+              ERR_AGAIN);
     CHECK_INT(resp_want(&p, SLICE("*1\r\n$10\r\nabcdefghij\r")), 1);
     CHECK_INT(parse_once(&p, SLICE("*1\r\n$10\r\nabcdefghij\r\n"), &limits, &argc), OK);
     resp_parser_deinit(&p);
@@ -214,7 +219,8 @@ TEST("a request of 100,000 arguments is parsed, and its memory is given back") {
     CHECK_INT(resp_parse(&p, slice_of(&in), &limits, &used, &argv, &argc), OK);
     CHECK_INT(used, in.n);
     CHECK_INT(argc, count);
-    for (size_t i = 0; i < count; i++) CHECK(argv[i].n == 1 && *argv[i].p == '0' + i % 10);
+    for (size_t i = 0; i < count; i++)
+        CHECK(argv[i].n == 1 && *argv[i].p == '0' + i % 10);
     CHECK(p.argv_cap >= count);
     resp_parser_trim(&p);
     CHECK_INT(p.argv_cap, 0);
@@ -236,13 +242,15 @@ TEST("when there is no memory for the arguments the request is refused") {
 }
 
 TEST("empty requests leave nothing behind for the next") {
-    static const char *const empty[] = {"\r\n", "\n", "*0\r\n", "*-1\r\n", "*-9\r\n", "  \r\n"};
+    static const char *const empty[] = {"\r\n",    "\n",      "*0\r\n",
+                                        "*-1\r\n", "*-9\r\n", "  \r\n"};
     const size_t n = sizeof(empty) / sizeof(empty[0]);
     struct resp_parser p = {0};
     for (size_t i = 0; i < n * n; i++) {
         buf in = BUF_INIT;
         slice *argv = NULL;
-        size_t used = 0, argc = 9, first = strlen(empty[i / n]), second = strlen(empty[i % n]);
+        size_t used = 0, argc = 9, first = strlen(empty[i / n]),
+               second = strlen(empty[i % n]);
         buf_append_str(&in, empty[i / n]);
         buf_append_str(&in, empty[i % n]);
         buf_append_str(&in, "*1\r\n$4\r\nPING\r\n");

@@ -6,14 +6,14 @@
 #include "test.h"
 
 /* The call writes `want` into an empty buffer, and again behind what is there. */
-#define WRITES(call, want)                                                                   \
-    do {                                                                                     \
-        buf out_ = BUF_INIT, *b = &out_;                                                     \
-        call;                                                                                \
-        CHECK_SLICE(slice_of(b), want);                                                      \
-        call;                                                                                \
-        CHECK_SLICE(slice_of(b), want want);                                                 \
-        buf_free(b);                                                                         \
+#define WRITES(call, want)                                                               \
+    do {                                                                                 \
+        buf out_ = BUF_INIT, *b = &out_;                                                 \
+        call;                                                                            \
+        CHECK_SLICE(slice_of(b), want);                                                  \
+        call;                                                                            \
+        CHECK_SLICE(slice_of(b), want want);                                             \
+        buf_free(b);                                                                     \
     } while (0)
 
 TEST("status and error lines") {
