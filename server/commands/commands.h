@@ -21,6 +21,9 @@ void commands_add_metrics(exec *x);
 
 /* An array of maps, as MODULE LIST and HELLO show it. */
 void commands_reply_modules(call *c);
+/* Seconds or ms, relative or absolute, to unix ms; false when it does not fit. */
+bool command_expire_at(int64_t value, bool seconds, bool absolute, int64_t now_ms, int64_t *out);
+bool command_scan_cursor(call *c, size_t i, uint64_t *cursor); /* replies on failure */
 /* Printable, no space: what CLIENT SETNAME and HELLO SETNAME take. */
 bool client_name_ok(slice name);
 
