@@ -24,7 +24,7 @@ ONLY = {
     r"curl/": r"server/objstore/s3[a-z0-9_]*\.[ch]$",
     r"openssl/": r"server/(objstore/s3[a-z0-9_]*|base/[a-z0-9_]+|event/tls[a-z0-9_]*)\.[ch]$",
     r"jemalloc/": r"server/base/mem[a-z0-9_]*\.c$",
-    r"(pthread|threads)\.h": r"server/(event/pool|objstore/s3)[a-z0-9_]*\.[ch]$",
+    r"(pthread|threads)\.h": r"server/(event|objstore)/[a-z0-9_]+\.[ch]$",
     r"sys/epoll\.h": r"server/event/[a-z0-9_]+\.c$",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)

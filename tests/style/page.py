@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import tap
 
-COLUMNS, COLUMNS_MAX = 90, 100
+COLUMNS, COLUMNS_WIDE, COLUMNS_MAX = 90, 100, 180
 FILE_LINES_MAX = 900
 FUNCTION_LINES, FUNCTION_LINES_MAX = 120, 200
 
@@ -47,7 +47,7 @@ def spread(values):
     return "median %d, p90 %d, p99 %d, most %d" % (at(.5), at(.9), at(.99), values[-1])
 
 
-double_slash, wide, over90, tabs, long_files, types, opening, todo = [], [], 0, [], [], [], [], []
+double_slash, wide, over90, over100, tabs, long_files, types, opening, todo = [], [], 0, 0, [], [], [], [], []
 lengths, sizes, long_functions, too_long = [], [], [], []
 asserts = total = 0
 for path in SOURCES:
@@ -59,6 +59,7 @@ for path in SOURCES:
             double_slash.append("%s:%d" % (path, text.count("\n", 0, m.start()) + 1))
     for number, line in enumerate(lines, 1):
         over90 += len(line) > COLUMNS
+        over100 += len(line) > COLUMNS_WIDE
         if len(line) > COLUMNS_MAX:
             wide.append("%s:%d: %d columns" % (path, number, len(line)))
         if "\t" in line or line != line.rstrip():
@@ -70,7 +71,7 @@ for path in SOURCES:
     types += ["%s: %s" % (path, m) for m in re.findall(r"\btypedef\b[^;{]*\b(\w+_t)\s*;", code)]
     types += ["%s: %s" % (path, m) for m in re.findall(r"^\}\s*(\w+_t)\s*;", code, re.M)]
     name = os.path.basename(path)
-    if not text.startswith("/* %s -- " % name):
+    if not re.match(r"/\* %s(:| --) \S" % re.escape(name), text):
         opening.append('%s does not open with "/* %s -- what it is for"' % (path, name))
     for name, line, count in functions(code):
         if path in OWN:
@@ -86,7 +87,7 @@ for path in SOURCES:
 
 tap.check("comments are /* */", double_slash)
 tap.check("no line is over %d columns" % COLUMNS_MAX, wide,
-          ["%d lines are over %d columns" % (over90, COLUMNS)])
+          ["%d lines are over %d columns, %d of them over %d" % (over90, COLUMNS, over100, COLUMNS_WIDE)])
 tap.check("no tab, no space at the end of a line", tabs)
 tap.check("no file is over %d lines" % FILE_LINES_MAX, long_files,
           ["lines a file of server/ and modules/: %s" % spread(sizes)])
