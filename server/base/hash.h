@@ -12,6 +12,8 @@
 
 uint64_t hash_key(const uint8_t secret[16], const void *p, size_t n);
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* Start with 0; may be chained. */
+/* The same without special instructions. */
+uint32_t crc32c_plain(uint32_t crc, const void *p, size_t n);
 uint64_t crc64(uint64_t crc, const void *p, size_t n);  /* Start with 0; may be chained. */
 uint64_t hash_xx(const void *p, size_t n, uint64_t seed);
 void hash_sha1(const void *p, size_t n, uint8_t out[20]);

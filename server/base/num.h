@@ -8,7 +8,9 @@
 #include "base/bytes.h"
 
 #define NUM_LL_MAX 21        /* "-9223372036854775808" and a spare byte. */
-#define NUM_DOUBLE_MAX 512   /* A double or long double in any of the forms below. */
+/* A double or long double in any of the forms below: the largest long double has 4,933
+ * digits before its point. */
+#define NUM_DOUBLE_MAX 5120
 
 /* Redis's string2ll: no leading zeros, no plus, no spaces, fits int64. */
 bool num_parse_ll(slice s, int64_t *out);
