@@ -70,9 +70,8 @@ for path in SOURCES:
         long_files.append("%s: %d lines" % (path, len(lines)))
     types += ["%s: %s" % (path, m) for m in re.findall(r"\btypedef\b[^;{]*\b(\w+_t)\s*;", code)]
     types += ["%s: %s" % (path, m) for m in re.findall(r"^\}\s*(\w+_t)\s*;", code, re.M)]
-    name = os.path.basename(path)
-    if not re.match(r"/\* %s(:| --) \S" % re.escape(name), text):
-        opening.append('%s does not open with "/* %s -- what it is for"' % (path, name))
+    if not re.match(r"/\* \S", text):
+        opening.append("%s does not open with what it is for" % path)
     for name, line, count in functions(code):
         if path in OWN:
             lengths.append(count)
@@ -94,7 +93,7 @@ tap.check("no file is over %d lines" % FILE_LINES_MAX, long_files,
 tap.check("no function is over %d lines" % FUNCTION_LINES_MAX, too_long,
           ["lines a function: %s" % spread(lengths)] + long_functions)
 tap.check("no type of ours ends in _t", types)
-tap.check("every file opens with its name and what it is for", opening)
+tap.check("every file opens with what it is for", opening)
 tap.check("nothing is left for later in a comment", todo,
           ["asserts per 1,000 lines: %.1f" % (1000 * asserts / total if total else 0)])
 tap.done()

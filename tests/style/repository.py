@@ -64,7 +64,8 @@ RUN_BY = {"unit": "test-unit", "model": "test-model", "golden": "test-golden", "
 OUTSIDE = {"bench": "make bench judges times, not behaviour"}
 stages = tap.read("tests/stages")
 idle = []
-for folder in sorted({p.split("/")[1] for p in FILES if p.startswith("tests/") and p.count("/") > 1}):
+for folder in sorted({p.split("/")[1] for p in FILES
+                      if re.match(r"tests/[^/]+/(.*_(test|fuzz)\.c|run\.\w+|.*\.py|.*\.js|.*\.go)$", p)}):
     if folder in OUTSIDE:
         continue
     target = RUN_BY.get(folder)

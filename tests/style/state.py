@@ -25,7 +25,9 @@ found, used = [], set()
 for source, built in pairs:
     for line in tap.run("objdump", "-t", built).stdout.splitlines():
         m = SYMBOL.match(line)
-        if not m or "O" not in m.group(1) and m.group(2) != "*COM*":
+        # Objects, commons, and what is thread-local, which objdump gives no letter.
+        if not m or m.group(4).startswith(".") or \
+                "O" not in m.group(1) and not re.match(r"\*COM\*|\.t(bss|data)", m.group(2)):
             continue
         name = re.sub(r"\.\d+$", "", m.group(4))
         if not WRITABLE.match(m.group(2)):
