@@ -205,25 +205,38 @@ static int match_exchange(struct file_call *c, const struct file_token *t) {
     return OK;
 }
 
+/* What the caller will now find instead, perhaps its own, must be durable: invariant 3 of
+ * file.c. */
+static int match_refuse(struct file_call *c, const char *name, bool replaced) {
+    fsys *fs = c->s->fs;
+    char path[FILE_PATH_MAX];
+    file__path(path, "%s/%s%s", c->s->dir, name, replaced ? ".v/" : "");
+    if (replaced) return file__sync_folder_of(c, path) == OK ? ERR_PRECOND : ERR_TIMEOUT;
+    *strrchr(path, '/') = '\0';
+    int fd = fs->open(fs, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOENT || fd == -ENOTDIR) return ERR_PRECOND; /* Nothing was ever there. */
+    int e = fd < 0 ? fd : fs->fsync(fs, fd);
+    if (fd >= 0) (void)fs->close(fs, fd); /* Nothing was written through it. */
+    return e < 0 ? (void)file__fail(c, "sync", path, e), ERR_TIMEOUT : ERR_PRECOND;
+}
+
 int file__match(struct file_call *c, bool any) {
     const char *name = c->r->name;
-    char folder[FILE_PATH_MAX], etag[OBJ_ETAG_MAX];
-    file__path(folder, "%s/%s.v", c->s->dir, name);
+    char etag[OBJ_ETAG_MAX];
     for (int i = 0; i < FILE_TRIES_MAX; i++) {
         struct file_token t;
         int rc = file__token_read(c, name, &t);
-        if (rc == OK && t.found && t.dead) return any ? ERR_AGAIN : ERR_PRECOND;
         if (rc == OK && !t.found) rc = plain_token(c, name, &t);
+        if (rc == ERR_PRECOND && any) break;
+        if (rc == ERR_PRECOND) return match_refuse(c, name, false);
         if (rc != OK) return rc;
+        if (any && t.dead) break;
         file__etag(etag, t.version, t.nonce);
-        bool try = any || strcmp(etag, c->r->etag) == 0;
+        bool try = !t.dead && (any || strcmp(etag, c->r->etag) == 0);
         rc = try ? match_exchange(c, &t) : ERR_PRECOND;
         if (rc != ERR_PRECOND) return rc;
         if (any) continue;
-        /* What the caller will now find there, perhaps its own, must be durable: invariant 3
-         * of file.c. */
-        if (!t.found && !try) return ERR_PRECOND;
-        return file__sync(c, folder, O_RDONLY | O_DIRECTORY) == OK ? ERR_PRECOND : ERR_TIMEOUT;
+        return match_refuse(c, name, t.found || try);
     }
     snprintf(c->why, sizeof(c->why), "%.100s is replaced too often", name);
     return ERR_AGAIN;
@@ -282,7 +295,6 @@ int file__remove(struct file_call *c, const char *name, struct file_token *t) {
 }
 
 struct burial {
-    struct prune prune;
     const struct file_token *t;
     bool seen;        /* the token */
     buf others;       /* NUL-terminated names */
@@ -301,17 +313,19 @@ static int burial_see(void *cookie, const char *entry) {
 /* Empties M.v but for the dead token. The names are of one listing, hence of one folder, and
  * are removed only if the dead token was among them: a sleeper that finds the folder of
  * another life of the object leaves it alone. ERR_NOTFOUND then. */
-static int bury_versions(struct file_call *c, const char *name, const struct file_token *t) {
-    struct burial b = {{c, name, UINT64_MAX, UINT64_MAX}, t, false, BUF_INIT};
-    char folder[FILE_PATH_MAX];
-    file__path(folder, "%s/%s.v", c->s->dir, name);
-    int e = c->s->fs->list(c->s->fs, folder, burial_see, &b);
+static int bury_versions(struct file_call *c, const char *folder, const struct file_token *t) {
+    struct burial b = {t, false, BUF_INIT};
+    fsys *fs = c->s->fs;
+    char path[FILE_PATH_MAX];
+    int e = fs->list(fs, folder, burial_see, &b);
     int rc = e == -ENOENT || (e >= 0 && !b.seen) ? ERR_NOTFOUND : OK;
     if (e < 0 && e != -ENOENT) rc = file__fail(c, "list", folder, e);
     for (size_t at = 0; rc == OK && at < b.others.n;) {
         const char *entry = (const char *)b.others.p + at;
         at += strlen(entry) + 1;
-        (void)prune_see(&b.prune, entry);
+        file__path(path, "%s/%s", folder, entry);
+        e = fs->unlink(fs, path);
+        if (e < 0 && e != -ENOENT) rc = file__fail(c, "delete", path, e);
     }
     buf_free(&b.others);
     return rc == OK ? file__sync(c, folder, O_RDONLY | O_DIRECTORY) : rc;
@@ -333,11 +347,13 @@ int file__bury(struct file_call *c, const char *name, const struct file_token *t
     int e = fs->unlink(fs, path);
     if (e < 0 && e != -ENOENT) return file__fail(c, "delete", path, e);
     int rc = file__sync_folder_of(c, path);
-    if (rc == OK) rc = bury_versions(c, name, t);
+    if (rc == OK) rc = bury_versions(c, folder, t);
     if (rc != OK) return rc == ERR_NOTFOUND ? OK : rc;
     e = fs->unlink(fs, token);
     if (e < 0 && e != -ENOENT) return file__fail(c, "delete", token, e);
-    e = fs->rmdir(fs, folder); /* A late writer's bytes may be in it until it looks. */
+    /* The bytes of a late writer may be in it, until it finds that it has lost. (Should it
+     * die before, the name is unusable and says so.) */
+    e = fs->rmdir(fs, folder);
     if (e < 0 && e != -ENOENT && e != -ENOTEMPTY) return file__fail(c, "delete", folder, e);
     return file__sync_folder_of(c, folder);
 }

@@ -201,7 +201,7 @@ static int effect_get(struct event *e) {
     if (e->op == OBJ_HEAD) return OK;
     uint64_t offset = e->length == 0 ? 0 : e->offset;
     uint64_t n = e->length == 0 ? o->bytes.n : e->length;
-    if (e->length != 0 && offset >= o->bytes.n) return ERR_RANGE;
+    if (offset > o->bytes.n) offset = o->bytes.n;
     if (n > o->bytes.n - offset) n = o->bytes.n - offset;
     if (n > 0) buf_append(&e->out, o->bytes.p + offset, (size_t)n);
     if (e->out.n > 0 && e->damage == DAMAGE_TRUNCATE) e->out.n = e->damage_draw % e->out.n;
@@ -266,7 +266,6 @@ static void event_free_if_over(struct event *e) {
 static const char *reason(int rc) {
     return rc == ERR_TIMEOUT  ? "no answer in time"
            : rc == ERR_AGAIN  ? "throttled"
-           : rc == ERR_RANGE  ? "a range past the end of the object"
            : rc == ERR_CANCELED ? "the store was closed"
                               : "the store failed";
 }

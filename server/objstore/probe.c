@@ -155,6 +155,14 @@ static void race_judge(struct probe *p, unsigned name, slice body) {
     }
 }
 
+/* Somebody was told that the name exists. */
+static bool race_answered(const struct probe *p, unsigned name) {
+    for (unsigned i = name; i < RACE_NAMES * RACE_CREATORS; i += RACE_NAMES) {
+        if (!unsettled(p->race[i].r.rc)) return true;
+    }
+    return false;
+}
+
 static void race_read(obj_req *r) {
     struct call *c = r->cookie;
     struct probe *p = c->p;
@@ -164,8 +172,11 @@ static void race_read(obj_req *r) {
     } else if (!unsettled(r->rc) && r->rc != ERR_NOTFOUND) {
         probe_error(p, r->rc);
     } else if (++c->tries >= STEP_TRIES_MAX) {
-        if (r->rc == ERR_NOTFOUND) probe_broken(p, "an object that was created is not there");
-        else probe_error(p, r->rc);
+        if (r->rc == ERR_NOTFOUND && race_answered(p, c->index)) {
+            probe_broken(p, "an object that was created is not there");
+        } else {
+            probe_error(p, r->rc == ERR_NOTFOUND ? ERR_TIMEOUT : r->rc);
+        }
     }
     buf_free(&r->out);
     call_over(c);
