@@ -22,7 +22,6 @@ struct compat_config;
 extern const struct option compat_options[];
 extern const size_t compat_options_count;
 void *compat_config_create(void);
-void compat_config_free(void *c);
 
 /* argv as of main. Reads the file it names (or "-": standard input), its includes, then --name value
  * ... directives, which win. On failure prints a message in Redis's form to stderr, ERR_SYNTAX. */
