@@ -132,7 +132,7 @@ sim: $(call tests_of,sim)
 	@COVE_SEED=$(SEED) COVE_ROUNDS=$(ROUNDS) tests/run.sh -- $^
 torture: $(call tests_of,torture)
 	@tests/run.sh -- $^
-test-style: libs $(OBJ_TOP)
+test-style: build
 	@B=$(B) tests/run.sh -- $(sort $(wildcard tests/style/*.py))
 test-tcl: build
 	@tclsh tcl-tests/run.tcl --server $(B)/cove-server $(TCL_ARGS)

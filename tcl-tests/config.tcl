@@ -372,3 +372,18 @@ test -tags {cove} "The distribution's redis.conf starts the server unchanged" {
     catch {exec kill -KILL $pid}
     if {$failure} {return -options $options $message}
 }
+
+test -tags {cove} "Every command is used by some test" {
+    set text ""
+    foreach f [glob tcl-tests/*.tcl] {
+        set file [open $f]
+        append text [string toupper [read $file]]
+        close $file
+    }
+    set unused {}
+    foreach name [r COMMAND LIST] {
+        set words [string map {| { } . \\.} [string toupper $name]]
+        if {![regexp "\\m$words\\M" $text]} {lappend unused $name}
+    }
+    assert_equal {} $unused
+}
