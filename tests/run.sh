@@ -42,7 +42,7 @@ run_one() { # name seconds command...
 if [ "${1:-}" = -- ]; then
     shift
     for program in "$@"; do
-        run_one "${program#build/tests/}" "${TEST_SECONDS:-600}" "$program"
+        run_one "${program##*/tests/}" "${TEST_SECONDS:-600}" "$program"
     done
 else
     table=$1
