@@ -82,6 +82,14 @@ bool tier_checkpoint_running(tier *t);
 uint64_t tier_checkpoint_time_ms(tier *t);        /* of the last good one: LASTSAVE */
 int tier_checkpoint_status(tier *t);              /* of the last one */
 
+/* Runs done() once nothing is pending: no effects that wait for pages since the opening, no
+ * suspended transaction. Not inside. */
+void tier_wait(tier *t, void (*done)(void *cookie, int rc), void *cookie);
+/* For keyspace_set_hooks(), with the tier as cookie; tier_create() sets them itself. Whoever sets hooks
+ * of its own later passes these two on. */
+void tier_fetch(void *cookie, struct fetch *f);
+void tier_want_checkpoint(void *cookie);
+
 /* ---- snapshots and forks ------------------------------------------------------------------------- */
 
 struct snapshot_info {

@@ -1,0 +1,186 @@
+/* pack.c -- encodes and checks packs; the pack table. */
+#include "tier/pack.h"
+
+#include <assert.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "tier/codec.h"
+
+#define PACK_MAGIC 0x4b505643u /* "CVPK" */
+
+void pack_encode(slice raw, const uint32_t *lengths, uint32_t slots, buf *out,
+                 struct pack_line *line) {
+    assert(slots > 0 && slots <= PACK_SLOTS_MAX);
+    assert(out->n == 0);
+    codec_state *codec = codec_state_create();
+    buf footer = BUF_INIT;
+    size_t at = 0;
+    buf_reserve(out, PACK_HEADER_BYTES + raw.n / 2);
+    out->n = PACK_HEADER_BYTES;
+    memset(out->p, 0, PACK_HEADER_BYTES);
+    for (uint32_t i = 0; i < slots; i++) {
+        assert(lengths[i] <= raw.n - at);
+        size_t start = out->n;
+        buf_u8(out, CODEC_PLAIN);
+        buf_u32(out, lengths[i]);
+        uint8_t how = codec_pack(codec, slice_make(raw.p + at, lengths[i]), out);
+        out->p[start] = how;
+        buf_u64(&footer, start);
+        buf_u32(&footer, (uint32_t)(out->n - start));
+        buf_u32(&footer, crc32c(0, out->p + start, out->n - start));
+        at += lengths[i];
+    }
+    assert(at == raw.n);
+    codec_state_free(codec);
+    line->slots = slots;
+    line->footer_offset = out->n;
+    line->footer_crc = crc32c(0, footer.p, footer.n);
+    buf_append_slice(out, slice_of(&footer));
+    buf_free(&footer);
+    line->bytes = out->n;
+    uint8_t *h = out->p;
+    put_u32(h, PACK_MAGIC);
+    put_u16(h + 4, FORMAT_PACK);
+    put_u16(h + 6, PACK_HEADER_BYTES);
+    put_u32(h + 12, slots);
+    put_u64(h + 16, line->footer_offset);
+    put_u32(h + 24, line->footer_crc);
+    put_u32(h + 60, crc32c(0, h, 60));
+}
+
+int pack_line_check(const struct pack_line *line) {
+    if (line->slots == 0 || line->slots > PACK_SLOTS_MAX) return ERR_CORRUPT;
+    if (line->footer_offset < PACK_HEADER_BYTES || line->footer_offset > line->bytes)
+        return ERR_CORRUPT;
+    if (line->bytes - line->footer_offset != (uint64_t)line->slots * PACK_LINE_BYTES)
+        return ERR_CORRUPT;
+    if (!data_parse_name(line->name, NULL, NULL)) return ERR_CORRUPT;
+    return OK;
+}
+
+int pack_footer_check(const struct pack_line *line, slice footer) {
+    if (footer.n != (size_t)line->slots * PACK_LINE_BYTES) return ERR_CORRUPT;
+    if (crc32c(0, footer.p, footer.n) != line->footer_crc) return ERR_CORRUPT;
+    for (uint32_t i = 0; i < line->slots; i++) {
+        uint64_t offset = get_u64(footer.p + (size_t)i * PACK_LINE_BYTES);
+        uint32_t bytes = get_u32(footer.p + (size_t)i * PACK_LINE_BYTES + 8);
+        if (bytes == 0) continue; /* A slot that compaction left out. */
+        if (bytes < PACK_SLOT_HEADER_BYTES || bytes > PAGE_BYTES_MAX + PAGE_BYTES ||
+            offset < PACK_HEADER_BYTES || offset > line->footer_offset ||
+            bytes > line->footer_offset - offset)
+            return ERR_CORRUPT;
+    }
+    return OK;
+}
+
+int pack_slot(const struct pack_line *line, slice footer, uint32_t slot, uint64_t *offset,
+              uint32_t *bytes, uint32_t *crc) {
+    if (slot >= line->slots) return ERR_CORRUPT;
+    const uint8_t *p = footer.p + (size_t)slot * PACK_LINE_BYTES;
+    *offset = get_u64(p);
+    *bytes = get_u32(p + 8);
+    *crc = get_u32(p + 12);
+    return *bytes == 0 ? ERR_CORRUPT : OK;
+}
+
+int pack_slot_unpack(slice stored, uint32_t crc, buf *out) {
+    if (stored.n < PACK_SLOT_HEADER_BYTES || crc32c(0, stored.p, stored.n) != crc)
+        return ERR_CORRUPT;
+    uint32_t raw = get_u32(stored.p + 1);
+    if (raw > PAGE_BYTES_MAX) return ERR_CORRUPT;
+    return codec_unpack(stored.p[0],
+                        slice_make(stored.p + PACK_SLOT_HEADER_BYTES,
+                                   stored.n - PACK_SLOT_HEADER_BYTES),
+                        raw, out);
+}
+
+void packs_init(struct packs *p) {
+    *p = (struct packs){.next = 1}; /* 0 in a location means "nowhere" */
+    list_init(&p->lru);
+}
+
+void packs_deinit(struct packs *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        buf_free(&p->at[i]->footer);
+        mem_free(p->at[i]);
+    }
+    mem_free(p->at);
+    packs_init(p);
+}
+
+static size_t packs_index(const struct packs *p, uint32_t number) {
+    size_t low = 0, high = p->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (p->at[mid]->line.number < number) low = mid + 1;
+        else high = mid;
+    }
+    return low;
+}
+
+struct pack *packs_find(struct packs *p, uint32_t number) {
+    size_t i = packs_index(p, number);
+    return i < p->count && p->at[i]->line.number == number ? p->at[i] : NULL;
+}
+
+int packs_add(struct packs *p, const struct pack_line *line) {
+    if (line->number == 0 || line->number == UINT32_MAX) return ERR_CORRUPT;
+    if (packs_find(p, line->number) != NULL) return ERR_CORRUPT;
+    if (p->count == p->cap) {
+        p->cap = p->cap == 0 ? 64 : p->cap * 2;
+        p->at = mem_realloc(p->at, p->cap * sizeof(*p->at));
+    }
+    struct pack *k = mem_calloc(1, sizeof(*k));
+    k->line = *line;
+    list_init(&k->lru);
+    list_init(&k->waiting);
+    size_t i = packs_index(p, line->number);
+    memmove(p->at + i + 1, p->at + i, (p->count - i) * sizeof(*p->at));
+    p->at[i] = k;
+    p->count++;
+    if (p->next <= line->number) p->next = line->number + 1;
+    return OK;
+}
+
+void packs_remove(struct packs *p, uint32_t number) {
+    size_t i = packs_index(p, number);
+    assert(i < p->count && p->at[i]->line.number == number);
+    struct pack *k = p->at[i];
+    assert(list_empty(&k->waiting));
+    p->footer_bytes -= k->footer.n;
+    list_remove(&k->lru);
+    buf_free(&k->footer);
+    mem_free(k);
+    memmove(p->at + i, p->at + i + 1, (p->count - i - 1) * sizeof(*p->at));
+    p->count--;
+}
+
+void packs_touch(struct packs *p, struct pack *k) {
+    list_remove(&k->lru);
+    list_push_front(&p->lru, &k->lru);
+}
+
+void packs_keep_footer(struct packs *p, struct pack *k, buf *footer) {
+    assert(k->footer.n == 0 && footer->n > 0);
+    k->footer = *footer;
+    *footer = BUF_INIT;
+    p->footer_bytes += k->footer.n;
+    packs_touch(p, k);
+    while (p->footer_bytes > PACKS_FOOTER_BYTES_MAX && p->lru.prev != &k->lru) {
+        struct pack *old = LIST_ENTRY(p->lru.prev, struct pack, lru);
+        list_remove(&old->lru);
+        p->footer_bytes -= old->footer.n;
+        buf_free(&old->footer);
+    }
+}
+
+void packs_check(const struct packs *p) {
+    size_t footers = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        assert(i == 0 || p->at[i - 1]->line.number < p->at[i]->line.number);
+        assert(p->at[i]->line.number < p->next);
+        footers += p->at[i]->footer.n;
+    }
+    assert(footers == p->footer_bytes);
+}

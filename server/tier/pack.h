@@ -1,0 +1,70 @@
+/* pack.h -- the bytes of one data object with up to 65,536 slots, and the table of packs.
+ *
+ *   0  magic u32 | version u16 | header bytes u16 | features u32 | slots u32
+ *  16  footer offset u64 | footer crc32c u32 | room for encryption | header crc32c at 60
+ *  64  slots: codec u8 | raw bytes u32 | bytes
+ *  ..  footer: (offset u64, bytes u32, crc32c u32) a slot
+ *
+ * A slot is read alone: its line of the footer says where it is and what it must hash to. */
+#ifndef COVE_TIER_PACK_H
+#define COVE_TIER_PACK_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "tier/manifest.h"
+
+#define PACK_HEADER_BYTES 64
+#define PACK_LINE_BYTES 16
+#define PACK_SLOT_HEADER_BYTES 5
+
+struct pack_line { /* one line of the pack table, as it is stored */
+    uint32_t number, slots;
+    char name[DATA_NAME_MAX + 1];
+    uint64_t bytes, footer_offset;
+    uint32_t footer_crc;
+};
+
+/* raw holds `slots` pages one after the other, of these lengths. Fills all of *line but number
+ * and name. Runs on a worker. */
+void pack_encode(slice raw, const uint32_t *lengths, uint32_t slots, buf *out,
+                 struct pack_line *line);
+int pack_line_check(const struct pack_line *line); /* ERR_CORRUPT: its numbers do not fit */
+int pack_footer_check(const struct pack_line *line, slice footer);
+/* Where a slot lies, from a checked footer. ERR_CORRUPT: no such slot. */
+int pack_slot(const struct pack_line *line, slice footer, uint32_t slot, uint64_t *offset,
+              uint32_t *bytes, uint32_t *crc);
+/* Checks and unpacks one slot; appends. ERR_CORRUPT, ERR_NOMEM. */
+int pack_slot_unpack(slice stored, uint32_t crc, buf *out);
+
+/* ---- the table: pack number -> object, sorted by number ---- */
+
+struct pack {
+    struct pack_line line;
+    buf footer;     /* cached; empty: not in memory */
+    list lru;       /* in packs.lru when the footer is cached */
+    list waiting;   /* reads that wait for the footer (read.c) */
+    bool fetching;
+};
+#define PACKS_FOOTER_BYTES_MAX (32u << 20) /* Footers of about 64 GB of packs. */
+
+struct packs {
+    struct pack **at;
+    size_t count, cap;
+    uint32_t next;       /* the next new number; numbers are not used again while referred to */
+    list lru;
+    size_t footer_bytes;
+};
+void packs_init(struct packs *p);
+void packs_deinit(struct packs *p);
+struct pack *packs_find(struct packs *p, uint32_t number); /* or NULL */
+/* ERR_CORRUPT: the number is taken or impossible. */
+int packs_add(struct packs *p, const struct pack_line *line);
+void packs_remove(struct packs *p, uint32_t number);
+/* Keeps a checked footer (takes it) and drops the least used ones past the bound. */
+void packs_keep_footer(struct packs *p, struct pack *k, buf *footer);
+void packs_touch(struct packs *p, struct pack *k);
+void packs_check(const struct packs *p); /* asserts its invariants */
+
+#endif

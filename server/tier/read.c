@@ -1,0 +1,290 @@
+/* read.c -- locations become bytes: pack table, footer, range read, checksum, unpacking.
+ *
+ *   queued -> footer (if it is not in memory) -> slot, from the local disk or the store -> a worker
+ *   checks and unpacks -> done
+ *
+ * Damaged bytes are read again from the store; damaged there too: ERR_CORRUPT, which names the object
+ * in the log and never turns into an empty answer. */
+#include "tier/tier_internal.h"
+
+#define READS_IN_FLIGHT_MAX 256 /* 256 x 16 KB a round trip of 20 ms: 200 MB/s. */
+#define READ_ATTEMPTS 4
+#define READ_HEDGE_MS 100
+
+struct part {
+    struct read_op *op;
+    location at;             /* 0: there is no such part */
+    struct pack_line line;   /* a copy: the table may change meanwhile */
+    uint64_t offset;
+    uint32_t bytes, crc;
+    buf stored, raw;
+    unsigned attempts;
+    bool cached;             /* `stored` came from the local disk */
+    bool bad;                /* the worker found it damaged */
+    bool waiting;            /* for the footer */
+    list node;               /* in pack.waiting */
+};
+
+struct read_op {
+    tier *t;
+    list node;               /* in tier.reads or tier.reads_queue */
+    struct part part[2];
+    unsigned left;           /* parts whose stored bytes are to come */
+    int rc;
+    read_done *done;
+    void *cookie;
+    timer *later;
+    job unpack;
+};
+
+static void read_begin(void *cookie);
+static void part_footer(struct part *p);
+static void part_got_footer(io *o);
+static void part_slot(struct part *p);
+static void part_got_cached(void *cookie, int rc, slice stored);
+static void part_got_slot(io *o);
+static void part_settled(struct part *p, int rc);
+static void read_unpack_work(job *j);
+static void read_unpack_done(job *j);
+static void read_end(struct read_op *op);
+
+static void read_free(struct read_op *op) {
+    if (op->later != NULL) loop_timer_cancel(op->t->loop, op->later);
+    list_remove(&op->node);
+    for (int i = 0; i < 2; i++) {
+        list_remove(&op->part[i].node);
+        buf_free(&op->part[i].stored);
+        buf_free(&op->part[i].raw);
+    }
+    mem_free(op);
+}
+
+void read_start(tier *t, location base, location delta, read_done *done, void *cookie) {
+    assert(base != 0);
+    struct read_op *op = mem_calloc(1, sizeof(*op));
+    op->t = t;
+    op->done = done;
+    op->cookie = cookie;
+    op->part[0].at = base;
+    op->part[1].at = delta;
+    for (int i = 0; i < 2; i++) {
+        op->part[i].op = op;
+        list_init(&op->part[i].node);
+    }
+    list_push_back(&t->reads_queue, &op->node);
+    if (t->reads_in_flight < READS_IN_FLIGHT_MAX) read_begin(op);
+}
+
+static void read_begin(void *cookie) {
+    struct read_op *op = cookie;
+    tier *t = op->t;
+    list_remove(&op->node);
+    list_push_back(&t->reads, &op->node);
+    t->reads_in_flight++;
+    op->left = op->part[1].at != 0 ? 2 : 1;
+    unsigned parts = op->left;
+    for (unsigned i = 0; i < parts; i++) part_footer(&op->part[i]);
+}
+
+static struct pack *part_pack(struct part *p) {
+    return packs_find(&p->op->t->packs, location_pack(p->at));
+}
+
+static void part_footer(struct part *p) {
+    tier *t = p->op->t;
+    struct pack *k = part_pack(p);
+    if (k == NULL) {
+        log_line(t->logger, LOG_WARNING, "pack %u is not in the table", location_pack(p->at));
+        part_settled(p, ERR_CORRUPT);
+        return;
+    }
+    if (k->footer.n > 0) {
+        packs_touch(&t->packs, k);
+        part_slot(p);
+        return;
+    }
+    list_push_back(&k->waiting, &p->node);
+    p->waiting = true;
+    if (k->fetching) return;
+    k->fetching = true;
+    p->attempts++;
+    io *o = io_create(t, OBJ_GET, k->line.name, part_got_footer, k);
+    o->req.offset = k->line.footer_offset;
+    o->req.length = k->line.bytes - k->line.footer_offset;
+    if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
+    io_send(o, IO_TRIES);
+}
+
+static void part_got_footer(io *o) {
+    tier *t = o->t;
+    struct pack *k = o->cookie;
+    int rc = o->req.rc;
+    k->fetching = false;
+    if (rc == OK) rc = pack_footer_check(&k->line, slice_of(&o->req.out));
+    if (rc == ERR_NOTFOUND) rc = ERR_CORRUPT;
+    if (rc == OK) {
+        t->stats.footers_read++;
+        packs_keep_footer(&t->packs, k, &o->req.out);
+    }
+    list *n, ready;
+    list_init(&ready);
+    while ((n = list_first(&k->waiting)) != NULL) {
+        list_remove(n);
+        list_push_back(&ready, n);
+    }
+    while ((n = list_first(&ready)) != NULL) {
+        struct part *p = LIST_ENTRY(n, struct part, node);
+        list_remove(n);
+        p->waiting = false;
+        if (rc == OK) {
+            part_slot(p);
+        } else if (rc == ERR_CORRUPT && p->attempts < READ_ATTEMPTS) {
+            if (p->attempts == 0) p->attempts = 1;
+            part_footer(p); /* one of them reads it again */
+        } else {
+            if (rc == ERR_CORRUPT)
+                (void)corrupt(t->logger, "footer", k->line.name, k->line.footer_offset);
+            part_settled(p, rc);
+        }
+    }
+}
+
+static void part_slot(struct part *p) {
+    tier *t = p->op->t;
+    struct pack *k = part_pack(p);
+    assert(k != NULL && k->footer.n > 0);
+    p->line = k->line;
+    p->attempts = 0;
+    int rc = pack_slot(&k->line, slice_of(&k->footer), location_slot(p->at), &p->offset,
+                       &p->bytes, &p->crc);
+    if (rc != OK) {
+        log_line(t->logger, LOG_WARNING, "%s has no slot %u", k->line.name, location_slot(p->at));
+        part_settled(p, rc);
+        return;
+    }
+    cache_get(t, &p->line, location_slot(p->at), p->bytes, p->crc, part_got_cached, p);
+}
+
+static void part_send(struct part *p) {
+    tier *t = p->op->t;
+    p->attempts++;
+    p->cached = false;
+    io *o = io_create(t, OBJ_GET, p->line.name, part_got_slot, p);
+    o->req.offset = p->offset;
+    o->req.length = p->bytes;
+    if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
+    io_send(o, IO_TRIES);
+}
+
+static void part_got_cached(void *cookie, int rc, slice stored) {
+    struct part *p = cookie;
+    if (rc != OK) {
+        part_send(p);
+        return;
+    }
+    p->cached = true;
+    buf_append_slice(&p->stored, stored);
+    p->op->t->stats.slots_read_cache++;
+    part_settled(p, OK);
+}
+
+static void part_got_slot(io *o) {
+    struct part *p = o->cookie;
+    int rc = o->req.rc;
+    if (rc == OK) {
+        p->stored = o->req.out;
+        o->req.out = BUF_INIT;
+        o->t->stats.slots_read++;
+    }
+    part_settled(p, rc == ERR_NOTFOUND ? ERR_CORRUPT : rc);
+}
+
+static void part_settled(struct part *p, int rc) {
+    struct read_op *op = p->op;
+    assert(op->left > 0);
+    if (rc != OK && op->rc == OK) op->rc = rc;
+    if (--op->left > 0) return;
+    op->unpack.work = read_unpack_work;
+    op->unpack.done = read_unpack_done;
+    tier_job(op->t, &op->unpack); /* With an error too: done() is never called inside start(). */
+}
+
+static void read_unpack_work(job *j) {
+    struct read_op *op = LIST_ENTRY(j, struct read_op, unpack);
+    if (op->rc != OK) return;
+    for (int i = 0; i < 2; i++) {
+        struct part *p = &op->part[i];
+        if (p->at == 0) continue;
+        p->bad = false;
+        p->raw.n = 0;
+        int rc = p->stored.n == p->bytes ? pack_slot_unpack(slice_of(&p->stored), p->crc, &p->raw)
+                                         : ERR_CORRUPT;
+        if (rc == ERR_CORRUPT) p->bad = true;
+        else if (rc != OK) op->rc = rc;
+    }
+}
+
+static void read_unpack_done(job *j) {
+    struct read_op *op = LIST_ENTRY(j, struct read_op, unpack);
+    tier *t = op->t;
+    if (!tier_job_done(t)) return;
+    bool again[2] = {false, false};
+    for (int i = 0; i < 2 && op->rc == OK; i++) {
+        struct part *p = &op->part[i];
+        if (p->at == 0 || !p->bad) continue;
+        t->stats.slots_corrupt++;
+        if (p->attempts >= READ_ATTEMPTS)
+            op->rc = corrupt(t->logger, "slot", p->line.name, p->offset);
+        else
+            again[i] = true;
+    }
+    if (op->rc == OK && (again[0] || again[1])) {
+        op->left = (unsigned)again[0] + (unsigned)again[1];
+        for (int i = 0; i < 2; i++) {
+            if (!again[i]) continue;
+            buf_free(&op->part[i].stored);
+            part_send(&op->part[i]);
+        }
+        return;
+    }
+    read_end(op);
+}
+
+static void read_end(struct read_op *op) {
+    tier *t = op->t;
+    for (int i = 0; i < 2 && op->rc == OK; i++) {
+        struct part *p = &op->part[i];
+        if (p->at != 0 && !p->cached)
+            cache_put(t, &p->line, location_slot(p->at), slice_of(&p->stored));
+    }
+    slice base = op->rc == OK ? slice_of(&op->part[0].raw) : slice_make(NULL, 0);
+    slice delta = op->rc == OK ? slice_of(&op->part[1].raw) : slice_make(NULL, 0);
+    t->reads_in_flight--;
+    op->done(op->cookie, op->rc, base, delta);
+    read_free(op);
+    list *n;
+    while (!tier_gone(t) && t->reads_in_flight < READS_IN_FLIGHT_MAX &&
+           (n = list_first(&t->reads_queue)) != NULL)
+        read_begin(LIST_ENTRY(n, struct read_op, node));
+}
+
+void read_deinit(tier *t) {
+    list *n;
+    while ((n = list_first(&t->reads)) != NULL) read_free(LIST_ENTRY(n, struct read_op, node));
+    while ((n = list_first(&t->reads_queue)) != NULL)
+        read_free(LIST_ENTRY(n, struct read_op, node));
+}
+
+/* ---- the keyspace's fetches ------------------------------------------------------------------- */
+
+static void fetch_done(void *cookie, int rc, slice base, slice delta) {
+    struct fetch *f = cookie;
+    tier *t = f->tier;
+    keyspace_fetched(t->ks, f, rc, base, delta);
+}
+
+void tier_fetch(void *cookie, struct fetch *f) {
+    tier *t = cookie;
+    f->tier = t;
+    read_start(t, f->base, f->delta, fetch_done, f);
+}
