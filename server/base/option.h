@@ -70,6 +70,8 @@ void options_match(options *o, const slice *globs, size_t count,
                    void (*each)(void *cookie, const char *name, slice value), void *cookie);
 const struct option *options_find(options *o, slice name); /* by name or alias; or NULL */
 void options_print(options *o, const struct option *row, buf *out);
+/* The row's initial value, printed as options_print() would. */
+void options_print_initial(options *o, const struct option *row, buf *out);
 /* All rows in order, for the sample file and its test. */
 void options_each(options *o, void (*each)(void *cookie, const struct option *row),
                   void *cookie);

@@ -12,7 +12,7 @@ struct command_family {
 };
 extern const struct command_family family_connection, family_client, family_server, family_config,
     family_info, family_introspection, family_debug, family_generic, family_expire, family_scan,
-    family_dump, family_string, family_hash, family_hash_more, family_transactions;
+    family_dump, family_string, family_string_more, family_hash, family_transactions;
 
 void commands_add_rows(commands *t);
 void commands_add_all(exec *x);
@@ -29,5 +29,6 @@ bool client_name_ok(slice name);
 
 /* Prints redis.conf.sample; 0. */
 int commands_print_sample(options *o);
+int commands_rewrite_config(const struct exec_deps *d); /* CONFIG REWRITE */
 
 #endif

@@ -54,7 +54,6 @@ static const struct command *find_command(struct call *c) {
     if (cmd->subcommands == NULL || c->argc < 2) return cmd;
     const struct command *sub = commands_find_sub(cmd, c->argv[1]);
     if (sub != NULL) return sub;
-    if (cmd->fn != NULL) return cmd; /* A container that runs itself. */
     reply_unknown_subcommand(c);
     return NULL;
 }

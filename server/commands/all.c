@@ -1,0 +1,15 @@
+/* all.c -- every family of built-in commands, in one list. */
+#include "commands/commands.h"
+
+static const struct command_family *const families[] = {
+    &family_connection, &family_client,  &family_server, &family_config,      &family_info,
+    &family_introspection, &family_debug, &family_generic, &family_expire,    &family_scan,
+    &family_dump,       &family_string,  &family_string_more, &family_hash,   &family_transactions};
+
+void commands_add_rows(commands *t) {
+    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+        commands_add(t, families[i]->rows, families[i]->count);
+    }
+}
+
+void commands_add_all(exec *x) { commands_add_rows(exec_commands(x)); }
