@@ -6,18 +6,19 @@
  *   DIR/tmp/<pid>-<counter>-<nonce>
  *
  * Invariants
- *  1. A file becomes visible under an object's name (link, rename) only after the fsync of
- *     its data. Whoever sees a name sees whole bytes, after a power loss too.
+ *  1. A file becomes visible under an object's name (link, rename) only after the fsync
+ *     of its data. Whoever sees a name sees whole bytes, after a power loss too.
  *  2. A change is answered OK only after the fsync of the folder that holds the name, and
  *     that folder's own entry is durable by then (folder_ready).
- *  3. "It exists already" is answered only when what exists is durable: a caller who timed
- *     out finds its own bytes behind ERR_PRECOND and counts them as confirmed.
+ *  3. "It exists already" is answered only when what exists is durable: a caller who
+ *     timed out finds its own bytes behind ERR_PRECOND and counts them as confirmed.
  *  4. From 1 and 2: when a name has been created and its folder synced, all names that
- *     anybody saw in that folder before are durable too. (The log's reader relies on it: its
- *     fence is created after it has read the tail.)
+ *     anybody saw in that folder before are durable too. (The log's reader relies on it:
+ *     its fence is created after it has read the tail.)
  *
- * After a failed fsync the pages of the file may be marked clean and yet not be stored; so a
- * file whose fsync failed is thrown away, and another attempt writes another file. */
+ * After a failed fsync the pages of the file may be marked clean and yet not be stored;
+ * so a file whose fsync failed is thrown away, and another attempt writes another
+ * file. */
 #include "objstore/file.h"
 
 #include <assert.h>
@@ -54,13 +55,15 @@ int objstore_file_create(loop *l, fsys *fs, const char *dir, int threads, logger
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/') n--;
     if (n == 0 || n > FILE_DIR_MAX) {
-        snprintf(why, 256, "the store's folder name is empty or over %d bytes", FILE_DIR_MAX);
+        snprintf(why, 256, "the store's folder name is empty or over %d bytes",
+                 FILE_DIR_MAX);
         return ERR_IO;
     }
     struct file_store *s = mem_calloc(1, sizeof(*s));
     s->base.ops = &file_ops;
     s->fs = fs;
     s->log = log;
+    s->loop = l;
     memcpy(s->dir, dir, n);
     snprintf(s->text, sizeof(s->text), "file:%s", s->dir);
     pthread_mutex_init(&s->lock, NULL);
@@ -131,7 +134,11 @@ static void file_done(job *j) {
     if (rc != OK && rc != ERR_NOTFOUND && rc != ERR_PRECOND) {
         s->base.stats.errors[r->op]++;
         memcpy(s->base.why, c->why, sizeof(s->base.why));
-        log_line(s->log, LOG_WARNING, "store: %s", c->why);
+        uint64_t now = loop_now_us(s->loop);
+        if (s->logged_us == 0 || now - s->logged_us >= FILE_LOG_US) {
+            log_line(s->log, LOG_WARNING, "store: %s", c->why);
+            s->logged_us = now;
+        }
     }
     if (r->op == OBJ_GET && rc == OK) s->base.stats.bytes_down += r->out.n;
     if (r->op <= OBJ_PUT_MATCH && rc == OK) s->base.stats.bytes_up += r->body.n;
@@ -139,7 +146,7 @@ static void file_done(job *j) {
     r->done(r);
 }
 
-/* -- One request, on a worker ------------------------------------------------------------- */
+/* -- One request, on a worker -------------------------------------------------------- */
 
 static int put_absent(struct file_call *c);
 static int put(struct file_call *c);
@@ -158,7 +165,8 @@ static void file_work(job *j) {
     struct file_call *c = (struct file_call *)(void *)j;
     obj_req *r = c->r;
     if (r->op != OBJ_LIST && (!objstore_name_ok(r->name) || name_reserved(r->name))) {
-        snprintf(c->why, sizeof(c->why), "%.200s is not a name that the store takes", r->name);
+        snprintf(c->why, sizeof(c->why), "%.200s is not a name that the store takes",
+                 r->name);
         c->rc = ERR_IO;
         return;
     }
@@ -186,16 +194,18 @@ static bool folder_known(struct file_store *s, const char *path) {
 static void folder_remember(struct file_store *s, const char *path) {
     if (folder_known(s, path)) return;
     pthread_mutex_lock(&s->lock);
-    if (s->durable_count < FILE_FOLDERS_MAX) s->durable[s->durable_count++] = mem_strdup(path);
+    if (s->durable_count < FILE_FOLDERS_MAX)
+        s->durable[s->durable_count++] = mem_strdup(path);
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Makes the folders on the way to `path` durable, also those that are there already: who made
- * them may not have come to its fsync. Each once in the life of the handle. */
+/* Makes the folders on the way to `path` durable, also those that are there already: who
+ * made them may not have come to its fsync. Each once in the life of the handle. */
 static int folder_ready(struct file_call *c, const char *path) {
     fsys *fs = c->s->fs;
     char part[FILE_PATH_MAX];
-    for (const char *p = path + strlen(c->s->dir) + 1; (p = strchr(p, '/')) != NULL; p++) {
+    for (const char *p = path + strlen(c->s->dir) + 1; (p = strchr(p, '/')) != NULL;
+         p++) {
         file__path(part, "%.*s", (int)(p - path), path);
         if (folder_known(c->s, part)) continue;
         int e = fs->mkdir(fs, part, 0777);
@@ -216,9 +226,11 @@ static int write_tmp(struct file_call *c, char tmp[FILE_PATH_MAX]) {
     return rc == ERR_EXISTS ? file__fail(c, "create", tmp, -EEXIST) : rc;
 }
 
-/* A delete that a crash cut short hides the name until it is deleted again: see file__bury. */
+/* A delete that a crash cut short hides the name until it is deleted again: see
+ * file__bury. */
 static int half_deleted(struct file_call *c) {
-    snprintf(c->why, sizeof(c->why), "%.100s is half deleted: delete it again", c->r->name);
+    snprintf(c->why, sizeof(c->why), "%.100s is half deleted: delete it again",
+             c->r->name);
     return ERR_AGAIN;
 }
 
@@ -232,7 +244,8 @@ static int put_absent(struct file_call *c) {
     if (rc == OK && t.found && t.dead) rc = half_deleted(c);
     if (rc == OK && t.found) {
         file__path(tmp, "%s.v", path); /* Invariant 3. */
-        return file__sync(c, tmp, O_RDONLY | O_DIRECTORY) == OK ? ERR_PRECOND : ERR_TIMEOUT;
+        return file__sync(c, tmp, O_RDONLY | O_DIRECTORY) == OK ? ERR_PRECOND
+                                                                : ERR_TIMEOUT;
     }
     if (rc == OK) rc = folder_ready(c, path);
     if (rc == OK) rc = write_tmp(c, tmp);
@@ -362,7 +375,8 @@ static int del(struct file_call *c) {
     int e = fs->unlink(fs, path);
     if (e == -ENOTDIR || e == -EISDIR) return OK;
     if (e < 0 && e != -ENOENT) return file__fail_commit(c, "delete", path, e);
-    if (e == -ENOENT) { /* Perhaps an unlink whose fsync failed: go on, if there is a folder. */
+    /* Perhaps an earlier unlink whose fsync failed: go on, if there is a folder. */
+    if (e == -ENOENT) {
         char folder[FILE_PATH_MAX];
         file__path(folder, "%.*s", (int)(strrchr(path, '/') - path), path);
         int fd = fs->open(fs, folder, O_RDONLY | O_DIRECTORY, 0);
@@ -372,7 +386,7 @@ static int del(struct file_call *c) {
     return file__sync_folder_of(c, path) == OK ? OK : ERR_TIMEOUT;
 }
 
-/* -- Helpers that the other files share --------------------------------------------------- */
+/* -- Helpers that the other files share ---------------------------------------------- */
 
 void file__path(char out[FILE_PATH_MAX], const char *fmt, ...) {
     va_list ap;
@@ -451,7 +465,8 @@ int file__write(struct file_call *c, const char *path, slice body) {
     return rc;
 }
 
-/* XXH3 chunk by chunk, each seeded by the one before, so that HEAD need not hold it all. */
+/* XXH3 chunk by chunk, each seeded by the one before, so that HEAD need not hold it
+ * all. */
 uint64_t file__hash(uint64_t h, const uint8_t *p, size_t n) {
     for (size_t at = 0; at < n; at += FILE_HASH_CHUNK) {
         size_t k = n - at < FILE_HASH_CHUNK ? n - at : FILE_HASH_CHUNK;

@@ -14,6 +14,7 @@
 #define FILE_PATH_MAX 2048    /* dir, a name, ".v/" and a version's name. */
 #define FILE_FOLDERS_MAX 64   /* Folders remembered as durable; a store has about four. */
 #define FILE_HASH_CHUNK ((size_t)1 << 20)
+#define FILE_LOG_US 1000000   /* A full disk must not fill the log as well. */
 #define FILE_TRIES_MAX 1000   /* Of anything that only a racing writer makes us repeat. */
 
 struct file_store {
@@ -21,12 +22,14 @@ struct file_store {
     fsys *fs;
     logger *log;
     pool *pool;
+    loop *loop;
+    uint64_t logged_us;                    /* when a failure was last logged */
     char dir[FILE_DIR_MAX + 1];
     char text[FILE_DIR_MAX + 8];           /* "file:" dir */
     uint64_t seed;
     atomic_uint_fast64_t counter;
     pthread_mutex_t lock;                  /* for the following two */
-    char *durable[FILE_FOLDERS_MAX];       /* folders whose own entry is known to be synced */
+    char *durable[FILE_FOLDERS_MAX]; /* folders whose own entry is known to be synced */
     size_t durable_count;
 };
 
@@ -57,7 +60,8 @@ uint64_t file__nonce(struct file_store *s);
 void file__tmp_path(struct file_store *s, char out[FILE_PATH_MAX]);
 int file__sync(struct file_call *c, const char *path, int flags);
 int file__sync_folder_of(struct file_call *c, const char *path);
-/* A new file with these bytes, synced; its entry is not. ERR_EXISTS: the path is taken. */
+/* A new file with these bytes, synced; its entry is not. ERR_EXISTS: the path is
+ * taken. */
 int file__write(struct file_call *c, const char *path, slice body);
 uint64_t file__hash(uint64_t h, const uint8_t *p, size_t n);
 int file__hash_file(struct file_call *c, int fd, uint64_t *size, uint64_t *hash);
@@ -66,10 +70,12 @@ void file__etag(char out[OBJ_ETAG_MAX], uint64_t version, uint64_t nonce);
 /* file_version.c */
 int file__token_read(struct file_call *c, const char *name, struct file_token *t);
 /* The file that holds the current bytes; ERR_NOTFOUND. */
-int file__open_current(struct file_call *c, const char *name, struct file_token *t, int *fd);
+int file__open_current(struct file_call *c, const char *name, struct file_token *t,
+                       int *fd);
 /* If-Match, or `any` etag of an object that has been replaced before. */
 int file__match(struct file_call *c, bool any);
-/* Both want a token that was found. remove: the object is gone; bury: and no trace is left. */
+/* Both want a token that was found. remove: the object is gone; bury: and no trace is
+ * left. */
 int file__remove(struct file_call *c, const char *name, struct file_token *t);
 int file__bury(struct file_call *c, const char *name, const struct file_token *t);
 

@@ -1,7 +1,8 @@
 /* file_list.c -- the walks of the directory store: LIST, the sync at open, tmp/.
  *
- * Names come in the order of their bytes, as from S3. Within a folder a subfolder "a" sorts as
- * "a/": behind "a-b" and "a.b", before "a0". Each page of a list reads its folders anew. */
+ * Names come in the order of their bytes, as from S3. Within a folder a subfolder "a"
+ * sorts as "a/": behind "a-b" and "a.b", before "a0". Each page of a list reads its
+ * folders anew. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,7 @@ static bool starts_with(const char *s, const char *start) {
     return strncmp(s, start, strlen(start)) == 0;
 }
 
-/* -- LIST --------------------------------------------------------------------------------- */
+/* -- LIST ---------------------------------------------------------------------------- */
 
 struct walk {
     struct file_call *c;
@@ -91,7 +92,8 @@ static int walk_folder(struct walk *w, const char *path, int depth) {
     char full[FILE_PATH_MAX], child[FILE_PATH_MAX];
     file__path(full, "%s/%s", s->dir, path);
     int e = s->fs->list(s->fs, full, names_add, &names);
-    /* Folders are never removed by the store; but a list need not fail over one that was. */
+    /* Folders are never removed by the store; but a list need not fail over one that
+     * was. */
     int rc = e < 0 && e != -ENOENT ? file__fail(w->c, "list", full, e) : OK;
     qsort(names.v == NULL ? (void *)&names : (void *)names.v, names.n, sizeof(*names.v),
           names_cmp);
@@ -118,7 +120,7 @@ int file__list(struct file_call *c) {
     return rc;
 }
 
-/* -- The sync at open --------------------------------------------------------------------- */
+/* -- The sync at open ---------------------------------------------------------------- */
 
 /* Bottom up: a folder is synced when all below it is. */
 static int sync_folder(struct file_call *c, const char *path, bool files, int depth) {
@@ -133,8 +135,10 @@ static int sync_folder(struct file_call *c, const char *path, bool files, int de
         if (strlen(path) + n + 2 > FILE_PATH_MAX) continue; /* Not a name of ours. */
         bool folder = ends_with(entry, "/");
         file__path(child, "%s/%.*s", path, (int)(folder ? n - 1 : n), entry);
-        if (folder && depth < WALK_DEPTH_MAX && !(depth == 0 && strcmp(entry, "tmp/") == 0)) {
-            bool whole = ends_with(entry, ".v/") || (depth == 0 && strcmp(entry, "log/") == 0);
+        if (folder && depth < WALK_DEPTH_MAX &&
+            !(depth == 0 && strcmp(entry, "tmp/") == 0)) {
+            bool whole =
+                ends_with(entry, ".v/") || (depth == 0 && strcmp(entry, "log/") == 0);
             rc = sync_folder(c, child, files || whole, depth + 1);
         } else if (!folder && (files || depth == 0)) {
             rc = file__sync(c, child, O_RDONLY);
@@ -157,11 +161,11 @@ int objstore_file_sync_all(objstore *base) {
     return rc;
 }
 
-/* -- tmp/ --------------------------------------------------------------------------------- */
+/* -- tmp/ ---------------------------------------------------------------------------- */
 
-/* Whether a process lives is asked of /proc through the same table; of our own number nothing
- * can be left but by an earlier life (in a container each life has the same). Should a
- * living process lose its file, its request fails without having happened. */
+/* Whether a process lives is asked of /proc through the same table; of our own number
+ * nothing can be left but by an earlier life (in a container each life has the same).
+ * Should a living process lose its file, its request fails without having happened. */
 static bool tmp_is_dead(struct file_call *c, const char *entry) {
     fsys *fs = c->s->fs;
     char path[32];

@@ -3,38 +3,42 @@
  *   DIR/M                    version 0, made by put-if-absent; later only a mark that the
  *                            name is taken
  *   DIR/M.v/d-<v>-<nonce>    the bytes of version v: 16 hex digits each
- *   DIR/M.v/t-<v>-<nonce>    the token: an empty file; its name says which version is current
+ *   DIR/M.v/t-<v>-<nonce>    the token, an empty file: its name says which is current
  *   DIR/M.v/x-<v>-<nonce>    the token of an object that has been deleted
  *
- * The etag is <v>-<nonce>; of version 0, the nonce is a hash of the content. To replace v by
- * v+1 a writer writes d-<v+1>-<its nonce>, syncs it and the folder, and then renames the
- * token from t-<v>-<nonce> to t-<v+1>-<its nonce>. That rename is the comparison and the
- * exchange in one system call. Then it syncs the folder and answers OK.
+ * The etag is <v>-<nonce>; of version 0, the nonce is a hash of the content. To replace v
+ * by v+1 a writer writes d-<v+1>-<its nonce>, syncs it and the folder, and then renames
+ * the token from t-<v>-<nonce> to t-<v+1>-<its nonce>. That rename is the comparison and
+ * the exchange in one system call. Then it syncs the folder and answers OK.
  *
  * Why a stopped writer can do no harm, however long it stops, between any two calls
- *  a. M.v comes into being by the rename of a folder that holds t-0, which fails on a folder
- *     that is not empty; and M.v has a token for as long as the object has been replaced and
- *     lives. So t-0 is put there once. Every other token name is made by the rename of its
- *     one predecessor, to a name with a nonce that nobody else uses. Hence: at any moment
- *     there is exactly one token, versions only grow, and a token name, once gone, is gone
- *     for ever.
- *  b. A writer that read etag E wins only by renaming the token named E. If anyone else has
- *     replaced or deleted the object since, that name is gone for ever, rename answers ENOENT,
- *     and the writer has lost, whenever it wakes. (Numbered files made by link(2) would not
- *     do: the number that follows a stale etag is free again once old versions are removed.)
- *  c. Bytes are complete, synced and in a synced entry before a token names them, and a file
- *     d-... is never written again. It is removed only if its version is lower than that of
- *     a version that has won, less one; by b no token can then come to name it. A sleeper
- *     that removes late removes just those names.
- *  d. A reader takes the highest token that it sees. A listing shows a name only if it was
- *     there at some moment of the listing: so that version was current at a moment of the
- *     request. If its bytes are gone by the time they are opened, it looks again. A listing
- *     that runs while tokens are renamed may miss all: then it looks again, and "no token"
- *     is believed only from rmdir(2), which removes none but an empty folder.
+ *  a. M.v comes into being by the rename of a folder that holds t-0, which fails on a
+ *     folder that is not empty; and M.v has a token for as long as the object has been
+ *     replaced and lives. So t-0 is put there once. Every other token name is made by the
+ *     rename of its one predecessor, to a name with a nonce that nobody else uses. Hence:
+ *     at any moment there is exactly one token, versions only grow, and a token name,
+ *     once gone, is gone for ever.
+ *  b. A writer that read etag E wins only by renaming the token named E. If anyone else
+ *     has replaced or deleted the object since, that name is gone for ever, rename
+ *     answers ENOENT, and the writer has lost, whenever it wakes. (Numbered files made by
+ *     link(2) would not do: the number that follows a stale etag is free again once old
+ *     versions are removed.)
+ *  c. Bytes are complete, synced and in a synced entry before a token names them, and a
+ *     file d-... is never written again. It is removed only if its version is lower than
+ *     that of a version that has won, less one; by b no token can then come to name it. A
+ *     sleeper that removes late removes just those names.
+ *  d. A reader takes the highest token that it sees. A listing shows a name only if it
+ *     was there at some moment of the listing: so that version was current at a moment of
+ *     the request. If its bytes are gone by the time they are opened, it looks again. A
+ *     listing that runs while tokens are renamed may miss all: then it looks again, and
+ *     "no token" is believed only from rmdir(2), which removes none but an empty folder.
  *
- * After a power loss, when no process is left to hold an etag, unsynced renames may be undone
- * one by one, and an older token may stand beside a newer: again the highest counts, and the
- * next winner removes the others. */
+ * One exception: an object that is deleted and created again with the very same bytes has
+ * the etag of its first life again (as in S3). Objects that are replaced carry a nonce.
+ *
+ * After a power loss, when no process is left to hold an etag, unsynced renames may be
+ * undone one by one, and an older token may stand beside a newer: again the highest
+ * counts, and the next winner removes the others. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,23 +63,25 @@ static bool hex16(const char *p, uint64_t *out) {
     return true;
 }
 
-static bool entry_parse(const char *name, char *kind, uint64_t *version, uint64_t *nonce) {
+static bool entry_parse(const char *name, char *kind, uint64_t *version,
+                        uint64_t *nonce) {
     if (strlen(name) != ENTRY_BYTES || name[1] != '-' || name[18] != '-') return false;
     *kind = name[0];
     return hex16(name + 2, version) && hex16(name + 19, nonce);
 }
 
-static void entry_path(struct file_call *c, char out[FILE_PATH_MAX], const char *name, char kind,
-                       uint64_t version, uint64_t nonce) {
-    file__path(out, "%s/%s.v/%c-%016" PRIx64 "-%016" PRIx64, c->s->dir, name, kind, version,
-               nonce);
+static void entry_path(struct file_call *c, char out[FILE_PATH_MAX], const char *name,
+                       char kind, uint64_t version, uint64_t nonce) {
+    file__path(out, "%s/%s.v/%c-%016" PRIx64 "-%016" PRIx64, c->s->dir, name, kind,
+               version, nonce);
 }
 
 static int token_see(void *cookie, const char *name) {
     struct file_token *t = cookie;
     char kind;
     uint64_t version, nonce;
-    if (!entry_parse(name, &kind, &version, &nonce) || (kind != 't' && kind != 'x')) return 0;
+    if (!entry_parse(name, &kind, &version, &nonce) || (kind != 't' && kind != 'x'))
+        return 0;
     if (t->found && version <= t->version) return 0;
     *t = (struct file_token){true, kind == 'x', version, nonce};
     return 0;
@@ -99,7 +105,8 @@ int file__token_read(struct file_call *c, const char *name, struct file_token *t
     return ERR_IO;
 }
 
-int file__open_current(struct file_call *c, const char *name, struct file_token *t, int *fd) {
+int file__open_current(struct file_call *c, const char *name, struct file_token *t,
+                       int *fd) {
     fsys *fs = c->s->fs;
     char path[FILE_PATH_MAX];
     for (int i = 0; i < FILE_TRIES_MAX; i++) {
@@ -117,7 +124,7 @@ int file__open_current(struct file_call *c, const char *name, struct file_token 
     return file__fail(c, "open", path, -ENOENT);
 }
 
-/* -- Replacing ---------------------------------------------------------------------------- */
+/* -- Replacing ----------------------------------------------------------------------- */
 
 static void match_prune(struct file_call *c, const char *name, uint64_t version);
 
@@ -162,8 +169,8 @@ static int versions_begin(struct file_call *c, const char *name, uint64_t nonce)
     return rc;
 }
 
-static int data_write(struct file_call *c, const char *name, uint64_t version, uint64_t *nonce,
-                      char path[FILE_PATH_MAX]) {
+static int data_write(struct file_call *c, const char *name, uint64_t version,
+                      uint64_t *nonce, char path[FILE_PATH_MAX]) {
     int rc = ERR_EXISTS;
     for (int i = 0; i < FILE_TRIES_MAX && rc == ERR_EXISTS; i++) {
         *nonce = file__nonce(c->s);
@@ -194,7 +201,8 @@ static int match_exchange(struct file_call *c, const struct file_token *t) {
     entry_path(c, from, name, 't', t->version, t->nonce);
     entry_path(c, to, name, 't', version, nonce);
     int e = fs->rename(fs, from, to);
-    if (e == -EIO) return file__fail_commit(c, "rename to", to, e); /* The data may be in use. */
+    if (e == -EIO)
+        return file__fail_commit(c, "rename to", to, e); /* The data may be in use. */
     if (e < 0) {
         (void)fs->unlink(fs, data); /* A later winner removes it. */
         return e == -ENOENT ? ERR_PRECOND : file__fail_commit(c, "rename to", to, e);
@@ -242,7 +250,7 @@ int file__match(struct file_call *c, bool any) {
     return ERR_AGAIN;
 }
 
-/* -- Removing ----------------------------------------------------------------------------- */
+/* -- Removing ------------------------------------------------------------------------ */
 
 struct prune {
     struct file_call *c;
@@ -310,10 +318,11 @@ static int burial_see(void *cookie, const char *entry) {
     return 0;
 }
 
-/* Empties M.v but for the dead token. The names are of one listing, hence of one folder, and
- * are removed only if the dead token was among them: a sleeper that finds the folder of
- * another life of the object leaves it alone. ERR_NOTFOUND then. */
-static int bury_versions(struct file_call *c, const char *folder, const struct file_token *t) {
+/* Empties M.v but for the dead token. The names are of one listing, hence of one folder,
+ * and are removed only if the dead token was among them: a sleeper that finds the folder
+ * of another life of the object leaves it alone. ERR_NOTFOUND then. */
+static int bury_versions(struct file_call *c, const char *folder,
+                         const struct file_token *t) {
     struct burial b = {t, false, BUF_INIT};
     fsys *fs = c->s->fs;
     char path[FILE_PATH_MAX];
@@ -351,9 +360,10 @@ int file__bury(struct file_call *c, const char *name, const struct file_token *t
     if (rc != OK) return rc == ERR_NOTFOUND ? OK : rc;
     e = fs->unlink(fs, token);
     if (e < 0 && e != -ENOENT) return file__fail(c, "delete", token, e);
-    /* The bytes of a late writer may be in it, until it finds that it has lost. (Should it
-     * die before, the name is unusable and says so.) */
+    /* The bytes of a late writer may be in it, until it finds that it has lost. (Should
+     * it die before, the name is unusable and says so.) */
     e = fs->rmdir(fs, folder);
-    if (e < 0 && e != -ENOENT && e != -ENOTEMPTY) return file__fail(c, "delete", folder, e);
+    if (e < 0 && e != -ENOENT && e != -ENOTEMPTY)
+        return file__fail(c, "delete", folder, e);
     return file__sync_folder_of(c, folder);
 }

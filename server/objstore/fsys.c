@@ -94,8 +94,8 @@ static bool is_folder(DIR *d, const struct dirent *e) {
     return fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int real_list(fsys *f, const char *path, int (*each)(void *cookie, const char *name),
-                     void *cookie) {
+static int real_list(fsys *f, const char *path,
+                     int (*each)(void *cookie, const char *name), void *cookie) {
     (void)f;
     DIR *d = opendir(path);
     if (d == NULL) return -errno;
@@ -109,7 +109,8 @@ static int real_list(fsys *f, const char *path, int (*each)(void *cookie, const 
         }
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         char name[sizeof(e->d_name) + 1];
-        int n = snprintf(name, sizeof(name), "%s%s", e->d_name, is_folder(d, e) ? "/" : "");
+        int n =
+            snprintf(name, sizeof(name), "%s%s", e->d_name, is_folder(d, e) ? "/" : "");
         assert(n > 0 && (size_t)n < sizeof(name));
         if (each(cookie, name) != 0) break;
     }

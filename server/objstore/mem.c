@@ -1,15 +1,16 @@
 /* mem.c -- an object store in memory, with the weather of a network.
  *
- * A request becomes an event of the world with its own copy of the bytes. What will happen to
- * it is drawn when it is sent: whether and when it takes effect, whether and when an answer
- * comes. The two happen on the loop's timers, so that a loop with a clock moved by hand plays
- * a whole history from one seed.
+ * A request becomes an event of the world with its own copy of the bytes. What will
+ * happen to it is drawn when it is sent: whether and when it takes effect, whether and
+ * when an answer comes. The two happen on the loop's timers, so that a loop with a clock
+ * moved by hand plays a whole history from one seed.
  *
  *   submitted ----> effect ----> answer        the usual
  *   submitted ----> answer (timeout) ----> effect        late: after its sender gave up
  *
  * An event outlives its handle as long as its effect is still to come. Time is drawn from
- * latency_min_us..latency_max_us; all else is one draw against the faults in their order. */
+ * latency_min_us..latency_max_us; all else is one draw against the faults in their
+ * order. */
 #include "objstore/mem.h"
 
 #include <assert.h>
@@ -75,7 +76,7 @@ static void mem_close(objstore *base);
 static const char *mem_describe(objstore *base);
 static const struct objstore_ops mem_ops = {mem_submit, mem_close, mem_describe};
 
-/* -- The world ---------------------------------------------------------------------------- */
+/* -- The world ----------------------------------------------------------------------- */
 
 static void event_free(struct event *e);
 
@@ -173,7 +174,7 @@ int mem_world_flip(mem_world *w, const char *name, size_t offset) {
     return OK;
 }
 
-/* -- Effects ------------------------------------------------------------------------------ */
+/* -- Effects ------------------------------------------------------------------------- */
 
 static void etag_print(char out[OBJ_ETAG_MAX], uint64_t version) {
     snprintf(out, OBJ_ETAG_MAX, "\"m%016" PRIx64 "\"", version);
@@ -204,7 +205,8 @@ static int effect_get(struct event *e) {
     if (offset > o->bytes.n) offset = o->bytes.n;
     if (n > o->bytes.n - offset) n = o->bytes.n - offset;
     if (n > 0) buf_append(&e->out, o->bytes.p + offset, (size_t)n);
-    if (e->out.n > 0 && e->damage == DAMAGE_TRUNCATE) e->out.n = e->damage_draw % e->out.n;
+    if (e->out.n > 0 && e->damage == DAMAGE_TRUNCATE)
+        e->out.n = e->damage_draw % e->out.n;
     if (e->out.n > 0 && e->damage == DAMAGE_FLIP) {
         e->out.p[e->damage_draw % e->out.n] ^= (uint8_t)(1u << (e->damage_draw >> 61));
     }
@@ -244,7 +246,7 @@ static void event_effect(struct event *e) {
     }
 }
 
-/* -- Events ------------------------------------------------------------------------------- */
+/* -- Events -------------------------------------------------------------------------- */
 
 static void event_free(struct event *e) {
     if (e->effect != NULL) loop_timer_cancel(e->l, e->effect);
@@ -282,7 +284,8 @@ static void event_answer(struct event *e, int rc) {
         e->out = BUF_INIT;
         r->size = e->size;
         r->more = e->more;
-        if (e->op != OBJ_LIST && e->op != OBJ_DELETE) memcpy(r->etag, e->etag, sizeof(r->etag));
+        if (e->op != OBJ_LIST && e->op != OBJ_DELETE)
+            memcpy(r->etag, e->etag, sizeof(r->etag));
         if (e->op == OBJ_GET) s->stats.bytes_down += r->out.n;
         if (e->op <= OBJ_PUT_MATCH) s->stats.bytes_up += e->body.n;
     } else if (rc != ERR_NOTFOUND && rc != ERR_PRECOND) {
@@ -326,7 +329,8 @@ static uint64_t draw_between(rnd *r, uint64_t low, uint64_t high) {
 }
 
 /* Three draws a request, whatever they decide, so that histories stay comparable. */
-static void event_draw(struct event *e, bool *effect, uint64_t *effect_us, uint64_t *answer_us) {
+static void event_draw(struct event *e, bool *effect, uint64_t *effect_us,
+                       uint64_t *answer_us) {
     mem_world *w = e->w;
     const struct mem_faults *f = &w->faults;
     *answer_us = draw_between(&w->r, f->latency_min_us, f->latency_max_us);
@@ -358,7 +362,7 @@ static void event_draw(struct event *e, bool *effect, uint64_t *effect_us, uint6
     }
 }
 
-/* -- Handles ------------------------------------------------------------------------------ */
+/* -- Handles ------------------------------------------------------------------------- */
 
 objstore *objstore_mem_create(mem_world *w, loop *l) {
     struct handle *h = mem_calloc(1, sizeof(*h));
@@ -429,7 +433,8 @@ static void mem_close(objstore *base) {
     h->paused = false;
     handle_wake(h);
     bool again = true;
-    while (again) { /* From the start after each: a callback may do anything to the list. */
+    /* From the start after each: a callback may do anything to the list. */
+    while (again) {
         again = false;
         LIST_FOR(node, &h->w->events) {
             struct event *e = LIST_ENTRY(node, struct event, all);

@@ -1,8 +1,9 @@
 /* mem.h -- an object store in memory with seeded latency and faults, for simulation.
  *
- * A request has a time at which it takes effect and a time at which its reply arrives, drawn
- * from the seed. It may take effect and lose its reply, lose itself, or take effect long after
- * its sender gave up or died. Several objstore handles may share one world (two owners). */
+ * A request has a time at which it takes effect and a time at which its reply arrives,
+ * drawn from the seed. It may take effect and lose its reply, lose itself, or take effect
+ * long after its sender gave up or died. Several objstore handles may share one world
+ * (two owners). */
 #ifndef COVE_OBJSTORE_MEM_H
 #define COVE_OBJSTORE_MEM_H
 
@@ -19,8 +20,8 @@ typedef struct mem_world mem_world;
 mem_world *mem_world_create(uint64_t seed);
 void mem_world_free(mem_world *w); /* After its handles, before their loops. */
 void mem_world_set_faults(mem_world *w, const struct mem_faults *f);
-/* objstore_free() answers what is still out with ERR_CANCELED. Requests whose effect is still
- * to come keep coming after the handle is freed. */
+/* objstore_free() answers what is still out with ERR_CANCELED. Requests whose effect is
+ * still to come keep coming after the handle is freed. */
 objstore *objstore_mem_create(mem_world *w, loop *l);
 /* For checkers: the bytes of an object now, or an empty slice with found = false. */
 slice mem_world_peek(mem_world *w, const char *name, bool *found);

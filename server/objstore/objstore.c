@@ -6,8 +6,8 @@ static bool name_byte(char c) {
            c == '.' || c == '_' || c == '-' || c == '/';
 }
 
-/* No empty part, no part "." or "..", no slash at either end: so a name can neither leave a
- * directory nor be written in two ways. */
+/* No empty part, no part "." or "..", no slash at either end: so a name can neither leave
+ * a directory nor be written in two ways. */
 bool objstore_name_ok(const char *name) {
     size_t n = strlen(name), part = 0;
     if (n == 0 || n > OBJ_NAME_MAX) return false;

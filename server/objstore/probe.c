@@ -2,13 +2,13 @@
  *
  *   create    8 creators of each of 2 names at once: one wins, and its bytes are there
  *   steps     one after the other, on a name of its own (the table below)
- *   count     4 writers take turns at one object by If-Match, 5 increments each; each has a
- *             number of its own in it, so that a lost update is seen by its writer
+ *   count     4 writers take turns at one object by If-Match, 5 increments each; each has
+ *             a number of its own in it, so that a lost update is seen by its writer
  *   clean     everything is deleted again
  *
- * A store that retries inside may answer "exists already" about its own success: so such an
- * answer is never taken as a refusal before the object has been read back. A request without
- * an outcome is sent again a few times. */
+ * A store that retries inside may answer "exists already" about its own success: so such
+ * an answer is never taken as a refusal before the object has been read back. A request
+ * without an outcome is sent again a few times. */
 #include "objstore/probe.h"
 
 #include <assert.h>
@@ -96,8 +96,8 @@ static void count_start(struct probe *p);
 static void count_check(struct probe *p);
 static void clean(struct probe *p);
 
-void objstore_probe(objstore *s, rnd *r, void (*done)(void *cookie, int rc, const char *why),
-                    void *cookie) {
+void objstore_probe(objstore *s, rnd *r,
+                    void (*done)(void *cookie, int rc, const char *why), void *cookie) {
     struct probe *p = mem_calloc(1, sizeof(*p));
     p->s = s;
     p->done = done;
@@ -106,11 +106,12 @@ void objstore_probe(objstore *s, rnd *r, void (*done)(void *cookie, int rc, cons
     race_start(p);
 }
 
-/* -- Many creators of one name ------------------------------------------------------------ */
+/* -- Many creators of one name ------------------------------------------------------- */
 
 static void race_created(obj_req *r) {
     struct call *c = r->cookie;
-    if (r->rc != OK && r->rc != ERR_PRECOND && !unsettled(r->rc)) probe_error(c->p, r->rc);
+    if (r->rc != OK && r->rc != ERR_PRECOND && !unsettled(r->rc))
+        probe_error(c->p, r->rc);
     call_over(c);
 }
 
@@ -119,7 +120,8 @@ static void race_start(struct probe *p) {
     for (unsigned i = 0; i < RACE_NAMES * RACE_CREATORS; i++) {
         struct call *c = &p->race[i];
         snprintf(c->body, sizeof(c->body), "creator %u", i);
-        call_send(p, c, OBJ_PUT_ABSENT, i % RACE_NAMES == 0 ? "race0" : "race1", race_created);
+        call_send(p, c, OBJ_PUT_ABSENT, i % RACE_NAMES == 0 ? "race0" : "race1",
+                  race_created);
     }
 }
 
@@ -148,10 +150,12 @@ static void race_judge(struct probe *p, unsigned name, slice body) {
         if (author && !won) author_refused = true;
     }
     if (winners > 1) {
-        probe_broken(p, "several clients created the same object at once: the store accepts "
-                        "If-None-Match but does not keep it");
+        probe_broken(p,
+                     "several clients created the same object at once: the store accepts "
+                     "If-None-Match but does not keep it");
     } else if (authors != 1 || (winners == 1 && author_refused)) {
-        probe_broken(p, "an object does not hold the bytes of the client that created it");
+        probe_broken(p,
+                     "an object does not hold the bytes of the client that created it");
     }
 }
 
@@ -182,7 +186,7 @@ static void race_read(obj_req *r) {
     call_over(c);
 }
 
-/* -- One step after the other ------------------------------------------------------------- */
+/* -- One step after the other -------------------------------------------------------- */
 
 enum want {
     WANT_DONE,     /* OK, or a refusal that the next GET explains */
@@ -216,7 +220,8 @@ static const struct step {
      "the store ignores If-Match: a wrong etag replaced an object"},
     {OBJ_PUT_MATCH, "absent", "six", ETAG_CURRENT, WANT_REFUSED,
      "the store ignores If-Match: it created an object"},
-    {OBJ_GET, "steps", "three", ETAG_NONE, WANT_BODY, "a refused write changed the object"},
+    {OBJ_GET, "steps", "three", ETAG_NONE, WANT_BODY,
+     "a refused write changed the object"},
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -267,7 +272,8 @@ static bool step_holds(struct probe *p, const struct step *st, const obj_req *r)
     case WANT_DONE:
         return r->rc == OK || r->rc == ERR_PRECOND;
     case WANT_BODY:
-        if (r->rc != OK || !slice_eq(slice_of(&r->out), slice_str(st->body))) return false;
+        if (r->rc != OK || !slice_eq(slice_of(&r->out), slice_str(st->body)))
+            return false;
         memcpy(p->etag_old, p->etag, sizeof(p->etag));
         memcpy(p->etag, r->etag, sizeof(p->etag));
         return true;
@@ -296,7 +302,7 @@ static void step_done(obj_req *r) {
     call_over(c);
 }
 
-/* -- Racing increments -------------------------------------------------------------------- */
+/* -- Racing increments --------------------------------------------------------------- */
 
 static void count_created(obj_req *r);
 static void count_race(struct probe *p);
@@ -356,12 +362,14 @@ static void writer_done(obj_req *r) {
     c->writing = false;
     bool settled = rc == OK || (wrote && (rc == ERR_PRECOND || rc == ERR_NOTFOUND));
     if (!settled && !unsettled(rc)) {
-        if (rc == ERR_NOTFOUND) probe_broken(p, "an object that was created is not there");
+        if (rc == ERR_NOTFOUND)
+            probe_broken(p, "an object that was created is not there");
         else probe_error(p, rc);
     }
     if (wrote && rc == OK) c->confirmed++;
     if (p->rc == OK && ++c->tries > WRITER_TRIES_MAX) {
-        probe_fail(p, ERR_AGAIN, "replacing one object from several clients makes no progress");
+        probe_fail(p, ERR_AGAIN,
+                   "replacing one object from several clients makes no progress");
     }
     if (p->rc == OK && !wrote && rc == OK) {
         writer_go(c, slice_of(&out));
@@ -377,10 +385,12 @@ static void writer_go(struct call *c, slice body) {
     struct probe *p = c->p;
     unsigned n[WRITERS];
     if (!count_parse(body, n)) {
-        probe_broken(p, "an object that is replaced by If-Match holds bytes that nobody wrote");
+        probe_broken(
+            p, "an object that is replaced by If-Match holds bytes that nobody wrote");
     } else if (n[c->index] < c->confirmed) {
-        probe_broken(p, "a replacement by If-Match was confirmed and then lost: the store does "
-                        "not compare and replace in one step");
+        probe_broken(
+            p, "a replacement by If-Match was confirmed and then lost: the store does "
+               "not compare and replace in one step");
     } else if (n[c->index] < INCREMENTS) {
         c->confirmed = n[c->index]; /* Or one more, when we were not told. */
         n[c->index]++;
@@ -399,7 +409,8 @@ static void count_read(obj_req *r) {
         if (sum != WRITERS * INCREMENTS) probe_broken(p, "racing increments were lost");
         p->next = clean;
     } else if (r->rc == OK) {
-        probe_broken(p, "an object that is replaced by If-Match holds bytes that nobody wrote");
+        probe_broken(
+            p, "an object that is replaced by If-Match holds bytes that nobody wrote");
     } else if (!unsettled(r->rc) || ++c->tries >= STEP_TRIES_MAX) {
         probe_error(p, r->rc);
     }
@@ -416,7 +427,7 @@ static void count_check(struct probe *p) {
     call_send(p, &p->one, OBJ_GET, "count", count_read);
 }
 
-/* -- The end ------------------------------------------------------------------------------ */
+/* -- The end ------------------------------------------------------------------------- */
 
 static void clean_done(obj_req *r) { call_over(r->cookie); }
 

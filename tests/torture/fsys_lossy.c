@@ -1,15 +1,16 @@
 /* fsys_lossy.c -- see the header.
  *
- * Nodes (files and folders) are numbered and live until the end. A folder has two tables of
- * entries: as the process sees it, and as it is on the disk. Changes go into the first at
- * once, and as a record into one list; fsync of a folder moves its records to the second
- * table. Records apply blindly, in the order in which they were made, so that any subset of
- * them gives some tree:
+ * Nodes (files and folders) are numbered and live until the end. A folder has two tables
+ * of entries: as the process sees it, and as it is on the disk. Changes go into the first
+ * at once, and as a record into one list; fsync of a folder moves its records to the
+ * second table. Records apply blindly, in the order in which they were made, so that any
+ * subset of them gives some tree:
  *
  *   add     (folder, name) is this node
  *   remove  (folder, name) is gone, if it is this node
- *   move    both at once; synced with the folder moved into. An earlier, unsynced add of the
- *           source is taken back by it: no journal shows a move and then what it moved away. */
+ *   move    both at once; synced with the folder moved into. An earlier, unsynced add of
+ *           the source is taken back by it: no journal shows a move and then what it
+ *           moved away. */
 #include "torture/fsys_lossy.h"
 
 #include <errno.h>
@@ -73,7 +74,7 @@ static void *grow(void *p, size_t n, size_t *cap, size_t size) {
 
 static fsys_lossy *self(fsys *f) { return (fsys_lossy *)(void *)f; }
 
-/* -- Tables and nodes --------------------------------------------------------------------- */
+/* -- Tables and nodes ---------------------------------------------------------------- */
 
 static int table_get(const struct table *t, const char *name) {
     for (size_t i = 0; i < t->n; i++) {
@@ -153,7 +154,7 @@ static int path_node(fsys_lossy *f, const char *path) {
     return node < 0 ? -ENOENT : node;
 }
 
-/* -- Changes of entries ------------------------------------------------------------------- */
+/* -- Changes of entries -------------------------------------------------------------- */
 
 static void change_free(struct change *c) {
     mem_free(c->name);
@@ -174,8 +175,9 @@ static void change_apply(fsys_lossy *f, const struct change *c, bool disk) {
     table_set(t, c->name, c->node);
 }
 
-static void change_make(fsys_lossy *f, enum change_kind kind, int folder, const char *name,
-                        int node, int from_folder, const char *from_name) {
+static void change_make(fsys_lossy *f, enum change_kind kind, int folder,
+                        const char *name, int node, int from_folder,
+                        const char *from_name) {
     f->changes = grow(f->changes, f->changes_n, &f->changes_cap, sizeof(*f->changes));
     struct change *c = &f->changes[f->changes_n++];
     *c = (struct change){kind, folder, from_folder, node, mem_strdup(name),
@@ -214,7 +216,7 @@ static void folder_sync(fsys_lossy *f, int folder) {
     }
 }
 
-/* -- Calls -------------------------------------------------------------------------------- */
+/* -- Calls --------------------------------------------------------------------------- */
 
 enum gate { GATE_DO, GATE_FAIL, GATE_DO_AND_FAIL };
 
@@ -231,14 +233,14 @@ static enum gate gate(fsys_lossy *f, int *err) {
     return GATE_DO;
 }
 
-#define GATE(f, does)                                                                        \
-    int err_;                                                                                \
-    enum gate gate_ = gate((f), &err_);                                                      \
-    if (gate_ == GATE_FAIL) return -err_;                                                    \
-    if (gate_ == GATE_DO_AND_FAIL) {                                                         \
-        (void)(does);                                                                        \
-        return -err_;                                                                        \
-    }                                                                                        \
+#define GATE(f, does)                                                                    \
+    int err_;                                                                            \
+    enum gate gate_ = gate((f), &err_);                                                  \
+    if (gate_ == GATE_FAIL) return -err_;                                                \
+    if (gate_ == GATE_DO_AND_FAIL) {                                                     \
+        (void)(does);                                                                    \
+        return -err_;                                                                    \
+    }                                                                                    \
     return (does)
 
 static int do_open(fsys_lossy *f, const char *path, int flags) {
@@ -301,7 +303,8 @@ static enum lossy_sync sync_kind(fsys_lossy *f, const struct open_file *o) {
     size_t n = strlen(o->path);
     if (c == NULL) return LOSSY_SYNC_NONE;
     if (n > 2 && strcmp(o->path + n - 2, ".v") == 0) {
-        return c->kind == CHANGE_MOVE ? LOSSY_SYNC_VERSION_TOKEN : LOSSY_SYNC_VERSION_DATA;
+        return c->kind == CHANGE_MOVE ? LOSSY_SYNC_VERSION_TOKEN
+                                      : LOSSY_SYNC_VERSION_DATA;
     }
     if (strstr(o->path, "/tmp/") != NULL) return LOSSY_SYNC_VERSION_INIT;
     return f->nodes[c->node].folder && c->kind != CHANGE_REMOVE ? LOSSY_SYNC_MADE
@@ -384,8 +387,8 @@ static int do_mkdir(fsys_lossy *f, const char *path) {
 }
 
 /* Over a copy: each() may change the folder, as with a real one. */
-static int do_list(fsys_lossy *f, const char *path, int (*each)(void *cookie, const char *name),
-                   void *cookie) {
+static int do_list(fsys_lossy *f, const char *path,
+                   int (*each)(void *cookie, const char *name), void *cookie) {
     int node = path_node(f, path);
     if (node < 0) return node;
     if (!f->nodes[node].folder) return -ENOTDIR;
@@ -436,14 +439,14 @@ static int lossy_mkdir(fsys *f, const char *path, int mode) {
     (void)mode;
     GATE(self(f), do_mkdir(self(f), path));
 }
-static int lossy_list(fsys *f, const char *path, int (*each)(void *cookie, const char *name),
-                      void *cookie) {
+static int lossy_list(fsys *f, const char *path,
+                      int (*each)(void *cookie, const char *name), void *cookie) {
     int err;
     if (gate(self(f), &err) != GATE_DO) return -err;
     return do_list(self(f), path, each, cookie);
 }
 
-/* -- Public ------------------------------------------------------------------------------- */
+/* -- Public -------------------------------------------------------------------------- */
 
 fsys_lossy *fsys_lossy_create(void) {
     fsys_lossy *f = mem_calloc(1, sizeof(*f));
@@ -489,10 +492,13 @@ void fsys_lossy_skip(fsys_lossy *f, enum lossy_sync kind) { f->skip = kind; }
 
 static void crash_bytes(struct node *node, rnd *r, uint64_t mood) {
     struct bytes *seen = &node->seen_bytes, *disk = &node->disk_bytes;
-    if (seen->n == disk->n && (seen->n == 0 || memcmp(seen->p, disk->p, seen->n) == 0)) return;
+    if (seen->n == disk->n && (seen->n == 0 || memcmp(seen->p, disk->p, seen->n) == 0))
+        return;
     size_t low = seen->n < disk->n ? seen->n : disk->n;
     size_t high = seen->n > disk->n ? seen->n : disk->n;
-    size_t n = mood == 0 ? disk->n : mood == 1 ? seen->n : low + rnd_below(r, high - low + 1);
+    size_t n = mood == 0   ? disk->n
+               : mood == 1 ? seen->n
+                           : low + rnd_below(r, high - low + 1);
     uint8_t *p = mem_calloc(1, n + 1);
     for (size_t at = 0; at < n; at += SECTOR) {
         bool kept = mood == 0 ? false : mood == 1 ? true : rnd_below(r, 2) == 0;

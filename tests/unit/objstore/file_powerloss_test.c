@@ -1,15 +1,15 @@
 /* The store in a directory over a file system that loses what was not synced.
  *
- * A history is a random run of requests that ends in a power loss before the k-th system call
- * (or just after it, its answer unseen), then another run over what survived. A model keeps for
- * each name the contents that it may have:
+ * A history is a random run of requests that ends in a power loss before the k-th system
+ * call (or just after it, its answer unseen), then another run over what survived. A
+ * model keeps for each name the contents that it may have:
  *
  *   confirmed     exactly that content
  *   unknown       the old or the new, whole
  *   refused       as before
  *
- * After each loss the store is opened anew, everything is read and listed, and compared. The
- * last test takes the fsyncs out one kind at a time and wants the model to notice. */
+ * After each loss the store is opened anew, everything is read and listed, and compared.
+ * The last test takes the fsyncs out one kind at a time and wants the model to notice. */
 #include "objstore/file.h"
 
 #include <assert.h>
@@ -51,8 +51,8 @@ struct history {
 
 static void turn(loop *l) { loop_turn(l, 0); }
 
-__attribute__((format(printf, 2, 3))) static void violation(struct history *h, const char *fmt,
-                                                            ...) {
+__attribute__((format(printf, 2, 3))) static void violation(struct history *h,
+                                                            const char *fmt, ...) {
     if (h->bad) return;
     va_list ap;
     va_start(ap, fmt);
@@ -61,7 +61,7 @@ __attribute__((format(printf, 2, 3))) static void violation(struct history *h, c
     h->bad = true;
 }
 
-/* -- Contents: number, length, and bytes that follow from them ------------------------------ */
+/* -- Contents: number, length, and bytes that follow from them ----------------------- */
 
 static size_t content_make(uint8_t *p, unsigned content) {
     size_t n = 8 + content * 7919u % (BODY_BYTES_MAX - 8);
@@ -103,18 +103,19 @@ static void may_not(struct name_model *m, unsigned content) {
     }
 }
 
-/* -- Requests ------------------------------------------------------------------------------- */
+/* -- Requests ------------------------------------------------------------------------ */
 
 static void op_read(struct history *h, size_t i, bool settles) {
     struct name_model *m = &h->m[i];
-    struct answer a = store_send(h->l, turn, h->s, store_req(OBJ_GET, names[i], SLICE(""), NULL));
+    struct answer a =
+        store_send(h->l, turn, h->s, store_req(OBJ_GET, names[i], SLICE(""), NULL));
     unsigned content = a.rc == ERR_NOTFOUND ? 0 : content_read(slice_of(&a.out));
     if (a.rc == OK || a.rc == ERR_NOTFOUND) {
         if (content == UINT32_MAX) {
             violation(h, "%s holds %zu bytes that nobody wrote", names[i], a.out.n);
         } else if (!may(m, content)) {
-            violation(h, "%s holds content %u, expected %u (of %zu)", names[i], content, m->may[0],
-                      m->n);
+            violation(h, "%s holds content %u, expected %u (of %zu)", names[i], content,
+                      m->may[0], m->n);
         }
         m->etag_of = content;
         memcpy(m->etag, a.etag, sizeof(a.etag));
@@ -134,7 +135,8 @@ static void op_put(struct history *h, size_t i, enum obj_op op) {
                                  store_req(op, names[i], slice_make(body, n), m->etag));
     switch (a.rc) {
     case OK:
-        if (op == OBJ_PUT_ABSENT && !may(m, 0)) violation(h, "%s was created twice", names[i]);
+        if (op == OBJ_PUT_ABSENT && !may(m, 0))
+            violation(h, "%s was created twice", names[i]);
         if (op == OBJ_PUT_MATCH && !may(m, m->etag_of)) {
             violation(h, "%s was replaced by a stale etag", names[i]);
         }
@@ -185,7 +187,8 @@ static void op_random(struct history *h) {
 }
 
 static void check_list(struct history *h) {
-    struct answer a = store_send(h->l, turn, h->s, store_req(OBJ_LIST, "", SLICE(""), NULL));
+    struct answer a =
+        store_send(h->l, turn, h->s, store_req(OBJ_LIST, "", SLICE(""), NULL));
     if (a.rc != OK) violation(h, "no list: %s", objstore_why(h->s));
     size_t want = 0, got = 0;
     for (size_t i = 0; i < NAMES; i++) want += h->m[i].may[0] != 0;
@@ -197,7 +200,8 @@ static void check_list(struct history *h) {
 static void store_open(struct history *h) {
     char why[256] = "";
     h->s = NULL;
-    int rc = objstore_file_create(h->l, fsys_lossy_table(h->f), "/store", 0, NULL, &h->s, why);
+    int rc =
+        objstore_file_create(h->l, fsys_lossy_table(h->f), "/store", 0, NULL, &h->s, why);
     if (rc != OK) violation(h, "does not open: %s", why);
 }
 
@@ -224,7 +228,7 @@ static void run(struct history *h) {
     for (int i = 0; i < RUN_OPS && !h->bad; i++) op_random(h);
 }
 
-/* -- Histories ------------------------------------------------------------------------------ */
+/* -- Histories ----------------------------------------------------------------------- */
 
 struct plan {
     uint64_t seed;
@@ -235,7 +239,8 @@ struct plan {
 };
 
 /* The calls of the first run; -1 after a violation, which is in why. */
-static long history_play(loop *l, clock_manual *clock, const struct plan *p, char why[200]) {
+static long history_play(loop *l, clock_manual *clock, const struct plan *p,
+                         char why[200]) {
     struct history h = {.l = l, .clock = clock, .f = fsys_lossy_create()};
     rnd_seed(&h.r, p->seed);
     for (size_t i = 0; i < NAMES; i++) may_set(&h.m[i], 0);
@@ -274,8 +279,8 @@ static long play(struct bench *b, const struct plan *p) {
     long calls = history_play(b->l, &b->clock, p, why);
     b->histories++;
     if (calls < 0) {
-        test_fail(__FILE__, __LINE__, "seed %" PRIu64 ", stop at %ld, fail at %ld: %s", p->seed,
-                  p->stop_at, p->fail_at, why);
+        test_fail(__FILE__, __LINE__, "seed %" PRIu64 ", stop at %ld, fail at %ld: %s",
+                  p->seed, p->stop_at, p->fail_at, why);
     }
     return calls;
 }
@@ -288,7 +293,8 @@ TEST_LONG("nothing confirmed is lost by a power loss at any step", 300) {
         long calls = play(&b, &p);
         /* Every step of the first hundred seeds; of the others some, each time others. */
         long stride = seed <= 100 ? 1 : calls / 20 + 1;
-        for (p.stop_at = 1 + (long)seed % stride; p.stop_at <= calls; p.stop_at += stride) {
+        for (p.stop_at = 1 + (long)seed % stride; p.stop_at <= calls;
+             p.stop_at += stride) {
             play(&b, &p);
         }
     }
@@ -303,7 +309,8 @@ TEST_LONG("a failed system call is answered by an error that is true", 300) {
     for (uint64_t seed = 1; seed <= 300; seed++) {
         struct plan p = {.seed = seed, .fail_err = errs[seed % 3]};
         long calls = play(&b, &p), stride = seed <= 60 ? 1 : calls / 10 + 1;
-        for (p.fail_at = 1 + (long)seed % stride; p.fail_at <= calls; p.fail_at += stride) {
+        for (p.fail_at = 1 + (long)seed % stride; p.fail_at <= calls;
+             p.fail_at += stride) {
             play(&b, &p);
         }
     }
@@ -311,9 +318,13 @@ TEST_LONG("a failed system call is answered by an error that is true", 300) {
     loop_free(b.l);
 }
 
-static const char *const sync_names[LOSSY_SYNC_KINDS] = {
-    "none", "bytes of a file", "folder after a link", "folder after mkdir",
-    "new NAME.v before its rename", "NAME.v after a version's file", "NAME.v after the token"};
+static const char *const sync_names[LOSSY_SYNC_KINDS] = {"none",
+                                                         "bytes of a file",
+                                                         "folder after a link",
+                                                         "folder after mkdir",
+                                                         "new NAME.v before its rename",
+                                                         "NAME.v after a version's file",
+                                                         "NAME.v after the token"};
 
 TEST_LONG("each kind of fsync is needed: without it the checker finds a loss", 300) {
     struct bench b;
@@ -329,7 +340,8 @@ TEST_LONG("each kind of fsync is needed: without it the checker finds a loss", 3
                 if (history_play(b.l, &b.clock, &p, why) < 0) calls = -1;
             }
         }
-        printf("# without fsync of %s: seed %" PRIu64 ": %s\n", sync_names[kind], p.seed - 1, why);
+        printf("# without fsync of %s: seed %" PRIu64 ": %s\n", sync_names[kind],
+               p.seed - 1, why);
         CHECK(calls < 0);
     }
     loop_free(b.l);
@@ -341,7 +353,8 @@ TEST("ENOSPC and EACCES are told apart, each with a sentence") {
     fsys_lossy *f = fsys_lossy_create();
     objstore *s = NULL;
     char why[256] = "";
-    CHECK_INT(objstore_file_create(b.l, fsys_lossy_table(f), "/store", 0, NULL, &s, why), OK);
+    CHECK_INT(objstore_file_create(b.l, fsys_lossy_table(f), "/store", 0, NULL, &s, why),
+              OK);
     obj_req r = store_req(OBJ_PUT_ABSENT, "x", SLICE("bytes"), NULL);
     fsys_lossy_fail_at(f, 3, ENOSPC); /* list M.v, open, write */
     CHECK_INT(store_send(b.l, turn, s, r).rc, ERR_IO);

@@ -1,5 +1,5 @@
-/* The store in a directory, on the real file system: one request, many threads, many processes,
- * and processes that are stopped between any two system calls. */
+/* The store in a directory, on the real file system: one request, many threads, many
+ * processes, and processes that are stopped between any two system calls. */
 #include "objstore/file.h"
 
 #include <errno.h>
@@ -52,8 +52,8 @@ static void box_close(struct box *b) {
     CHECK_INT(nftw(b->dir, rm_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-static struct answer ask(struct box *b, enum obj_op op, const char *name, const char *body,
-                         const char *etag) {
+static struct answer ask(struct box *b, enum obj_op op, const char *name,
+                         const char *body, const char *etag) {
     return store_send(b->l, turn, b->s, store_req(op, name, slice_str(body), etag));
 }
 
@@ -67,8 +67,9 @@ static int ask_rc(struct box *b, enum obj_op op, const char *name, const char *b
 static void check_body(struct box *b, const char *name, const char *want) {
     struct answer a = ask(b, OBJ_GET, name, "", NULL);
     CHECK_INT(a.rc, OK);
-    CHECK_SLICE(slice_of(&a.out), want);
     CHECK_INT(a.size, strlen(want));
+    CHECK_INT(a.out.n, a.size);
+    if (a.out.n > 0) CHECK_SLICE(slice_of(&a.out), want);
     buf_free(&a.out);
 }
 
@@ -97,9 +98,11 @@ TEST("names that every store takes, and names that none takes") {
     longest[OBJ_NAME_MAX] = 'a';
     longest[OBJ_NAME_MAX + 1] = '\0';
     CHECK(!objstore_name_ok(longest));
-    const char *bad[] = {"", "/", "/a", "a/", "a//b", "..", "a/..", "../a", "a/../b", ".", "a/./b",
-                         "a b", "a\n", "\xc3\xa4", "a\\b", "a:b"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) CHECK(!objstore_name_ok(bad[i]));
+    const char *bad[] = {"",     "/",        "/a",     "a/", "a//b",  "..",
+                         "a/..", "../a",     "a/../b", ".",  "a/./b", "a b",
+                         "a\n",  "\xc3\xa4", "a\\b",   "a:b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(!objstore_name_ok(bad[i]));
 }
 
 TEST("put-if-absent creates once, and the object reads back whole") {
@@ -210,15 +213,16 @@ static void list_join(const struct answer *a, char *out, size_t cap) {
     size_t n = 0;
     out[0] = '\0';
     for (size_t at = 0; at < a->out.n; at += strlen((char *)a->out.p + at) + 1) {
-        n += (size_t)snprintf(out + n, cap - n, "%s%s", at == 0 ? "" : " ", a->out.p + at);
+        const char *gap = at == 0 ? "" : " ";
+        n += (size_t)snprintf(out + n, cap - n, "%s%s", gap, a->out.p + at);
         CHECK(n < cap);
     }
 }
 
-TEST("a list is in the order of bytes, across folders, and hides what is the store's own") {
+TEST("a list is in the order of bytes, across folders, without the store's own files") {
     struct box b = box_open(0);
-    const char *names[] = {"a0", "a/2", "a/1", "a.b", "a-b", "a/1.v1", "data/0012", "data/01",
-                           "M", "log/1", "b/c/d/e"};
+    const char *names[] = {"a0",        "a/2",     "a/1", "a.b",   "a-b",    "a/1.v1",
+                           "data/0012", "data/01", "M",   "log/1", "b/c/d/e"};
     char etag[OBJ_ETAG_MAX] = "", text[512];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct answer a = ask(&b, OBJ_PUT_ABSENT, names[i], "x", NULL);
@@ -252,7 +256,8 @@ TEST("a list is in the order of bytes, across folders, and hides what is the sto
     box_close(&b);
 }
 
-/* Files put there by hand: a thousand fsyncs would take long, and are tested elsewhere. */
+/* Files put there by hand: a thousand fsyncs would take long, and are tested
+ * elsewhere. */
 TEST("a long list comes in pages that neither repeat nor miss a name") {
     struct box b = box_open(1);
     char path[256], after[OBJ_NAME_MAX + 1] = "", want[32];
@@ -284,7 +289,8 @@ TEST("a long list comes in pages that neither repeat nor miss a name") {
 
 TEST("names that leave the directory or are the store's own are refused") {
     struct box b = box_open(0);
-    const char *bad[] = {"../x", "/x", "a/../../x", "tmp/x", "tmp", "M.v", "M.v/t", "a/M.v/x", ""};
+    const char *bad[] = {"../x", "/x",    "a/../../x", "tmp/x", "tmp",
+                         "M.v",  "M.v/t", "a/M.v/x",   ""};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK_INT(ask_rc(&b, OBJ_PUT, bad[i], "x", NULL), ERR_IO);
         CHECK_INT(ask_rc(&b, OBJ_GET, bad[i], "x", NULL), ERR_IO);
@@ -294,7 +300,7 @@ TEST("names that leave the directory or are the store's own are refused") {
     box_close(&b);
 }
 
-TEST("temporary files of dead processes are removed at start, those of living ones stay") {
+TEST("temporary files of dead processes are removed, those of living ones stay") {
     struct box b = box_open(0);
     char path[256];
     pid_t dead = fork();
@@ -323,7 +329,8 @@ TEST("a folder that cannot be made is an error with a sentence") {
     objstore *s = NULL;
     char why[256] = "";
     CHECK_INT(loop_create(clock_real(), &l), OK);
-    CHECK_INT(objstore_file_create(l, fsys_real(), "/proc/no/such", 0, NULL, &s, why), ERR_IO);
+    CHECK_INT(objstore_file_create(l, fsys_real(), "/proc/no/such", 0, NULL, &s, why),
+              ERR_IO);
     CHECK(strstr(why, "/proc/no/such") != NULL);
     CHECK(s == NULL);
     loop_free(l);
@@ -346,7 +353,7 @@ TEST("the store keeps its promises with several threads at once (probe)") {
     box_close(&b);
 }
 
-/* -- Several processes -------------------------------------------------------------------- */
+/* -- Several processes --------------------------------------------------------------- */
 
 /* Adds one to the number in M; the answer of the replacement. */
 static int increment(struct box *b) {
@@ -441,7 +448,8 @@ static int st_rmdir(fsys *f, const char *p) {
     f = step(f);
     return f->rmdir(f, p);
 }
-static int st_list(fsys *f, const char *p, int (*each)(void *, const char *), void *cookie) {
+static int st_list(fsys *f, const char *p, int (*each)(void *, const char *),
+                   void *cookie) {
     f = step(f);
     return f->list(f, p, each, cookie);
 }
@@ -452,15 +460,16 @@ static pid_t child_stopped_at(struct box *b, long k, obj_req r, bool *stopped) {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        struct stopping s = {.table = {st_open, st_pwrite, st_pread, st_fsync, st_close, st_size,
-                                       st_link, st_rename, st_unlink, st_mkdir, st_rmdir,
-                                       st_list}};
+        struct stopping s = {.table = {st_open, st_pwrite, st_pread, st_fsync, st_close,
+                                       st_size, st_link, st_rename, st_unlink, st_mkdir,
+                                       st_rmdir, st_list}};
         struct box own = *b;
         CHECK_INT(loop_create(clock_real(), &own.l), OK);
         own.s = store_open(own.l, &s.table, own.sub, 0);
         s.stop_at = s.calls + k;
         struct answer a = store_send(own.l, turn, own.s, r);
-        if (r.op == OBJ_GET && a.rc == OK) _exit(a.out.n == 1 ? 10 + a.out.p[0] - '0' : 2);
+        if (r.op == OBJ_GET && a.rc == OK)
+            _exit(a.out.n == 1 ? 10 + a.out.p[0] - '0' : 2);
         _exit(a.rc == OK ? 0 : a.rc == ERR_PRECOND ? 1 : 2);
     }
     int status = 0;
@@ -495,8 +504,8 @@ static void stop_replacing(int before) {
         for (int i = 0; i < before; i++) CHECK_INT(increment(&b), OK);
         struct answer a = ask(&b, OBJ_HEAD, "M", "", NULL);
         snprintf(body, sizeof(body), "%d", before + 1);
-        pid_t pid = child_stopped_at(&b, k, store_req(OBJ_PUT_MATCH, "M", slice_str(body), a.etag),
-                                     &stopped);
+        pid_t pid = child_stopped_at(
+            &b, k, store_req(OBJ_PUT_MATCH, "M", slice_str(body), a.etag), &stopped);
         if (stopped) {
             /* Enough for the versions that the child knows to be removed. */
             for (int i = 0; i < 4; i++) CHECK_INT(increment(&b), OK);
@@ -513,11 +522,11 @@ static void stop_replacing(int before) {
     CHECK(won > 2 && lost > 5);
 }
 
-TEST("a writer stopped before any call of its first replacement wins only if it was first") {
+TEST("a writer stopped before any call of a first replacement wins only if first") {
     stop_replacing(0);
 }
 
-TEST("a writer stopped before any call of a later replacement wins only if it was first") {
+TEST("a writer stopped before any call of a later replacement wins only if first") {
     stop_replacing(3);
 }
 
@@ -529,7 +538,8 @@ TEST("a reader stopped before any call never sees less than was there when it as
             struct box b = box_open(0);
             CHECK_INT(ask_rc(&b, OBJ_PUT_ABSENT, "M", "0", NULL), OK);
             for (int i = 0; i < before; i++) CHECK_INT(increment(&b), OK);
-            pid_t pid = child_stopped_at(&b, k, store_req(OBJ_GET, "M", SLICE(""), NULL), &stopped);
+            pid_t pid = child_stopped_at(&b, k, store_req(OBJ_GET, "M", SLICE(""), NULL),
+                                         &stopped);
             if (stopped) {
                 for (int i = 0; i < 4; i++) CHECK_INT(increment(&b), OK);
                 int seen = child_resume(pid) - 10;
@@ -545,8 +555,8 @@ TEST("a writer stopped before any call of a put-if-absent creates only what was 
     for (long k = 1; k < 1000; k++) {
         struct box b = box_open(0);
         bool stopped;
-        pid_t pid = child_stopped_at(&b, k, store_req(OBJ_PUT_ABSENT, "log/1", SLICE("child"), NULL),
-                                     &stopped);
+        pid_t pid = child_stopped_at(
+            &b, k, store_req(OBJ_PUT_ABSENT, "log/1", SLICE("child"), NULL), &stopped);
         if (stopped) {
             int rc = ask_rc(&b, OBJ_PUT_ABSENT, "log/1", "parent", NULL);
             bool child = child_won(pid);

@@ -1,4 +1,5 @@
-/* The store in memory: the contract in good weather, each fault, and one history a seed. */
+/* The store in memory: the contract in good weather, each fault, and one history a
+ * seed. */
 #include "objstore/mem.h"
 
 #include <stdlib.h>
@@ -42,8 +43,8 @@ static struct mem_faults calm(void) {
                                .late_max_us = 50000, .timeout_us = 10000};
 }
 
-static struct answer ask(struct sea *b, enum obj_op op, const char *name, const char *body,
-                         const char *etag) {
+static struct answer ask(struct sea *b, enum obj_op op, const char *name,
+                         const char *body, const char *etag) {
     return store_send(b->l, turn, b->s, store_req(op, name, slice_str(body), etag));
 }
 
@@ -291,14 +292,16 @@ static void history(uint64_t seed, buf *out) {
     struct sea b;
     sea_init(&b, seed);
     struct mem_faults f = calm();
-    f.lose_request = f.lose_reply = f.late = f.fail = f.throttle = f.truncate = f.flip = 0.1;
+    f.lose_request = f.lose_reply = f.late = f.fail = f.throttle = f.truncate = f.flip =
+        0.1;
     mem_world_set_faults(b.w, &f);
     char name[8], etag[OBJ_ETAG_MAX] = "";
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof(name), "n%d", i % 7);
         struct answer a = ask(&b, (enum obj_op)(i % OBJ_OPS), name, "body", etag);
         memcpy(etag, a.etag, sizeof(etag));
-        buf_printf(out, "%d %d %zu %s at %" PRIu64 "\n", i, a.rc, a.out.n, a.etag, b.clock.mono);
+        buf_printf(out, "%d %d %zu %s at %" PRIu64 "\n", i, a.rc, a.out.n, a.etag,
+                   b.clock.mono);
         buf_append_slice(out, slice_of(&a.out));
         buf_free(&a.out);
     }

@@ -1,5 +1,5 @@
-/* The start-up probe: passes an honest store in any weather, and finds each way of cheating
- * that is known from "compatible" servers. */
+/* The start-up probe: passes an honest store in any weather, and finds each way of
+ * cheating that is known from "compatible" servers. */
 #include "objstore/probe.h"
 
 #include <stdlib.h>
@@ -140,7 +140,8 @@ static struct verdict probe(uint64_t seed, enum lie lie, const struct mem_faults
     CHECK_INT(loop_create(&clock.base, &l), OK);
     mem_world *w = mem_world_create(seed);
     if (f != NULL) mem_world_set_faults(w, f);
-    struct liar liar = {.base.ops = &liar_ops, .inner = objstore_mem_create(w, l), .lie = lie};
+    struct liar liar = {
+        .base.ops = &liar_ops, .inner = objstore_mem_create(w, l), .lie = lie};
     rnd r;
     rnd_seed(&r, seed);
     objstore_probe(&liar.base, &r, judged, &v);

@@ -1,4 +1,5 @@
-/* store_util.h -- one request at a time against any store, for the tests of this folder. */
+/* store_util.h -- one request at a time against any store, for the tests of this
+ * folder. */
 #ifndef COVE_TESTS_STORE_UTIL_H
 #define COVE_TESTS_STORE_UTIL_H
 
@@ -19,7 +20,8 @@ struct answer {
 static void store_done(obj_req *r) { *(bool *)r->cookie = true; }
 
 /* turn() brings the loop forward. The answer's out is the caller's to free. */
-static inline struct answer store_send(loop *l, void (*turn)(loop *l), objstore *s, obj_req r) {
+static inline struct answer store_send(loop *l, void (*turn)(loop *l), objstore *s,
+                                       obj_req r) {
     bool done = false;
     r.done = store_done;
     r.cookie = &done;
@@ -30,7 +32,8 @@ static inline struct answer store_send(loop *l, void (*turn)(loop *l), objstore 
     return a;
 }
 
-static inline obj_req store_req(enum obj_op op, const char *name, slice body, const char *etag) {
+static inline obj_req store_req(enum obj_op op, const char *name, slice body,
+                                const char *etag) {
     obj_req r = {.op = op, .name = name, .body = body, .after = ""};
     snprintf(r.etag, sizeof(r.etag), "%s", etag == NULL ? "" : etag);
     return r;
