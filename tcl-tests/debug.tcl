@@ -1,0 +1,111 @@
+# debug.tcl -- the DEBUG subcommands that test suites use, and SHUTDOWN.
+
+test "DEBUG subcommands that answer OK" {
+    r HSET h f v
+    foreach words {
+        {LOG "a line for the log"} {QUICKLIST-PACKED-THRESHOLD 100b} {QUICKLIST-PACKED-THRESHOLD 0}
+        {REPLYBUFFER PEAK-RESET-TIME NEVER} {REPLYBUFFER PEAK-RESET-TIME RESET}
+        {REPLYBUFFER RESIZING 0} {REPLYBUFFER RESIZING 1} {PAUSE-CRON 1} {PAUSE-CRON 0}
+        {SET-ACTIVE-EXPIRE 0} {SET-ACTIVE-EXPIRE 1} {LISTPACK h} {RELOAD} {SLEEP 0.001}
+    } {
+        r -send DEBUG {*}$words
+        set v [r -readtyped]
+        assert_equal status [lindex $v 0] $words
+    }
+    assert_equal v [r HGET h f]
+}
+
+# Redis has a file to load only with appendonly.
+test -tags {cove} "DEBUG LOADAOF brings everything back" {
+    r SET k v EX 1000
+    r HSET h f v
+    set digest [r DEBUG DIGEST]
+    assert_equal OK [r DEBUG LOADAOF]
+    assert_equal $digest [r DEBUG DIGEST]
+    assert_range [r TTL k] 990 1000
+}
+
+test "DEBUG LOG writes into the log" {
+    r DEBUG LOG "mark 4711 of the tests"
+    set f [open [srv log]]
+    set text [read $f]
+    close $f
+    assert_match "*mark 4711 of the tests*" $text
+}
+
+test "DEBUG SLEEP holds everybody up" {
+    set c [connect]
+    set began [clock milliseconds]
+    $c -send DEBUG SLEEP 0.3
+    after 50
+    assert_equal PONG [r PING]
+    assert {[clock milliseconds] - $began >= 290}
+    assert_equal OK [$c -read]
+    $c -close
+}
+
+test "DEBUG PAUSE-CRON keeps expired keys from being collected" {
+    r DEBUG PAUSE-CRON 1
+    r SET k v PX 10
+    after 300
+    assert_equal 1 [r DBSIZE]
+    r DEBUG PAUSE-CRON 0
+    wait_for_condition 100 50 {[r DBSIZE] == 0}
+}
+
+test "DEBUG OBJECT and DIGEST-VALUE of keys that are not there" {
+    assert_error "ERR no such key" {r DEBUG OBJECT none}
+    assert_equal [string repeat 0 40] [r DEBUG DIGEST-VALUE none]
+    assert_error "ERR no such key" {r DEBUG LISTPACK none}
+    assert_error "ERR Not a listpack encoded object." {
+        r SET s v
+        r DEBUG LISTPACK s
+    }
+}
+
+test "DEBUG HELP" {
+    set typed [r -typed DEBUG HELP]
+    assert_equal array [lindex $typed 0]
+    assert_equal {status {DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:}} [lindex $typed 1 0]
+}
+
+test "SHUTDOWN with options that do not go together is refused" {
+    foreach words {{NOSUCH} {SAVE NOSAVE} {ABORT SAVE} {NOW ABORT}} {
+        assert_error "ERR syntax error" {r SHUTDOWN {*}$words}
+    }
+    assert_error "ERR No shutdown in progress." {r SHUTDOWN ABORT}
+    assert_equal PONG [r PING]
+}
+
+test "SHUTDOWN ends the server with status 0 and closes connections" {
+    foreach words {{} {NOSAVE} {SAVE} {NOW FORCE}} {
+        server::start {}
+        set failure [catch {
+            set c [connect]
+            r SET k v
+            $c -send SHUTDOWN {*}$words
+            assert [$c -eof]
+            $c -close
+            assert_equal 0 [server::wait]
+            # So that the end is not a surprise to those who take it from the stack.
+            server::launch
+            r PING
+        } message options]
+        server::stop
+        if {$failure} {return -options $options $message}
+    }
+}
+
+test "SIGTERM and SIGINT end the server with status 0" {
+    foreach signal {TERM INT} {
+        server::start {}
+        set failure [catch {
+            r SET k v
+            exec kill -$signal [srv pid]
+            assert_equal 0 [server::wait]
+            server::launch
+        } message options]
+        server::stop
+        if {$failure} {return -options $options $message}
+    }
+}
