@@ -23,7 +23,8 @@ enum option_kind {
 #define OPTION_HIDDEN 2u    /* not matched by CONFIG GET patterns, only by its name */
 #define OPTION_PROTECTED 4u /* CONFIG SET only under enable-protected-configs */
 #define OPTION_SECRET 8u    /* never logged */
-#define OPTION_MULTI 16u    /* in a file, several lines add up (save, rename-command, user) */
+#define OPTION_MULTI 16u    /* OPTION_CUSTOM: in a file, several lines add up (save, user);
+                             * OPTION_STRING: a line's words are joined by spaces (bind) */
 #define OPTION_IGNORED 32u  /* accepted for Redis's sake; does nothing but keep its value */
 
 struct option_custom {
@@ -62,10 +63,14 @@ void options_add(options *o, const struct option *table, size_t count, void *con
  * ERR_AUTH: immutable or protected, *why says which. */
 int options_set(options *o, const slice *words, size_t count, bool boot, bool allow_protected,
                 const char **why);
-/* CONFIG SET a b c d: all or none. bad is the index of the offending name. */
+/* CONFIG SET a b c d: all or none. `count` counts slices; *bad is the place of the offending
+ * name in pairs (0, 2, ...). A value of several words (OPTION_CUSTOM) is split at spaces.
+ * Errors as in options_set; a name given twice is ERR_SYNTAX. *why is good until the next
+ * call, and may be NULL. */
 int options_set_many(options *o, const slice *pairs, size_t count, bool allow_protected,
                      size_t *bad, const char **why);
-/* Calls `each` for every option whose name matches one of the globs, in table order, once. */
+/* Calls `each` for every option whose name matches one of the globs, in table order, once;
+ * an alias is a name of its own. */
 void options_match(options *o, const slice *globs, size_t count,
                    void (*each)(void *cookie, const char *name, slice value), void *cookie);
 const struct option *options_find(options *o, slice name); /* by name or alias; or NULL */
@@ -77,7 +82,8 @@ void options_each(options *o, void (*each)(void *cookie, const struct option *ro
                   void *cookie);
 
 /* Splits a line as Redis's sdssplitargs: quotes, \xHH, \n. words are NUL-free slices into
- * *store, which the caller frees. ERR_SYNTAX on unbalanced quotes. */
+ * *store; the caller frees both (buf_free(store), mem_free(*words)). ERR_SYNTAX on
+ * unbalanced quotes; then there are no words. */
 int option_split_line(slice line, buf *store, slice **words, size_t *count);
 
 #endif
