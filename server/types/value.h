@@ -4,7 +4,9 @@
  * pages. keyspace fills a struct value from the entry, and, around an apply(), stores what the
  * type left in it: the type may set num or raw (at most INLINE_BYTES_MAX; built in `scratch` or
  * borrowed from the effect), or make an object, or set kind to VALUE_NONE: empty, so the entry
- * goes away. During apply() an object is exclusively owned: its meta may be written. */
+ * goes away. During apply() an object is exclusively owned: its meta may be written. What apply()
+ * takes out of the value it frees itself (ops->free): after it, v->obj counts only with
+ * VALUE_OBJECT. restore() works in the same way, on an empty value. */
 #ifndef COVE_TYPES_VALUE_H
 #define COVE_TYPES_VALUE_H
 
