@@ -213,7 +213,7 @@ static void reply_args(call *c, const struct command_arg *args) {
 static void reply_docs(call *c, const struct command *cmd) {
     size_t subs = 0, pairs = 3;
     while (cmd->subcommands != NULL && cmd->subcommands[subs].name != NULL) subs++;
-    pairs += (cmd->complexity != NULL) + (cmd->args != NULL) + (subs > 0);
+    pairs += (cmd->complexity != NULL ? 1u : 0u) + (cmd->args != NULL ? 1u : 0u) + (subs > 0 ? 1u : 0u);
     reply_bulk_str(c, commands_full_name(table(c), cmd));
     reply_map(c, pairs);
     reply_bulk_str(c, "summary");

@@ -1,0 +1,306 @@
+/* string.c -- SET and GET in all their forms, MSET, MGET. */
+#include "types/string.h"
+
+#include "base/mem.h"
+#include "commands/commands.h"
+#include "commands/keyspecs.h"
+#include "commands/string_commands.h"
+#include "resp/write.h"
+
+int string_reply(call *c, const struct value *v) {
+    char tmp[NUM_LL_MAX];
+    slice s;
+    if (string_slice(v, tmp, &s)) return reply_bulk(c, s);
+    uint64_t n = string_len(v);
+    size_t mark = call_out(c)->n;
+    resp_bulk_head(call_out(c), (size_t)n);
+    int rc = string_read(v, 0, n, call_out(c));
+    if (rc != OK) {
+        call_out(c)->n = mark;
+        return rc;
+    }
+    buf_append(call_out(c), "\r\n", 2);
+    return OK;
+}
+
+bool string_fits(call *c, uint64_t length) {
+    int64_t max = exec_deps(call_exec(c))->keyspace_config->types.proto_max_bulk_len;
+    if (length <= (uint64_t)max) return true;
+    reply_error(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    return false;
+}
+
+static int cmd_get(call *c) {
+    struct entry e;
+    int rc = call_read_type(c, call_arg(c, 1), TYPE_STRING, &e);
+    if (rc == ERR_NOTFOUND) return reply_null(c);
+    return rc != OK ? rc : string_reply(c, &e.value);
+}
+
+/* ---- SET --------------------------------------------------------------------------------------- */
+
+#define SET_NX 1u
+#define SET_XX 2u
+#define SET_GET 4u
+#define SET_KEEPTTL 8u
+#define SET_EXPIRE 16u
+#define SET_PERSIST 32u
+
+struct set_options {
+    unsigned flags;
+    int64_t expire_ms; /* -1: none */
+};
+
+bool command_expire_option(call *c, size_t *i, int64_t *at, bool *found) {
+    static const struct { const char *word; bool seconds, absolute; } words[] = {
+        {"ex", true, false}, {"px", false, false}, {"exat", true, true}, {"pxat", false, true}};
+    *found = false;
+    for (size_t w = 0; w < 4; w++) {
+        int64_t v;
+        if (!call_arg_is(c, *i, words[w].word) || *i + 1 >= call_argc(c)) continue;
+        *found = true;
+        ++*i;
+        if (!call_int(c, *i, &v)) return false;
+        if (v <= 0 || !command_expire_at(v, words[w].seconds, words[w].absolute, call_now_ms(c), at)) {
+            reply_errorf(c, "ERR invalid expire time in '%s' command", call_command(c)->name);
+            return false;
+        }
+        return true;
+    }
+    return true;
+}
+
+static bool set_options(call *c, struct set_options *o) {
+    for (size_t i = 3; i < call_argc(c); i++) {
+        bool found;
+        size_t at = i;
+        if (call_arg_is(c, i, "nx") && (o->flags & SET_XX) == 0) {
+            o->flags |= SET_NX;
+        } else if (call_arg_is(c, i, "xx") && (o->flags & SET_NX) == 0) {
+            o->flags |= SET_XX;
+        } else if (call_arg_is(c, i, "get")) {
+            o->flags |= SET_GET;
+        } else if (call_arg_is(c, i, "keepttl") && (o->flags & SET_EXPIRE) == 0) {
+            o->flags |= SET_KEEPTTL;
+        } else if ((o->flags & (SET_KEEPTTL | SET_EXPIRE)) == 0) {
+            if (!command_expire_option(c, &at, &o->expire_ms, &found)) return false;
+            if (!found) {
+                reply_syntax(c);
+                return false;
+            }
+            o->flags |= SET_EXPIRE;
+            i = at;
+        } else {
+            reply_syntax(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The key is set, or removed when its time has passed already (an absolute one). */
+static int set_now(call *c, slice key, slice value, int64_t expire_ms) {
+    int rc;
+    if (expire_ms >= 0 && expire_ms <= call_now_ms(c)) {
+        rc = call_del(c, key);
+        return rc == ERR_NOTFOUND ? OK : rc;
+    }
+    if ((rc = call_set_string(c, key, value, expire_ms)) != OK) return rc;
+    call_notify(c, '$', "set", key);
+    if (expire_ms >= 0) call_notify(c, 'g', "expire", key);
+    return OK;
+}
+
+static int set_with_options(call *c, const struct set_options *o) {
+    struct entry e;
+    slice key = call_arg(c, 1);
+    int64_t expire_ms = o->expire_ms;
+    size_t mark = call_out(c)->n;
+    int rc = call_write(c, key, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    bool exists = rc == OK;
+    if (exists && (o->flags & SET_GET) != 0) {
+        if (e.value.type != TYPE_STRING) return ERR_TYPE;
+        if ((rc = string_reply(c, &e.value)) != OK) return rc;
+    } else if ((o->flags & SET_GET) != 0) {
+        reply_null(c);
+    }
+    bool refused = ((o->flags & SET_NX) != 0 && exists) || ((o->flags & SET_XX) != 0 && !exists);
+    if (refused) return (o->flags & SET_GET) != 0 ? OK : reply_null(c);
+    if (exists && (o->flags & SET_KEEPTTL) != 0) expire_ms = e.expire_ms;
+    if ((rc = set_now(c, key, call_arg(c, 2), expire_ms)) != OK) {
+        call_out(c)->n = mark;
+        return rc;
+    }
+    return (o->flags & SET_GET) != 0 ? OK : reply_ok(c);
+}
+
+static int cmd_set(call *c) {
+    struct set_options o = {.expire_ms = -1};
+    if (!set_options(c, &o)) return OK;
+    if ((o.flags & ~SET_EXPIRE) != 0) return set_with_options(c, &o);
+    int rc = set_now(c, call_arg(c, 1), call_arg(c, 2), o.expire_ms);
+    return rc == OK ? reply_ok(c) : rc;
+}
+
+static int cmd_setnx(call *c) {
+    struct entry e;
+    int rc = call_write(c, call_arg(c, 1), &e);
+    if (rc == OK) return reply_int(c, 0);
+    if (rc != ERR_NOTFOUND) return rc;
+    rc = set_now(c, call_arg(c, 1), call_arg(c, 2), -1);
+    return rc == OK ? reply_int(c, 1) : rc;
+}
+
+static int setex_generic(call *c, bool seconds) {
+    int64_t v, at;
+    if (!call_int(c, 2, &v)) return OK;
+    if (v <= 0 || !command_expire_at(v, seconds, false, call_now_ms(c), &at)) {
+        return reply_errorf(c, "ERR invalid expire time in '%s' command", call_command(c)->name);
+    }
+    int rc = set_now(c, call_arg(c, 1), call_arg(c, 3), at);
+    return rc == OK ? reply_ok(c) : rc;
+}
+
+static int cmd_setex(call *c) { return setex_generic(c, true); }
+static int cmd_psetex(call *c) { return setex_generic(c, false); }
+
+/* ---- GETSET, GETDEL, GETEX ----------------------------------------------------------------------- */
+
+static int cmd_getset(call *c) {
+    struct entry e;
+    size_t mark = call_out(c)->n;
+    int rc = call_write_type(c, call_arg(c, 1), TYPE_STRING, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    rc = rc == OK ? string_reply(c, &e.value) : reply_null(c);
+    if (rc == OK) rc = set_now(c, call_arg(c, 1), call_arg(c, 2), -1);
+    if (rc != OK) call_out(c)->n = mark;
+    return rc;
+}
+
+static int cmd_getdel(call *c) {
+    struct entry e;
+    size_t mark = call_out(c)->n;
+    int rc = call_write_type(c, call_arg(c, 1), TYPE_STRING, &e);
+    if (rc == ERR_NOTFOUND) return reply_null(c);
+    if (rc != OK || (rc = string_reply(c, &e.value)) != OK) return rc;
+    if ((rc = call_del(c, call_arg(c, 1))) != OK) call_out(c)->n = mark;
+    call_notify(c, 'g', "del", call_arg(c, 1));
+    return rc;
+}
+
+static int cmd_getex(call *c) {
+    struct entry e;
+    int64_t at = -1;
+    bool persist = false, set = false;
+    for (size_t i = 2; i < call_argc(c); i++) {
+        bool found = false;
+        if (persist || set) return reply_syntax(c);
+        if (call_arg_is(c, i, "persist")) {
+            persist = true;
+            continue;
+        }
+        if (!command_expire_option(c, &i, &at, &found)) return OK;
+        if (!found) return reply_syntax(c);
+        set = true;
+    }
+    slice key = call_arg(c, 1);
+    size_t mark = call_out(c)->n;
+    int rc = call_write_type(c, key, TYPE_STRING, &e);
+    if (rc == ERR_NOTFOUND) return reply_null(c);
+    int64_t had = e.expire_ms;
+    if (rc != OK || (rc = string_reply(c, &e.value)) != OK) return rc;
+    if (set && at <= call_now_ms(c)) rc = call_del(c, key);
+    else if (set) rc = call_expire(c, key, at);
+    else if (persist && had >= 0) rc = call_expire(c, key, -1);
+    if (rc != OK) call_out(c)->n = mark;
+    return rc;
+}
+
+/* ---- many keys ------------------------------------------------------------------------------------- */
+
+static int cmd_mget(call *c) {
+    size_t mark = call_out(c)->n;
+    bool cold = false;
+    reply_array(c, call_argc(c) - 1);
+    for (size_t i = 1; i < call_argc(c); i++) {
+        struct entry e;
+        int rc = call_read(c, call_arg(c, i), &e);
+        if (rc == OK && e.value.type == TYPE_STRING) rc = string_reply(c, &e.value);
+        else if (rc == OK || rc == ERR_NOTFOUND) rc = reply_null(c);
+        if (rc == ERR_COLD) cold = true; /* Ask for the others too, in the same round. */
+        else if (rc != OK) {
+            call_out(c)->n = mark;
+            return rc;
+        }
+    }
+    if (!cold) return OK;
+    call_out(c)->n = mark;
+    return ERR_COLD;
+}
+
+/* All keys' pages first, so that what follows cannot stop half way. *existing: how many there are. */
+static int mset_need(call *c, size_t *existing) {
+    bool cold = false;
+    *existing = 0;
+    for (size_t i = 1; i + 1 < call_argc(c); i += 2) {
+        struct entry e;
+        int rc = call_peek(c, call_arg(c, i), &e);
+        if (rc == ERR_COLD) cold = true;
+        else if (rc == OK) ++*existing;
+        else if (rc != ERR_NOTFOUND) return rc;
+    }
+    return cold ? ERR_COLD : OK;
+}
+
+static int mset_generic(call *c, bool nx) {
+    size_t existing;
+    if (call_argc(c) % 2 == 0) return reply_arity(c);
+    int rc = mset_need(c, &existing);
+    if (rc != OK) return rc;
+    if (nx && existing > 0) return reply_int(c, 0);
+    for (size_t i = 1; i + 1 < call_argc(c); i += 2) {
+        if ((rc = set_now(c, call_arg(c, i), call_arg(c, i + 1), -1)) != OK) return rc;
+    }
+    return nx ? reply_int(c, 1) : reply_ok(c);
+}
+
+static int cmd_mset(call *c) { return mset_generic(c, false); }
+static int cmd_msetnx(call *c) { return mset_generic(c, true); }
+
+#define W CMD_WRITE | CMD_DENYOOM
+#define G .group = GROUP_STRING
+static const struct command rows[] = {
+    {.name = "get", .fn = cmd_get, .arity = 2, .flags = CMD_READONLY | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RO | KEY_ACCESS), .since = "1.0.0", .summary = "Get the value of a key", .complexity = "O(1)"},
+    {.name = "set", .fn = cmd_set, .arity = -3, .flags = W, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS), .since = "1.0.0",
+     .summary = "Set the string value of a key", .complexity = "O(1)"},
+    {.name = "setnx", .fn = cmd_setnx, .arity = 3, .flags = W | CMD_FAST, G, .keys = ONE_KEY(KEY_OW | KEY_INSERT),
+     .since = "1.0.0", .summary = "Set the value of a key, only if the key does not exist", .complexity = "O(1)"},
+    {.name = "setex", .fn = cmd_setex, .arity = 4, .flags = W, G, .keys = ONE_KEY(KEY_OW | KEY_UPDATE),
+     .since = "2.0.0", .summary = "Set the value and expiration of a key", .complexity = "O(1)"},
+    {.name = "psetex", .fn = cmd_psetex, .arity = 4, .flags = W, G, .keys = ONE_KEY(KEY_OW | KEY_UPDATE),
+     .since = "2.6.0", .summary = "Set the value and expiration in milliseconds of a key", .complexity = "O(1)"},
+    {.name = "getset", .fn = cmd_getset, .arity = 3, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE), .since = "1.0.0",
+     .summary = "Set the string value of a key and return its old value", .complexity = "O(1)"},
+    {.name = "getdel", .fn = cmd_getdel, .arity = 2, .flags = CMD_WRITE | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), .since = "6.2.0",
+     .summary = "Get the value of a key and delete the key", .complexity = "O(1)"},
+    {.name = "getex", .fn = cmd_getex, .arity = -2, .flags = CMD_WRITE | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE), .since = "6.2.0",
+     .summary = "Get the value of a key and optionally set its expiration", .complexity = "O(1)"},
+    {.name = "mget", .fn = cmd_mget, .arity = -2, .flags = CMD_READONLY | CMD_FAST, G,
+     .keys = ALL_KEYS(KEY_RO | KEY_ACCESS), .since = "1.0.0", .summary = "Get the values of all the given keys",
+     .complexity = "O(N) where N is the number of keys to retrieve.", .tips = "request_policy:multi_shard"},
+    {.name = "mset", .fn = cmd_mset, .arity = -3, .flags = W, G, .keys = EVERY_SECOND(KEY_OW | KEY_UPDATE),
+     .since = "1.0.1", .summary = "Set multiple keys to multiple values",
+     .complexity = "O(N) where N is the number of keys to set.",
+     .tips = "request_policy:multi_shard,response_policy:all_succeeded"},
+    {.name = "msetnx", .fn = cmd_msetnx, .arity = -3, .flags = W, G, .keys = EVERY_SECOND(KEY_OW | KEY_INSERT),
+     .since = "1.0.1", .summary = "Set multiple keys to multiple values, only if none of the keys exist",
+     .complexity = "O(N) where N is the number of keys to set.",
+     .tips = "request_policy:multi_shard,response_policy:agg_min"},
+};
+const struct command_family family_string = {rows, sizeof(rows) / sizeof(*rows)};
