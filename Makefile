@@ -64,7 +64,8 @@ $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(if $(V),,@echo '  CC $<')
+	$(if $(V),,@)$(CC) $(CFLAGS) -c -o $@ $<
 
 # Unit tests: tests/unit/<layer>/<name>_test.c links that layer and those below it.
 below_base = base
