@@ -216,8 +216,8 @@ static int run_queued(call *outer, struct exec_state *s) {
     s->waiting = rc == ERR_COLD;
     if (rc == ERR_COLD) return rc;
     if ((in->cmd->flags & CMD_WHOLE_DB) != 0) {
-        uint64_t whole = tier_db_lsn(x->deps.tier, outer->client->db);
-        if (whole > outer->gate) outer->gate = whole;
+        uint64_t last = tier_lsn(x->deps.tier);
+        if (outer->client->ack != ACK_MEMORY && last > outer->gate) outer->gate = last;
     }
     if (in->state != NULL && in->state_free != NULL) in->state_free(in->state);
     in->state = NULL;
