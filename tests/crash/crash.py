@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""crash.py -- nothing acknowledged is lost: many connections write with full pipelines, the server is
+killed at a random moment, started again, and what it holds is compared with what it had answered.
+
+Every connection owns its keys. Its operations form a sequence of which the server may have executed any
+prefix that is not shorter than what it acknowledged: a lost reply counts as either outcome. A MULTI is one
+operation, so half a transaction is no prefix.
+
+    crash.py [--rounds N] [--connections N] [--pipeline N] [--seed N] [--store S] [--seconds S] [--option ...]
+"""
+import argparse
+import copy
+import os
+import random
+import selectors
+import shutil
+import socket
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from resp import Client, Error, Null, Parser, encode  # noqa: E402
+from server import Server  # noqa: E402
+
+KEYS, FIELDS, ELEMENTS, FILES, DIM = 8, 5, 6, 6, 4
+
+
+class State:
+    """What one connection's keys hold."""
+
+    def __init__(self):
+        self.keys, self.ttl, self.hash, self.vectors, self.files = {}, set(), {}, {}, {}
+        self.pairs, self.snapshots = {}, set()
+
+    def __eq__(self, other):
+        return self.__dict__ == other.__dict__
+
+    def diff(self, other):
+        return "; ".join("%s: expected %r, found %r" % (k, v, other.__dict__[k])
+                         for k, v in self.__dict__.items() if v != other.__dict__[k])
+
+
+class Op:
+    """Commands to send (one, or a MULTI), and what they change."""
+
+    def __init__(self, commands, apply):
+        self.commands, self.apply = commands, apply
+        self.left = len(commands)
+
+
+class Worker:
+    def __init__(self, number, rnd, snapshots):
+        self.n, self.rnd, self.count = number, rnd, 0
+        self.state = State()      # after all acknowledged operations
+        self.sent = []            # operations not acknowledged yet, in order
+        self.acked = 0
+        self.with_snapshots = snapshots
+
+    def name(self, kind, i):
+        return "%s:%d:%d" % (kind, self.n, i)
+
+    def next(self):
+        self.count += 1
+        r, value = self.rnd, "v%d-%d-%s" % (self.n, self.count, "x" * self.rnd.choice((0, 5, 200, 3000)))
+        i = r.randrange(KEYS)
+        key = self.name("k", i)
+        kind = r.choices(("set", "del", "expire", "hset", "multi", "vadd", "vrem", "write", "mv", "snapshot"),
+                         (30, 8, 5, 12, 10, 6, 3, 8, 4, 0.15 if self.with_snapshots else 0))[0]
+        if kind == "set":
+            def apply(s):
+                s.keys[key] = value.encode()
+                s.ttl.discard(key)
+            return Op([("SET", key, value)], apply)
+        if kind == "del":
+            def apply(s):
+                s.keys.pop(key, None)
+                s.ttl.discard(key)
+            return Op([("DEL", key)], apply)
+        if kind == "expire":
+            def apply(s):
+                if key in s.keys:
+                    s.ttl.add(key)
+            return Op([("EXPIRE", key, 1000000)], apply)
+        if kind == "hset":
+            field = "f%d" % r.randrange(FIELDS)
+
+            def apply(s):
+                s.hash[field.encode()] = value.encode()
+            return Op([("HSET", self.name("h", 0), field, value)], apply)
+        if kind == "multi":
+            def apply(s):
+                s.pairs["a"] = s.pairs["b"] = value.encode()
+            return Op([("MULTI",), ("SET", self.name("pa", 0), value), ("SET", self.name("pb", 0), value),
+                       ("EXEC",)], apply)
+        return self.next_module(kind, value)
+
+    def next_module(self, kind, value):
+        r = self.rnd
+        if kind == "vadd":
+            element = "e%d" % r.randrange(ELEMENTS)
+            attr = '{"n":%d}' % self.count
+            values = [r.choice((-1, 1)) * r.randint(1, 9) for _ in range(DIM)]
+
+            def apply(s):
+                s.vectors[element.encode()] = attr.encode()
+            return Op([("VADD", self.name("vs", 0), "VALUES", DIM) + tuple(values) +
+                       (element, "SETATTR", attr)], apply)
+        if kind == "vrem":
+            element = "e%d" % r.randrange(ELEMENTS)
+
+            def apply(s):
+                s.vectors.pop(element.encode(), None)
+            return Op([("VREM", self.name("vs", 0), element)], apply)
+        if kind == "write":
+            path = "/d%d/f%d" % (r.randrange(2), r.randrange(FILES))
+            data = value * r.choice((1, 1, 40))
+
+            def apply(s):
+                s.files[path] = data.encode()
+            return Op([("FS.WRITE", self.name("vol", 0), path, data, "PARENTS")], apply)
+        if kind == "mv":
+            a, b = "/d0/f%d" % r.randrange(FILES), "/d0/f%d" % r.randrange(FILES)
+
+            def apply(s):
+                if a in s.files and a != b:
+                    s.files[b] = s.files.pop(a)
+            return Op([("FS.MV", self.name("vol", 0), a, b)], apply)
+        name = "s%d-%d" % (self.n, self.count)
+
+        def apply(s):
+            s.snapshots.add(name.encode())
+        return Op([("SNAPSHOT", "CREATE", name)], apply)
+
+    def answered(self, reply):
+        """One reply has come: the oldest operation gets it."""
+        op = self.sent[0]
+        if isinstance(reply, Error) and not str(reply).startswith(("ENOENT", "ENOTDIR")):
+            raise AssertionError("connection %d: %s to %r" % (self.n, reply, op.commands[0][:2]))
+        op.left -= 1
+        if op.left == 0:
+            op.apply(self.state)
+            self.sent.pop(0)
+            self.acked += 1
+
+
+def run_load(server, workers, pipeline, seconds, rnd, checkpoint):
+    """Writes until the kill. Returns when the server is dead."""
+    sel = selectors.DefaultSelector()
+    for w in workers:
+        w.sock = socket.create_connection(("127.0.0.1", server.port))
+        w.sock.setblocking(False)
+        w.parser, w.out = Parser(), b""
+        sel.register(w.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, w)
+    end, killed = time.monotonic() + seconds, False
+    asked = not checkpoint
+    live = set(workers)
+    while live:
+        now = time.monotonic()
+        if not asked and now > end - 0.03:
+            with socket.create_connection(("127.0.0.1", server.port)) as s:
+                s.sendall(encode("BGSAVE"))
+                s.recv(100)
+            asked = True
+        if not killed and now >= end:
+            server.kill()
+            killed = True
+        for key, events in sel.select(0.01 if not killed else 0.5):
+            w = key.data
+            try:
+                if not killed and events & selectors.EVENT_WRITE:
+                    fill(w, pipeline)
+                if events & selectors.EVENT_READ:
+                    data = w.sock.recv(1 << 18)
+                    if not data:
+                        raise ConnectionResetError
+                    for reply in w.parser.feed(data):
+                        w.answered(reply)
+            except BlockingIOError:
+                pass
+            except (ConnectionResetError, BrokenPipeError):
+                sel.unregister(w.sock)
+                w.sock.close()
+                live.discard(w)
+                if not killed:
+                    raise AssertionError("the server closed connection %d by itself\n%s" % (w.n, server.tail()))
+
+
+def fill(w, pipeline):
+    while len(w.sent) < pipeline:
+        op = w.next()
+        w.sent.append(op)
+        w.out += b"".join(encode(*c) for c in op.commands)
+    if w.out:
+        n = w.sock.send(w.out)
+        w.out = w.out[n:]
+
+
+def observe(c, w, snapshots):
+    """What the server holds of this connection's keys now."""
+    s = State()
+    names = [w.name("k", i) for i in range(KEYS)]
+    replies = c.pipeline([("GET", k) for k in names] + [("TTL", k) for k in names] +
+                         [("HGETALL", w.name("h", 0)), ("GET", w.name("pa", 0)), ("GET", w.name("pb", 0))])
+    for i, k in enumerate(names):
+        if replies[i] is not None:
+            s.keys[k] = replies[i]
+        if replies[KEYS + i] > 0:
+            s.ttl.add(k)
+    flat = replies[2 * KEYS]
+    s.hash = dict(zip(flat[::2], flat[1::2]))
+    if replies[-2] is not None or replies[-1] is not None:
+        s.pairs = {"a": replies[-2], "b": replies[-1]}
+    for e in range(ELEMENTS):
+        name = "e%d" % e
+        if c("VISMEMBER", w.name("vs", 0), name):
+            s.vectors[name.encode()] = c("VGETATTR", w.name("vs", 0), name)
+    for d in range(2):
+        for f in range(FILES):
+            path = "/d%d/f%d" % (d, f)
+            try:
+                data = c("FS.READ", w.name("vol", 0), path)
+            except Error as e:
+                if not str(e).startswith(("ENOENT", "ENOTDIR")):
+                    raise
+                continue
+            if data is not None:
+                s.files[path] = data
+    s.snapshots = {n for n in snapshots if n.startswith(b"s%d-" % w.n)}
+    return s
+
+
+def check(server, workers):
+    c = server.client()
+    snapshots = [dict(zip(m[::2], m[1::2]))[b"name"] for m in c("SNAPSHOT", "LIST")]
+    for w in workers:
+        found, candidate = observe(c, w, snapshots), w.state
+        unknown = list(w.sent)
+        while True:
+            if candidate == found:
+                break
+            if not unknown:
+                raise AssertionError("connection %d: no state between the acknowledged and the sent one is "
+                                     "there: %s" % (w.n, w.state.diff(found)))
+            candidate = copy.deepcopy(candidate)
+            unknown.pop(0).apply(candidate)
+        w.state, w.sent = found, []
+    c.close()
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--rounds", type=int, default=10)
+    p.add_argument("--connections", type=int, default=20)
+    p.add_argument("--pipeline", type=int, default=32)
+    p.add_argument("--seconds", type=float, default=0.8, help="of load a round, at most")
+    p.add_argument("--seed", type=int, default=None)
+    p.add_argument("--store", default="file:./data")
+    p.add_argument("--option", nargs="*", default=[])
+    p.add_argument("--keep", action="store_true")
+    a = p.parse_args()
+    seed = a.seed if a.seed is not None else random.randrange(1 << 32)
+    rnd = random.Random(seed)
+    folder = tempfile.mkdtemp(prefix="cove-crash-")
+    server = Server(folder, a.store, a.option)
+    workers = [Worker(i, random.Random(rnd.random()), i % 4 == 0) for i in range(a.connections)]
+    passed = failed = in_checkpoint = 0
+    print("# seed %d" % seed, flush=True)
+    try:
+        for r in range(a.rounds):
+            if server.process is None:
+                server.start()
+            checkpoint = r % 5 == 1
+            in_checkpoint += checkpoint
+            run_load(server, workers, a.pipeline, rnd.uniform(0.05, a.seconds), rnd, checkpoint)
+            server.start()
+            check(server, workers)
+            passed += 1
+        print("ok - %d rounds, %d of them in a checkpoint, %d acknowledged writes, none lost"
+              % (passed, in_checkpoint, sum(w.acked for w in workers)), flush=True)
+    except (AssertionError, RuntimeError, OSError) as e:
+        failed = 1
+        print("not ok - round %d, seed %d: %s\n# folder %s" % (passed, seed, e, folder), flush=True)
+    finally:
+        server.kill()
+        if not failed and not a.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    print("%d passed, %d failed" % (1 - failed, failed))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
