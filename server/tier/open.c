@@ -69,6 +69,7 @@ static void open_filled(io *o);
 static void open_fill_read(io *o);
 static void open_validated(tier *t, int rc);
 static void open_replayed(tier *t, int rc);
+static void open_recovered(tier *t);
 static void open_serve(void *cookie);
 
 static void opening_free(tier *t) {
@@ -508,6 +509,7 @@ static void open_validated(tier *t, int rc) {
 
 static void open_replayed(tier *t, int rc) {
     struct opening *o = t->opening;
+    uint64_t hash = replay_hash(o->replay);
     replay_free(o->replay);
     o->replay = NULL;
     if (rc != OK) {
@@ -518,8 +520,12 @@ static void open_replayed(tier *t, int rc) {
     uint64_t last = t->lsn;
     t->lsn = t->durable = t->durable_disk = o->first_lsn - 1;
     t->checkpoint_lsn_changed = last > t->m.checkpoint_lsn ? 0 : t->lsn;
+    local_recover(t, last, hash, open_recovered);
+}
+
+static void open_recovered(tier *t) {
+    struct opening *o = t->opening;
     log_start(t, o->next + t->m.window);
-    local_recover(t, o->old.epoch, last);
     uint64_t now = tier_mono_us(t);
     if (now >= o->serve_us) {
         open_serve(t);
@@ -536,8 +542,8 @@ static void open_serve(void *cookie) {
     t->validated_us = tier_mono_us(t);
     t->checkpoint_us = t->gc_us = tier_mono_us(t);
     t->stats.open_segments = o->tails_count;
-    local_start(t);
     own_lease_start(t);
+    tier_pending_start(t);
     open_finish(t, OK, "%s is ours: epoch %llu, %zu log segments read, fence at %llx, pending %zu",
                 tier_store_name(t), (unsigned long long)t->m.epoch, o->tails_count,
                 (unsigned long long)o->next, keyspace_pending(t->ks));

@@ -41,6 +41,7 @@ static void read_begin(void *cookie);
 static void part_footer(struct part *p);
 static void part_got_footer(io *o);
 static void part_slot(struct part *p);
+static void part_send(struct part *p);
 static void part_got_cached(void *cookie, int rc, slice stored);
 static void part_got_slot(io *o);
 static void part_settled(struct part *p, int rc);
@@ -162,7 +163,8 @@ static void part_slot(struct part *p) {
         part_settled(p, rc);
         return;
     }
-    cache_get(t, &p->line, location_slot(p->at), p->bytes, p->crc, part_got_cached, p);
+    if (!cache_get(t, &p->line, location_slot(p->at), p->bytes, p->crc, part_got_cached, p))
+        part_send(p);
 }
 
 static void part_send(struct part *p) {

@@ -24,6 +24,7 @@ struct replay {
     slice effects;
     uint64_t lsn, wall_ms;
     uint64_t hash, records, epoch;
+    uint64_t hash_txn;   /* after the last whole transaction */
     uint8_t chain[DIGEST_BYTES];
     buf args;
 };
@@ -36,7 +37,7 @@ replay *replay_start(tier *t, struct tail *tails, size_t count, void (*done)(tie
     r->tails = tails;
     r->count = count;
     r->done = done;
-    r->hash = t->m.log_hash;
+    r->hash = r->hash_txn = t->m.log_hash;
     r->records = t->m.log_records;
     r->epoch = t->m.log_epoch;
     memcpy(r->chain, t->m.chain, DIGEST_BYTES);
@@ -53,6 +54,8 @@ void replay_free(replay *r) {
     buf_free(&r->args);
     mem_free(r);
 }
+
+uint64_t replay_hash(const replay *r) { return r->hash_txn; }
 
 int replay_effects(tier *t, slice effects, uint64_t lsn, buf *args) {
     reader in = reader_make(effects);
@@ -132,6 +135,7 @@ static int replay_record(replay *r, const struct record *x) {
     }
     r->hash = record_hash(r->hash, x->bytes);
     r->records++;
+    if (x->kind == RECORD_TXN) r->hash_txn = r->hash;
     if (x->lsn <= t->m.checkpoint_lsn) return OK; /* in the roots */
     if (x->lsn <= t->lsn) return ERR_CORRUPT;
     if (r->parts.n > 0 && r->parts_lsn != x->lsn) return ERR_CORRUPT;

@@ -146,6 +146,7 @@ struct tier_stats {
 struct opening;
 struct checkpoint;
 struct gc;
+struct trim;
 struct cache;
 struct local;
 
@@ -204,6 +205,8 @@ struct tier {
     size_t reads_in_flight;
     list reads_queue;
     struct gc *gc;
+    struct trim *trim;
+    uint64_t trim_done;      /* of the log, only fences are left below */
     struct intent_line *intents;
     size_t intents_count;
     uint64_t gc_us;
@@ -211,13 +214,14 @@ struct tier {
     struct local *local;
 
     struct closing {
-        bool active, checkpoint, checkpointed, released;
+        bool active, checkpoint, checkpoint_asked, checkpointed, release_asked, released;
         void (*done)(void *cookie, int rc);
         void *cookie;
         int rc;
         timer *poll;
         uint64_t deadline_us;
     } closing;
+    uint64_t created_us;
     struct tier_stats stats;
 };
 
@@ -230,6 +234,7 @@ void tier_fatal(tier *t, int status, const char *fmt, ...) __attribute__((format
 void tier_job(tier *t, job *j);  /* counts; the job's done() must call tier_job_done() first */
 bool tier_job_done(tier *t);     /* false: the tier is gone, only free what the job owns */
 void tier_data_name(tier *t, char out[DATA_NAME_MAX + 1]); /* a new name; counts up */
+void tier_pending_start(tier *t);
 void waiter_add(struct waiter **head, void (*done)(void *cookie, int rc), void *cookie);
 void waiters_run(struct waiter *head, int rc);
 void waiters_drop(struct waiter **head);
@@ -274,6 +279,7 @@ void open_finish(tier *t, int rc, const char *fmt, ...) __attribute__((format(pr
 typedef struct replay replay;
 replay *replay_start(tier *t, struct tail *tails, size_t count, void (*done)(tier *t, int rc));
 void replay_free(replay *r);
+uint64_t replay_hash(const replay *r); /* rolling, after the last whole transaction */
 int replay_effects(tier *t, slice effects, uint64_t lsn, buf *args);
 
 /* checkpoint.c */
@@ -303,20 +309,20 @@ void gc_free(tier *t);
 void gc_consider(tier *t);
 void gc_intend(tier *t, struct manifest *m); /* the log's delete intents in the next manifest */
 void gc_trim(tier *t);            /* deletes log segments whose intent is old enough */
+void gc_trim_free(tier *t);
 
 /* cache.c */
 void cache_open(tier *t);
 void cache_close(tier *t);
-/* Calls done(OK, bytes) or done(ERR_NOTFOUND), once, not inside. */
+/* False: not there. Else done(OK, bytes) or done(ERR_NOTFOUND), once, not inside. */
 typedef void cache_done(void *cookie, int rc, slice stored);
-void cache_get(tier *t, const struct pack_line *line, uint32_t slot, uint32_t bytes, uint32_t crc,
+bool cache_get(tier *t, const struct pack_line *line, uint32_t slot, uint32_t bytes, uint32_t crc,
                cache_done *done, void *cookie);
 void cache_put(tier *t, const struct pack_line *line, uint32_t slot, slice stored);
 
 /* local.c */
-int local_open(tier *t);          /* sees what is there; before the store is opened */
-void local_recover(tier *t, uint64_t old_epoch, uint64_t last_lsn); /* logs the rest again */
-void local_start(tier *t);
+/* Logs again what an earlier run of this server kept here and the store has not; then done(). `hash`: the rolling hash after the store's last transaction, `last_lsn`. */
+void local_recover(tier *t, uint64_t last_lsn, uint64_t hash, void (*done)(tier *t));
 void local_append(tier *t, slice record, uint64_t lsn);
 void local_pump(tier *t);
 void local_close(tier *t);

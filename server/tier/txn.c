@@ -87,19 +87,20 @@ tier_txn *tier_txn_suspend(tier *t) {
     *x = t->txn;
     t->txn = (struct tier_txn){0};
     t->txn_open = false;
-    t->txn_suspended++;
+    /* Without an effect it is not half of anything: a moment may be taken. */
+    t->txn_suspended += x->count > 0;
     return x;
 }
 
 void tier_txn_resume(tier *t, tier_txn *x) {
     assert(!t->txn_open && t->txn.count == 0);
-    assert(t->txn_suspended > 0);
+    assert(x->count == 0 || t->txn_suspended > 0);
     buf_free(&t->txn.bytes);
     buf_free(&t->txn.hashes);
     t->txn = *x;
+    t->txn_suspended -= x->count > 0;
     mem_free(x);
     t->txn_open = true;
-    t->txn_suspended--;
 }
 
 int64_t tier_now_ms(tier *t) {

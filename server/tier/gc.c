@@ -1,0 +1,458 @@
+/* gc.c -- what nothing reaches is deleted, later.
+ *
+ * Data objects: mark and sweep. Marked is what the roots of the published manifest reach, their
+ * databases and their snapshots: the memory of this owner and the log after these roots refer to
+ * nothing else but to names with a counter from `data_pending` on. Everything else under data/ gets
+ * a delete intent, which the next roots carry; a later run deletes it when the intent, as published, is
+ * older than the grace period.
+ *
+ * Kept here, L9: unreachable; below the lowest pending counter; intent older than the grace period;
+ * ownership validated after the intent was durable; replay complete (the state is SERVING).
+ *
+ * Log segments: the manifest carries the intent as a range. FENCE and FILL are never deleted (L6). */
+#include "tier/tier_internal.h"
+
+#define GC_INTERVAL_US 600000000
+#define GC_DELETES_MAX 8       /* in flight */
+#define GC_REACH_SLICE 2048    /* locations a step */
+
+struct gc {
+    tier *t;
+    bool dry, trimming;
+    void (*done)(void *cookie, int rc, const struct gc_result *r);
+    void *cookie;
+    struct manifest m;         /* as published when the run began */
+    struct roots roots;
+    uint32_t *live;            /* live locations, by line of roots.packs */
+    size_t tree;               /* 0: the present; i: snapshot i - 1 */
+    reach *reach;
+    timer *next;
+    char after[OBJ_NAME_MAX + 1];
+    struct intent_line *found; /* dead objects seen by the listing */
+    size_t found_count, found_cap;
+    char (*doomed)[DATA_NAME_MAX + 1];
+    size_t doomed_count, doomed_at;
+    unsigned in_flight;
+    struct gc_result result;
+};
+
+static void gc_got_roots(io *o);
+static void gc_mark(void *cookie);
+static void gc_got_node(void *cookie, int rc, slice base, slice delta);
+static void gc_list(struct gc *g);
+static void gc_listed(io *o);
+static void gc_sweep(struct gc *g);
+static void gc_validated(tier *t, int rc);
+static void gc_delete(struct gc *g);
+static void gc_deleted(io *o);
+
+static void gc_drop(struct gc *g) {
+    if (g->next != NULL) loop_timer_cancel(g->t->loop, g->next);
+    reach_free(g->reach);
+    roots_deinit(&g->roots);
+    mem_free(g->live);
+    mem_free(g->found);
+    mem_free(g->doomed);
+    mem_free(g);
+}
+
+void gc_free(tier *t) {
+    if (t->gc != NULL) gc_drop(t->gc);
+    t->gc = NULL;
+}
+
+static void gc_end(struct gc *g, int rc) {
+    tier *t = g->t;
+    t->gc = NULL;
+    t->gc_us = tier_mono_us(t);
+    t->stats.gc_runs++;
+    t->stats.gc_live = g->result.objects_live;
+    t->stats.gc_dead = g->result.objects_dead;
+    t->stats.gc_dead_bytes = g->result.bytes_dead;
+    t->stats.gc_deleted += g->result.objects_deleted;
+    if (g->done != NULL) g->done(g->cookie, rc, &g->result);
+    gc_drop(g);
+}
+
+static void gc_refused(void *cookie) {
+    struct gc *g = cookie;
+    g->next = NULL;
+    struct gc_result none = {0};
+    if (!tier_gone(g->t) && g->done != NULL) g->done(g->cookie, ERR_AGAIN, &none);
+    gc_drop(g);
+}
+
+void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const struct gc_result *r),
+             void *cookie) {
+    struct gc *g = mem_calloc(1, sizeof(*g));
+    g->t = t;
+    g->dry = dry_run;
+    g->done = done;
+    g->cookie = cookie;
+    if (t->gc != NULL || t->state != TIER_SERVING) {
+        g->next = loop_timer(t->loop, 0, gc_refused, g);
+        return;
+    }
+    t->gc = g;
+    g->m = t->m;
+    if (g->m.roots[0] == '\0') {
+        gc_list(g);
+        return;
+    }
+    io_send(io_create(t, OBJ_GET, g->m.roots, gc_got_roots, g), IO_TRIES);
+}
+
+void gc_consider(tier *t) {
+    if (t->state != TIER_SERVING || t->gc != NULL) return;
+    uint64_t interval = GC_INTERVAL_US;
+    if (loop_now_us(t->loop) < t->gc_us + interval) return;
+    t->gc_us = loop_now_us(t->loop);
+    if (t->stats.checkpoints > 0) tier_gc(t, false, NULL, NULL);
+}
+
+/* ---- mark ------------------------------------------------------------------------------------ */
+
+static void gc_got_roots(io *o) {
+    struct gc *g = o->cookie;
+    int rc = o->req.rc == OK ? roots_decode(slice_of(&o->req.out), &g->roots) : o->req.rc;
+    if (rc != OK) {
+        gc_end(g, rc);
+        return;
+    }
+    g->live = mem_calloc(g->roots.packs_count + 1, sizeof(*g->live));
+    g->next = loop_timer(g->t->loop, 0, gc_mark, g);
+}
+
+static void gc_reached(void *cookie, location l) {
+    struct gc *g = cookie;
+    size_t low = 0, high = g->roots.packs_count;
+    uint32_t number = location_pack(l);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (g->roots.packs[mid].number < number) low = mid + 1;
+        else high = mid;
+    }
+    if (low < g->roots.packs_count && g->roots.packs[low].number == number) g->live[low]++;
+}
+
+static void gc_mark(void *cookie) {
+    struct gc *g = cookie;
+    tier *t = g->t;
+    g->next = NULL;
+    if (tier_gone(t)) return;
+    if (t->state != TIER_SERVING) {
+        gc_end(g, ERR_CANCELED);
+        return;
+    }
+    if (g->reach == NULL) {
+        if (g->tree > g->roots.pins_count) {
+            gc_list(g);
+            return;
+        }
+        g->reach = reach_start(g->tree == 0 ? g->roots.catalogue
+                                            : g->roots.pins[g->tree - 1].catalogue);
+        if (g->reach == NULL) {
+            gc_end(g, corrupt(t->logger, "catalogue", g->m.roots, g->tree));
+            return;
+        }
+    }
+    location want = 0;
+    int rc = reach_step(g->reach, GC_REACH_SLICE, gc_reached, g, &want);
+    if (rc == ERR_COLD) {
+        assert(want != 0);
+        read_start(t, want, 0, gc_got_node, g);
+        return;
+    }
+    if (rc == OK) {
+        reach_free(g->reach);
+        g->reach = NULL;
+        g->tree++;
+    } else if (rc != ERR_AGAIN) {
+        gc_end(g, rc);
+        return;
+    }
+    g->next = loop_timer(t->loop, 0, gc_mark, g);
+}
+
+static void gc_got_node(void *cookie, int rc, slice base, slice delta) {
+    struct gc *g = cookie;
+    (void)delta;
+    if (rc == OK) rc = reach_feed(g->reach, base);
+    if (rc != OK) {
+        gc_end(g, rc);
+        return;
+    }
+    g->next = loop_timer(g->t->loop, 0, gc_mark, g);
+}
+
+/* ---- sweep ----------------------------------------------------------------------------------- */
+
+static void gc_list(struct gc *g) {
+    io *o = io_create(g->t, OBJ_LIST, "data/", gc_listed, g);
+    o->req.after = g->after;
+    io_send(o, IO_TRIES);
+}
+
+/* The line of the pack table that names this object, or packs_count. */
+static size_t gc_line(const struct gc *g, const char *name) {
+    size_t i = 0;
+    while (i < g->roots.packs_count && strcmp(g->roots.packs[i].name, name) != 0) i++;
+    return i;
+}
+
+static void gc_judge(struct gc *g, const char *name) {
+    uint64_t epoch, counter;
+    if (!data_parse_name(name, &epoch, &counter)) return; /* Not ours to judge. */
+    if (epoch > g->m.epoch) return;
+    if (epoch == g->m.epoch && counter >= g->m.data_pending) return; /* L9 */
+    size_t line = gc_line(g, name);
+    if (strcmp(name, g->m.roots) == 0 ||
+        (line < g->roots.packs_count && g->live[line] > 0)) {
+        g->result.objects_live++;
+        return;
+    }
+    g->result.objects_dead++;
+    if (line < g->roots.packs_count) g->result.bytes_dead += g->roots.packs[line].bytes;
+    if (g->found_count == g->found_cap) {
+        g->found_cap = g->found_cap == 0 ? 64 : g->found_cap * 2;
+        g->found = mem_realloc(g->found, g->found_cap * sizeof(*g->found));
+    }
+    struct intent_line *d = &g->found[g->found_count++];
+    *d = (struct intent_line){.time_ms = 0};
+    memcpy(d->name, name, strlen(name));
+}
+
+static void gc_listed(io *o) {
+    struct gc *g = o->cookie;
+    if (o->req.rc != OK) { /* An incomplete listing proves nothing. */
+        gc_end(g, o->req.rc);
+        return;
+    }
+    slice out = slice_of(&o->req.out);
+    const char *last = NULL;
+    for (size_t at = 0; at < out.n;) {
+        const char *name = (const char *)out.p + at;
+        size_t n = strnlen(name, out.n - at);
+        if (n == out.n - at || n > DATA_NAME_MAX) {
+            gc_end(g, ERR_CORRUPT);
+            return;
+        }
+        if (last != NULL && strcmp(last, name) >= 0) {
+            gc_end(g, ERR_CORRUPT);
+            return;
+        }
+        gc_judge(g, name);
+        last = name;
+        at += n + 1;
+    }
+    if (o->req.more && last != NULL) {
+        memcpy(g->after, last, strlen(last) + 1);
+        gc_list(g);
+        return;
+    }
+    gc_sweep(g);
+}
+
+static const struct intent_line *intent_find(const struct intent_line *list_, size_t count,
+                                             const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list_[i].name, name) == 0) return &list_[i];
+    }
+    return NULL;
+}
+
+/* Lines of packs without a live slot leave the table, so that nothing can be placed there. */
+static void gc_drop_lines(struct gc *g) {
+    tier *t = g->t;
+    for (size_t i = 0; i < g->roots.packs_count; i++) {
+        if (g->live[i] > 0) continue;
+        struct pack *k = packs_find(&t->packs, g->roots.packs[i].number);
+        if (k != NULL && !k->fetching && list_empty(&k->waiting))
+            packs_remove(&t->packs, k->line.number);
+    }
+}
+
+static void gc_sweep(struct gc *g) {
+    tier *t = g->t;
+    if (g->dry || t->state != TIER_SERVING) {
+        gc_end(g, g->dry ? OK : ERR_CANCELED);
+        return;
+    }
+    gc_drop_lines(g);
+    uint64_t now = tier_wall_ms(t), grace = (uint64_t)t->config->gc_grace_s * 1000;
+    struct intent_line *intents = mem_calloc(g->found_count + 1, sizeof(*intents));
+    size_t count = 0;
+    bool fresh = false;
+    g->doomed = mem_calloc(g->found_count + 1, sizeof(*g->doomed));
+    for (size_t i = 0; i < g->found_count; i++) {
+        const char *name = g->found[i].name;
+        /* Only an intent that the published roots carry counts for deleting. */
+        const struct intent_line *stored =
+            intent_find(g->roots.intents, g->roots.intents_count, name);
+        const struct intent_line *known = intent_find(t->intents, t->intents_count, name);
+        if (stored != NULL && now >= stored->time_ms + grace) {
+            memcpy(g->doomed[g->doomed_count++], name, sizeof(g->doomed[0]));
+        }
+        intents[count] = g->found[i];
+        intents[count].time_ms = stored != NULL ? stored->time_ms
+                                 : known != NULL ? known->time_ms : now;
+        fresh = fresh || stored == NULL;
+        count++;
+    }
+    mem_free(t->intents);
+    t->intents = intents;
+    t->intents_count = count;
+    if (fresh) t->checkpoint_wanted = true; /* publishes them */
+    if (g->doomed_count == 0) {
+        gc_end(g, OK);
+        return;
+    }
+    own_validate(t, gc_validated);
+}
+
+static void gc_validated(tier *t, int rc) {
+    struct gc *g = t->gc;
+    if (rc != OK) gc_end(g, rc);
+    else gc_delete(g);
+}
+
+static void gc_delete(struct gc *g) {
+    tier *t = g->t;
+    while (g->in_flight < GC_DELETES_MAX && g->doomed_at < g->doomed_count &&
+           t->state == TIER_SERVING) {
+        const char *name = g->doomed[g->doomed_at++];
+        assert(strcmp(name, t->m.roots) != 0); /* L9 */
+        g->in_flight++;
+        io_send(io_create(t, OBJ_DELETE, name, gc_deleted, g), IO_TRIES);
+    }
+    if (g->in_flight == 0) gc_end(g, OK);
+}
+
+static void gc_deleted(io *o) {
+    struct gc *g = o->cookie;
+    g->in_flight--;
+    if (o->req.rc == OK) g->result.objects_deleted++;
+    gc_delete(g);
+}
+
+/* ---- the log ------------------------------------------------------------------------------------ */
+
+struct trim {
+    uint64_t next, end;
+    unsigned in_flight;
+    bool failed;
+};
+
+static void trim_validated(tier *t, int rc);
+static void trim_step(tier *t);
+static void trim_got_header(io *o);
+static void trim_deleted(io *o);
+
+void gc_intend(tier *t, struct manifest *m) {
+    m->log_floor = t->trim_done > m->log_floor ? t->trim_done : m->log_floor;
+    if (m->trim_seq <= m->log_floor) { /* The intent before has been carried out. */
+        m->trim_seq = m->log_start;
+        m->trim_ms = tier_wall_ms(t);
+    }
+    assert(m->trim_seq <= m->log_start);
+}
+
+void gc_trim(tier *t) {
+    if (t->trim != NULL || t->state != TIER_SERVING) return;
+    if (t->trim_done < t->m.log_floor) t->trim_done = t->m.log_floor;
+    if (t->trim_done >= t->m.trim_seq) return;
+    if (tier_wall_ms(t) < t->m.trim_ms + (uint64_t)t->config->gc_grace_s * 1000) return;
+    t->trim = mem_calloc(1, sizeof(*t->trim));
+    t->trim->next = t->trim_done;
+    t->trim->end = t->m.trim_seq;
+    own_validate(t, trim_validated);
+}
+
+static void trim_end(tier *t) {
+    struct trim *x = t->trim;
+    struct tier_log *g = &t->log;
+    if (!x->failed && x->next == x->end) t->trim_done = x->end;
+    t->trim = NULL;
+    mem_free(x);
+    size_t n = 0;
+    while (n < g->marks_count && g->marks[n].seq < t->trim_done) n++;
+    memmove(g->marks, g->marks + n, (g->marks_count - n) * sizeof(*g->marks));
+    g->marks_count -= n;
+}
+
+static void trim_validated(tier *t, int rc) {
+    if (rc != OK) {
+        t->trim->failed = true;
+        trim_end(t);
+        return;
+    }
+    trim_step(t);
+}
+
+static const struct log_mark *mark_find(const tier *t, uint64_t seq) {
+    const struct tier_log *g = &t->log;
+    size_t low = 0, high = g->marks_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (g->marks[mid].seq < seq) low = mid + 1;
+        else high = mid;
+    }
+    return low < g->marks_count && g->marks[low].seq == seq ? &g->marks[low] : NULL;
+}
+
+static void trim_delete(tier *t, uint64_t seq) {
+    char name[SEGMENT_NAME_BYTES];
+    assert(seq < t->m.log_start && seq < t->m.trim_seq); /* L9 */
+    segment_name(seq, name);
+    io_send(io_create(t, OBJ_DELETE, name, trim_deleted, NULL), IO_TRIES);
+}
+
+static void trim_step(tier *t) {
+    struct trim *x = t->trim;
+    while (x->in_flight < GC_DELETES_MAX && x->next < x->end && t->state == TIER_SERVING) {
+        uint64_t seq = x->next++;
+        const struct log_mark *m = mark_find(t, seq);
+        if (m != NULL && m->immortal) continue; /* L6 */
+        x->in_flight++;
+        if (m != NULL) {
+            trim_delete(t, seq);
+            continue;
+        }
+        /* Not of this process's time: its header says whether it is a fence. */
+        char name[SEGMENT_NAME_BYTES];
+        segment_name(seq, name);
+        io *o = io_create(t, OBJ_GET, name, trim_got_header, NULL);
+        o->req.length = SEGMENT_HEADER_BYTES;
+        io_send(o, IO_TRIES);
+    }
+    if (x->in_flight == 0) trim_end(t);
+}
+
+static void trim_got_header(io *o) {
+    tier *t = o->t;
+    uint64_t seq;
+    struct segment_header h;
+    bool named = segment_parse_name(o->name, &seq);
+    assert(named);
+    if (o->req.rc == OK && segment_decode_header(slice_of(&o->req.out), &h) == OK &&
+        h.kind == SEGMENT_DATA) {
+        trim_delete(t, seq);
+        return;
+    }
+    if (o->req.rc != OK && o->req.rc != ERR_NOTFOUND) t->trim->failed = true;
+    t->trim->in_flight--;
+    trim_step(t);
+}
+
+static void trim_deleted(io *o) {
+    tier *t = o->t;
+    if (o->req.rc == OK) t->stats.log_deleted++;
+    else t->trim->failed = true;
+    t->trim->in_flight--;
+    trim_step(t);
+}
+
+void gc_trim_free(tier *t) {
+    mem_free(t->trim);
+    t->trim = NULL;
+}
