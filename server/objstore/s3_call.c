@@ -382,18 +382,20 @@ static void creds_answered(struct s3_http *h) {
     else creds_settled(e, rc);
 }
 
-static void run_creds(struct s3_engine *e) {
-    if (e->creds_asking) return;
-    if (!e->creds_wanted && e->creds_next_us > store_wall_us(e)) return;
+/* True when the matter was settled here and now. */
+static bool run_creds(struct s3_engine *e) {
+    if (e->creds_asking) return false;
+    if (!e->creds_wanted && e->creds_next_us > store_wall_us(e)) return false;
     e->creds_wanted = false;
     int rc = s3_creds_find(e->creds, e->creds_why);
     if (rc == ERR_AGAIN) creds_ask(e);
     else creds_settled(e, rc);
+    return rc != ERR_AGAIN;
 }
 
 void s3_engine_poll(struct s3_engine *e, uint64_t until_us) {
     run_due(e);
-    run_creds(e);
+    if (run_creds(e)) until_us = 0; /* Whoever waits for it should not wait on. */
     uint64_t now = now_us(e), wall = store_wall_us(e), due = next_due(e);
     if (due < until_us) until_us = due;
     if (!e->creds_asking && e->creds_next_us != UINT64_MAX) {

@@ -96,6 +96,10 @@ static bool spell_etag(s3_op *o, bool bare) {
 static void start_put(s3_op *o) {
     obj_req *r = o->r;
     s3_call *c = &o->call;
+    if (r->body.n > S3_PUT_BYTES_MAX) {
+        fail(o, ERR_IO, "the object is too large for one conditional PUT");
+        return;
+    }
     c->method = "PUT";
     c->write = true;
     c->body = r->body;
@@ -169,7 +173,8 @@ void s3_op_start(s3_op *o, struct s3_engine *e) {
     case OBJ_PUT_MATCH:
         if (r->op == OBJ_PUT_MATCH && !spell_etag(o, e->etag_style == S3_ETAG_BARE)) {
             fail(o, ERR_PRECOND, "");
-        } else if (r->op != OBJ_PUT_MATCH && r->body.n > S3_MULTIPART_OVER) {
+        } else if (r->body.n > S3_MULTIPART_OVER &&
+                   (r->op == OBJ_PUT || (r->op == OBJ_PUT_ABSENT && e->place.aws))) {
             s3_multi_start(o);
         } else {
             start_put(o);

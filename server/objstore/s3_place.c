@@ -123,6 +123,11 @@ static int choose_style(struct s3_place *p, const char *style, bool address, cha
     return OK;
 }
 
+static bool ends_with(const char *s, const char *tail) {
+    size_t n = strlen(s), t = strlen(tail);
+    return n > t && strcmp(s + n - t, tail) == 0;
+}
+
 int s3_place_init(struct s3_place *p, const struct s3_config *c, char why[256]) {
     char host[S3_HOST_MAX], own[S3_HOST_MAX];
     long port = 0;
@@ -140,6 +145,7 @@ int s3_place_init(struct s3_place *p, const struct s3_config *c, char why[256]) 
     if (parse_endpoint(url, &p->tls, host, &port) != OK) {
         return bad(why, "the endpoint \"%s\" is not http(s)://host[:port]", url);
     }
+    p->aws = ends_with(host, ".amazonaws.com") || ends_with(host, ".amazonaws.com.cn");
     bool address = host_is_address(host, &p->local);
     rc = choose_style(p, c->path_style, address, why);
     if (rc != OK) return rc;

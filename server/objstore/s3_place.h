@@ -14,6 +14,7 @@
 struct s3_place {
     bool tls;
     bool local;                    /* the endpoint is this machine */
+    bool aws;                      /* the endpoint is AWS itself */
     bool path_style;
     char host[S3_HOST_MAX];        /* of the Host header: with the bucket, with a port */
     char bucket[S3_BUCKET_MAX];
