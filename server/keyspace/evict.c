@@ -1,0 +1,268 @@
+/* evict.c -- staying under maxmemory.
+ *
+ * First clean pages leave: CLOCK turns over the ring of clean resident pages, which a page joins when it
+ * was fetched or confirmed and leaves when it is changed; one that was used since the hand
+ * last passed gets another round. Nothing is lost by that: they are fetched again. When nothing
+ * clean is left, a checkpoint makes more; and only when that does not help either, a deleting
+ * maxmemory-policy picks keys, by samples, as Redis does. */
+#include "keyspace/keyspace_internal.h"
+
+#include "base/mem.h"
+
+#define SLICE_US 1000
+#define CLOCK_EVERY 16        /* Pages between two looks at clock and memory. */
+#define CHECKPOINT_US 10000000 /* One that shows no progress for so long does not help. */
+#define PAGE_TRIES 32         /* Random places looked at for a resident page. */
+#define PAGES_WALKED_MAX 2048 /* When those find nothing: pages walked through in one go. */
+
+/* Eviction begins above the limit less 1/64, and stops at the limit less 1/32: what a turn of the loop
+ * allocates still fits under it. */
+static size_t high_mark(const keyspace *ks) {
+    size_t limit = (size_t)ks->config->maxmemory;
+    return limit - limit / 64;
+}
+
+static size_t low_mark(const keyspace *ks) {
+    size_t limit = (size_t)ks->config->maxmemory;
+    return limit - limit / 32;
+}
+
+/* ---- clean pages -------------------------------------------------------------------------- */
+
+/* A directory page goes together with the objects it holds: when they are clean, too. */
+static bool evictable(const part *p) {
+    assert(part_is_clean(p) && p->blob != NULL && p->load == NULL);
+    if (p->pins != 0 || (p->flags & (PART_PLACED | PART_PLACED_DELTA))) return false;
+    if (!(p->flags & PART_ROOTS) || p->kind != PART_DIR) return true;
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+        struct head h;
+        head_read(tpage_val(p->blob, off), &h);
+        if (h.kind != VALUE_OBJECT) continue;
+        const object *o = payload_object(h.payload);
+        if (o != NULL && o->trie.root != NULL && !part_is_clean(o->trie.root)) return false;
+    }
+    return true;
+}
+
+static void evict(keyspace *ks, part *p) {
+    if (p->kind == PART_DIR) part__drop_objects(ks, p);
+    part__set_blob(ks, p, NULL, 0);
+    p->flags &= (uint8_t)~(PART_USED | PART_FRESH);
+    ks->stats.evicted_pages++;
+}
+
+/* Turns the hand by one page. False: the ring is empty. */
+static bool turn(keyspace *ks, bool *evicted) {
+    list *l = list_first(&ks->clean);
+    *evicted = false;
+    if (l == NULL) return false;
+    part *p = LIST_ENTRY(l, part, ring);
+    if ((p->flags & PART_USED) || !evictable(p)) {
+        p->flags &= (uint8_t)~PART_USED;
+        list_remove(l);
+        list_push_back(&ks->clean, l);
+        return true;
+    }
+    evict(ks, p);
+    *evicted = true;
+    return true;
+}
+
+/* True: memory is at the low mark. False: the time is over, or nothing can go: *exhausted. */
+static bool drop_pages(keyspace *ks, uint64_t start, bool *exhausted) {
+    uint64_t idle = 0; /* turns since something went */
+    *exhausted = false;
+    for (size_t i = 1;; i++) {
+        bool gone = false;
+        if (!part__reap_step(ks)) {
+            uint64_t ring = ks->stats.pages_resident - ks->stats.pages_dirty;
+            if (idle > 2 * ring || !turn(ks, &gone)) {
+                *exhausted = true;
+                return mem_used() <= low_mark(ks);
+            }
+            idle = gone ? 0 : idle + 1;
+        }
+        if (i % CLOCK_EVERY != 0) continue;
+        if (mem_used() <= low_mark(ks)) return true;
+        if (clock_mono_us(ks->clock) - start >= SLICE_US) return false;
+    }
+}
+
+size_t keyspace_drop_clean(keyspace *ks) {
+    size_t dropped = 0;
+    /* Objects go with their directory page; their pages may have gone before. */
+    for (size_t left = ks->stats.pages_resident - ks->stats.pages_dirty; left > 0; left--) {
+        list *l = list_first(&ks->clean);
+        if (l == NULL) break;
+        part *p = LIST_ENTRY(l, part, ring);
+        if (evictable(p)) {
+            evict(ks, p);
+            dropped++;
+        } else {
+            list_remove(l);
+            list_push_back(&ks->clean, l);
+        }
+        while (part__reap_step(ks)) {}
+    }
+    return dropped;
+}
+
+/* ---- checkpoints -------------------------------------------------------------------------- */
+
+/* Asks for one; true: it may help. */
+static bool ask_checkpoint(keyspace *ks) {
+    if (!ks->config->tiering || ks->hooks.want_checkpoint == NULL) return false;
+    if (ks->stats.pages_dirty == 0 || keyspace_pending(ks) != 0) return false;
+    uint64_t now = clock_mono_us(ks->clock);
+    if (ks->checkpoint_asked_us == 0) ks->checkpoint_asked_us = now;
+    uint64_t since = ks->checkpoint_asked_us > ks->checkpoint_progress_us
+                         ? ks->checkpoint_asked_us : ks->checkpoint_progress_us;
+    ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
+    return now - since < CHECKPOINT_US;
+}
+
+/* ---- keys to delete ----------------------------------------------------------------------- */
+
+static bool volatile_only(int policy) { return policy <= POLICY_VOLATILE_TTL; }
+
+struct victim {
+    db *d;
+    buf key;
+    uint64_t score; /* the highest goes */
+};
+
+static uint64_t score_of(keyspace *ks, const struct head *h) {
+    struct entry e = {.access = h->access};
+    switch ((enum maxmemory_policy)ks->config->maxmemory_policy) {
+    case POLICY_VOLATILE_LRU:
+    case POLICY_ALLKEYS_LRU: return keyspace_idle_s(ks, &e) + 1;
+    case POLICY_VOLATILE_LFU:
+    case POLICY_ALLKEYS_LFU: return 256u - keyspace_freq(ks, &e);
+    case POLICY_VOLATILE_TTL: return UINT64_MAX - (uint64_t)h->expire_ms;
+    case POLICY_VOLATILE_RANDOM:
+    case POLICY_ALLKEYS_RANDOM:
+    case POLICY_NOEVICTION: break;
+    }
+    return 1;
+}
+
+/* A random entry of the page that the policy may take; false: there is none. */
+static bool sample(keyspace *ks, db *d, part *p, struct victim *best) {
+    bool only = volatile_only(ks->config->maxmemory_policy);
+    size_t count = tpage_count(p->blob);
+    if (count == 0 || (only && p->min_expire == NO_EXPIRY)) return false;
+    uint64_t skip = rnd_below(ks->rnd, count);
+    uint32_t off = 0, chosen = TPAGE_NONE;
+    /* From a random entry on, and from the start again if that finds nothing. */
+    for (size_t i = 0; i < 2 * count; i++) {
+        off = tpage_next(p->blob, off);
+        if (off == TPAGE_NONE) {
+            off = 0;
+            continue;
+        }
+        struct head h;
+        head_read(tpage_val(p->blob, off), &h);
+        if (i < skip || (only && h.expire_ms < 0)) continue;
+        chosen = off;
+        uint64_t score = score_of(ks, &h);
+        if (best->d != NULL && score <= best->score) return true;
+        best->d = d;
+        best->score = score;
+        best->key.n = 0;
+        buf_append_slice(&best->key, tpage_key(p->blob, off));
+        return true;
+    }
+    return chosen != TPAGE_NONE;
+}
+
+/* The resident page that covers hash, or NULL; *to: where its range ends. */
+static part *resident(db *d, uint64_t hash, uint64_t *to) {
+    part *p;
+    int rc = trie_find(&d->dir, hash, &p);
+    *to = UINT64_MAX;
+    if (rc == ERR_NOTFOUND) return NULL;
+    *to = hash | (p->depth == 0 ? UINT64_MAX : UINT64_MAX >> p->depth);
+    return rc == OK && p->blob != NULL ? p : NULL;
+}
+
+static bool sample_db(keyspace *ks, db *d, struct victim *best) {
+    uint64_t to;
+    for (int i = 0; i < PAGE_TRIES; i++) {
+        part *p = resident(d, rnd_u64(ks->rnd), &to);
+        if (p != NULL && sample(ks, d, p, best)) return true;
+    }
+    uint64_t hash = rnd_u64(ks->rnd);
+    for (int i = 0; i < PAGES_WALKED_MAX; i++, hash = to + 1) {
+        part *p = resident(d, hash, &to);
+        if (p != NULL && sample(ks, d, p, best)) return true;
+    }
+    return false;
+}
+
+static uint64_t candidates(const keyspace *ks, const db *d) {
+    return volatile_only(ks->config->maxmemory_policy) ? d->expires : d->keys;
+}
+
+static db *random_db(keyspace *ks) {
+    uint64_t sum = 0;
+    LIST_FOR(l, &ks->dbs) sum += candidates(ks, LIST_ENTRY(l, db, link));
+    if (sum == 0) return NULL;
+    uint64_t at = rnd_below(ks->rnd, sum);
+    LIST_FOR(l, &ks->dbs) {
+        db *d = LIST_ENTRY(l, db, link);
+        if (at < candidates(ks, d)) return d;
+        at -= candidates(ks, d);
+    }
+    return NULL;
+}
+
+/* One key by the policy. False: there is none, or each() did not delete it. */
+static bool delete_one(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie) {
+    struct victim best = {NULL, BUF_INIT, 0};
+    for (int64_t i = 0; i < ks->config->maxmemory_samples; i++) {
+        db *d = random_db(ks);
+        if (d != NULL) (void)sample_db(ks, d, &best); /* Finding none is an answer. */
+    }
+    bool gone = false;
+    if (best.d != NULL) {
+        uint64_t before = best.d->keys;
+        each(cookie, best.d, slice_of(&best.key));
+        gone = best.d->keys < before;
+        if (gone) ks->stats.evicted_keys++;
+    }
+    buf_free(&best.key);
+    return gone;
+}
+
+/* ---- all ---------------------------------------------------------------------------------- */
+
+static int delete_keys(keyspace *ks, uint64_t start,
+                       void (*each)(void *cookie, db *d, slice key), void *cookie) {
+    if (ks->config->maxmemory_policy == POLICY_NOEVICTION || each == NULL) return ERR_LIMIT;
+    for (;;) {
+        if (!delete_one(ks, each, cookie)) return ERR_LIMIT;
+        while (part__reap_step(ks)) {}
+        if (mem_used() <= high_mark(ks)) return OK;
+        if (clock_mono_us(ks->clock) - start >= SLICE_US) return ERR_AGAIN;
+    }
+}
+
+int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie) {
+    if (ks->config->maxmemory <= 0) return OK;
+    ks->now_fresh = false;
+    /* Half of memory dirty: clean pages may soon run short. */
+    if (ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2) (void)ask_checkpoint(ks);
+    else ks->checkpoint_asked_us = 0;
+    if (mem_used() <= high_mark(ks)) return OK;
+    uint64_t start = clock_mono_us(ks->clock);
+    bool exhausted = true;
+    if (ks->config->tiering) {
+        if (drop_pages(ks, start, &exhausted)) return OK;
+    } else {
+        while (part__reap_step(ks) && clock_mono_us(ks->clock) - start < SLICE_US) {}
+    }
+    if (mem_used() <= (size_t)ks->config->maxmemory) return OK;
+    if (!exhausted || ks->reap.n != 0) return ERR_AGAIN;
+    if (ask_checkpoint(ks)) return ERR_AGAIN;
+    return delete_keys(ks, start, each, cookie);
+}
