@@ -74,10 +74,10 @@ static inline void count(size_t bytes) {
 }
 
 /* What a new block of `bytes` takes. */
-static inline size_t size_of_new(const void *p, size_t bytes) {
+static inline size_t size_of_new(void *p, size_t bytes) {
 #ifdef COVE_SANITIZE
     (void)bytes;
-    return mem_usable(p);
+    return malloc_usable_size(p);
 #else
     (void)p;
     return nallocx(bytes, 0);

@@ -10,6 +10,7 @@ static void check_split(slice line, const char *want) {
     buf store = BUF_INIT, out = BUF_INIT;
     slice *words;
     size_t count;
+    buf_reserve(&out, 1);
     if (option_split_line(line, &store, &words, &count) == OK) {
         for (size_t i = 0; i < count; i++) {
             buf_u8(&out, '|');

@@ -258,6 +258,7 @@ static void check_match(struct owner *w, const char *line, const char *want) {
     slice *globs;
     size_t count;
     CHECK_INT(option_split_line(slice_str(line), &store, &globs, &count), OK);
+    buf_reserve(&out, 1);
     options_match(w->options, globs, count, collect, &out);
     CHECK_SLICE(slice_of(&out), want);
     mem_free(globs);

@@ -29,6 +29,7 @@ static void try_all(enum option_kind kind, unsigned flags, const char *initial, 
         slice line[] = {SLICE("x"), slice_str(tries[i].text)};
         buf before = BUF_INIT, after = BUF_INIT;
         const char *why = NULL;
+        buf_reserve(&after, 1);
         options_print(o, &row, &before);
         int rc = options_set(o, line, 2, false, false, &why);
         options_print(o, &row, &after);
