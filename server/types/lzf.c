@@ -31,8 +31,8 @@ static bool put_literals(struct output *o, const uint8_t *p, size_t n) {
 }
 
 static bool put_match(struct output *o, size_t length, size_t back) {
-    if (o->cap - o->n < 3) return false;
     size_t offset = back - 1, l = length - 2;
+    if (o->cap - o->n < (l < 7 ? 2u : 3u)) return false;
     o->p[o->n++] = (uint8_t)((l < 7 ? l : 7) << 5 | offset >> 8);
     if (l >= 7) o->p[o->n++] = (uint8_t)(l - 7);
     o->p[o->n++] = (uint8_t)offset;

@@ -43,8 +43,8 @@ struct pager_ops {
     int (*drop)(pager *p, object *o, uint64_t index); /* never cold */
     uint64_t (*pages)(const object *o);               /* number of pages */
 
-    /* Hashed. hget: the page that covers `hash` and its depth; an object without pages answers
-     * ERR_NOTFOUND. hmut: as mut, at depth 0 when the object has no page. hsplit: replaces
+    /* Hashed. hget: the page that covers `hash` and its depth (also set with ERR_COLD when it is known,
+     * else left alone); an object without pages answers ERR_NOTFOUND. hmut: as mut, at depth 0 when the object has no page. hsplit: replaces
      * the page covering `hash`, of depth d, by two of depth d + 1 that take low (next bit 0)
      * and high; the page must be resident. */
     int (*hget)(pager *p, object *o, uint64_t hash, slice *out, unsigned *depth);

@@ -7,6 +7,9 @@
 
 #include "types/pager.h"
 
+/* The largest key and value together; what is more is ERR_LIMIT. A key is at most KEY_BYTES_MAX. */
+#define TABLE_ENTRY_MAX ((size_t)PAGE_BYTES_MAX - 65536)
+
 int table_get(pager *p, object *o, slice key, slice *val); /* ERR_NOTFOUND */
 /* Asks for the page of key if it is cold; OK when resident or absent. */
 int table_need(pager *p, object *o, slice key);
@@ -19,6 +22,8 @@ int table_del(pager *p, object *o, slice key, bool *removed);
  * each() returns nonzero, which is returned. */
 typedef int table_each(void *cookie, slice key, slice val);
 int table_scan(pager *p, object *o, uint64_t *cursor, size_t count, table_each *each, void *cookie);
+/* Asks at once for the pages of about the next `count` entries (SIZE_MAX: all). */
+int table_need_from(pager *p, object *o, uint64_t cursor, size_t count);
 /* A roughly uniform entry, for `r` a random number. ERR_NOTFOUND when empty. */
 int table_random(pager *p, object *o, uint64_t r, slice *key, slice *val);
 /* The page as a whole, for scans that read every value (exact vector search): the page that

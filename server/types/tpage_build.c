@@ -32,7 +32,9 @@ static bool takes(const uint8_t *p, uint32_t off, tpage_hash_fn *hash, void *coo
 /* The size of a page for what was taken and `room` bytes more. */
 static struct shape shape_for(const struct taken *t, size_t room) {
     size_t average = t->count == 0 ? 48 : t->bytes[0] / (t->count + t->tombs);
-    size_t count = t->count + room / average + 1;
+    size_t more = room / average;
+    if (more > t->count + LOAD) more = t->count + LOAD; /* The room is for one huge entry. */
+    size_t count = t->count + more + 1;
     size_t buckets = (count + LOAD - 1) / LOAD;
     if (buckets > UINT16_MAX) buckets = UINT16_MAX;
     struct shape s = {0, (uint32_t)buckets};
