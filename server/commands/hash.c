@@ -1,0 +1,413 @@
+/* hash.c -- the hash commands: fields set, read, counted up, walked, drawn by lot (hash_random.c). */
+#include "types/hash.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/mem.h"
+#include "commands/commands.h"
+#include "commands/hash_commands.h"
+#include "commands/keyspecs.h"
+#include "resp/write.h"
+
+#define SCAN_COUNT_MAX 100000 /* Fields of one HSCAN, as in SCAN. */
+
+/* ---- looking up --------------------------------------------------------------------------------- */
+
+/* For reading. ERR_NOTFOUND: no such key; the caller answers its own nothing. */
+static int read_hash(call *c, struct entry *e) {
+    return call_read_type(c, call_arg(c, 1), TYPE_HASH, e);
+}
+
+/* For writing: a key that is not there is the empty hash. */
+static int write_hash(call *c, struct entry *e) {
+    int rc = call_write_type(c, call_arg(c, 1), TYPE_HASH, e);
+    if (rc != ERR_NOTFOUND) return rc;
+    memset(&e->value, 0, sizeof(e->value));
+    return OK;
+}
+
+/* Asks for the pages of fields argv[first], argv[first + step]... at once. */
+static int need_fields(call *c, const struct value *v, size_t first, size_t step) {
+    int cold = OK;
+    for (size_t i = first; i < call_argc(c); i += step) {
+        int rc = hash_need(v, call_arg(c, i));
+        if (rc == ERR_COLD) cold = ERR_COLD;
+        else if (rc != OK) return rc;
+    }
+    return cold;
+}
+
+/* The number of fields now, after an effect on the key. */
+static int length_now(call *c, uint64_t *n) {
+    struct entry e;
+    *n = 0;
+    int rc = call_peek(c, call_arg(c, 1), &e);
+    if (rc == OK) *n = hash_len(&e.value);
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* ---- setting ------------------------------------------------------------------------------------ */
+
+/* Sets the pairs args[0..n). More than an effect can hold are several effects: their pages have been
+ * asked for. */
+static int set_pairs(call *c, const slice *args, size_t n) {
+    assert(n % 2 == 0 && EFFECT_ARGS_MAX % 2 == 0);
+    for (size_t at = 0; at < n;) {
+        size_t part = n - at < EFFECT_ARGS_MAX ? n - at : EFFECT_ARGS_MAX;
+        int rc = call_value(c, TYPE_HASH, HASH_SET, call_arg(c, 1), args + at, part);
+        if (rc != OK) return rc;
+        at += part;
+    }
+    return OK;
+}
+
+/* False after a reply: a field or value that no page could hold. */
+static bool pairs_ok(call *c, size_t first) {
+    for (size_t i = first; i + 1 < call_argc(c); i += 2) {
+        if (hash_pair_ok(call_arg(c, i), call_arg(c, i + 1)) == OK) continue;
+        reply_error(c, "ERR field or value exceeds the maximum size of a hash element");
+        return false;
+    }
+    return true;
+}
+
+static int set_all(call *c, bool count) {
+    struct entry e;
+    uint64_t before, after;
+    if (call_argc(c) % 2 != 0) return reply_arity(c);
+    int rc = write_hash(c, &e);
+    if (rc != OK) return rc;
+    if (!pairs_ok(c, 2)) return OK;
+    if (e.value.kind != VALUE_NONE && (rc = need_fields(c, &e.value, 2, 2)) != OK) return rc;
+    before = e.value.kind == VALUE_NONE ? 0 : hash_len(&e.value);
+    if ((rc = set_pairs(c, call_argv(c) + 2, call_argc(c) - 2)) != OK) return rc;
+    call_notify(c, 'h', "hset", call_arg(c, 1));
+    if (!count) return reply_ok(c);
+    if ((rc = length_now(c, &after)) != OK) return rc;
+    assert(after >= before);
+    return reply_int(c, (int64_t)(after - before));
+}
+
+static int cmd_hset(call *c) { return set_all(c, true); }
+static int cmd_hmset(call *c) { return set_all(c, false); }
+
+static int cmd_hsetnx(call *c) {
+    struct entry e;
+    char tmp[NUM_LL_MAX];
+    slice old;
+    int rc = write_hash(c, &e);
+    if (rc != OK) return rc;
+    rc = e.value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e.value, call_arg(c, 2), &old, tmp);
+    if (rc == OK) return reply_int(c, 0);
+    if (rc != ERR_NOTFOUND) return rc;
+    if (!pairs_ok(c, 2)) return OK;
+    if ((rc = set_pairs(c, call_argv(c) + 2, 2)) != OK) return rc;
+    call_notify(c, 'h', "hset", call_arg(c, 1));
+    return reply_int(c, 1);
+}
+
+static int cmd_hdel(call *c) {
+    struct entry e;
+    char tmp[NUM_LL_MAX];
+    bool any = false;
+    int rc = write_hash(c, &e);
+    if (rc != OK) return rc;
+    if (e.value.kind == VALUE_NONE) return reply_int(c, 0);
+    if ((rc = need_fields(c, &e.value, 2, 1)) != OK) return rc;
+    for (size_t i = 2; i < call_argc(c) && !any; i++) {
+        rc = hash_get(&e.value, call_arg(c, i), NULL, tmp);
+        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        any = rc == OK;
+    }
+    if (!any) return reply_int(c, 0);
+    uint64_t before = hash_len(&e.value), after = before;
+    for (size_t at = 2; at < call_argc(c) && after > 0;) {
+        size_t part = call_argc(c) - at < EFFECT_ARGS_MAX ? call_argc(c) - at : EFFECT_ARGS_MAX;
+        rc = call_value(c, TYPE_HASH, HASH_DEL, call_arg(c, 1), call_argv(c) + at, part);
+        if (rc != OK || (rc = length_now(c, &after)) != OK) return rc;
+        at += part;
+    }
+    call_notify(c, 'h', "hdel", call_arg(c, 1));
+    if (after == 0) call_notify(c, 'g', "del", call_arg(c, 1));
+    assert(after < before);
+    return reply_int(c, (int64_t)(before - after));
+}
+
+/* ---- counting up -------------------------------------------------------------------------------- */
+
+/* The field's bytes; ERR_NOTFOUND when it, or the key, is not there. */
+static int current(call *c, struct entry *e, slice *s, char tmp[NUM_LL_MAX]) {
+    int rc = write_hash(c, e);
+    if (rc != OK) return rc;
+    return e->value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e->value, call_arg(c, 2), s, tmp);
+}
+
+static int store_number(call *c, slice text, const char *event) {
+    slice pair[2] = {call_arg(c, 2), text};
+    if (hash_pair_ok(pair[0], pair[1]) != OK) {
+        return reply_error(c, "ERR field or value exceeds the maximum size of a hash element");
+    }
+    int rc = set_pairs(c, pair, 2);
+    if (rc != OK) return rc;
+    call_notify(c, 'h', event, call_arg(c, 1));
+    return OK;
+}
+
+static int cmd_hincrby(call *c) {
+    struct entry e;
+    int64_t delta, now = 0, sum;
+    char tmp[NUM_LL_MAX], text[NUM_LL_MAX];
+    slice s;
+    if (!call_int(c, 3, &delta)) return OK;
+    int rc = current(c, &e, &s, tmp);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (rc == OK && !num_parse_ll(s, &now)) return reply_error(c, "ERR hash value is not an integer");
+    if (__builtin_add_overflow(now, delta, &sum)) {
+        return reply_error(c, "ERR increment or decrement would overflow");
+    }
+    size_t mark = call_out(c)->n;
+    rc = store_number(c, slice_make(text, num_print_ll(text, sum)), "hincrby");
+    if (rc != OK || call_out(c)->n != mark) return rc;
+    return reply_int(c, sum);
+}
+
+/* The effect holds the sum's text: adding again on replay could print another last digit. */
+static int cmd_hincrbyfloat(call *c) {
+    struct entry e;
+    long double delta, now = 0;
+    char tmp[NUM_LL_MAX], text[NUM_DOUBLE_MAX];
+    slice s;
+    if (!num_parse_long_double(call_arg(c, 3), &delta)) {
+        return reply_error(c, "ERR value is not a valid float");
+    }
+    if (isnan(delta) || isinf(delta)) return reply_error(c, "ERR value is NaN or Infinity");
+    int rc = current(c, &e, &s, tmp);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (rc == OK && !num_parse_long_double(s, &now)) {
+        return reply_error(c, "ERR hash value is not a float");
+    }
+    long double sum = now + delta;
+    if (isnan(sum) || isinf(sum)) {
+        return reply_error(c, "ERR increment would produce NaN or Infinity");
+    }
+    s = slice_make(text, num_print_long_double(text, sum));
+    size_t mark = call_out(c)->n;
+    rc = store_number(c, s, "hincrbyfloat");
+    if (rc != OK || call_out(c)->n != mark) return rc;
+    return reply_bulk(c, s);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static int cmd_hget(call *c) {
+    struct entry e;
+    char tmp[NUM_LL_MAX];
+    slice s;
+    int rc = read_hash(c, &e);
+    if (rc == OK) rc = hash_get(&e.value, call_arg(c, 2), &s, tmp);
+    if (rc == ERR_NOTFOUND) return reply_null(c);
+    return rc != OK ? rc : reply_bulk(c, s);
+}
+
+static int cmd_hmget(call *c) {
+    struct entry e;
+    int rc = read_hash(c, &e);
+    bool there = rc == OK;
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (there && (rc = need_fields(c, &e.value, 2, 1)) != OK) return rc;
+    reply_array(c, call_argc(c) - 2);
+    for (size_t i = 2; i < call_argc(c); i++) {
+        char tmp[NUM_LL_MAX];
+        slice s;
+        rc = there ? hash_get(&e.value, call_arg(c, i), &s, tmp) : ERR_NOTFOUND;
+        if (rc == OK) reply_bulk(c, s);
+        else if (rc == ERR_NOTFOUND) reply_null(c);
+        else return rc; /* What was written is taken back. */
+    }
+    return OK;
+}
+
+static int cmd_hlen(call *c) {
+    struct entry e;
+    int rc = read_hash(c, &e);
+    if (rc == ERR_NOTFOUND) return reply_int(c, 0);
+    return rc != OK ? rc : reply_int(c, (int64_t)hash_len(&e.value));
+}
+
+static int cmd_hstrlen(call *c) {
+    struct entry e;
+    char tmp[NUM_LL_MAX];
+    slice s;
+    int rc = read_hash(c, &e);
+    if (rc == OK) rc = hash_get(&e.value, call_arg(c, 2), &s, tmp);
+    if (rc == ERR_NOTFOUND) return reply_int(c, 0);
+    return rc != OK ? rc : reply_int(c, (int64_t)s.n);
+}
+
+static int cmd_hexists(call *c) {
+    struct entry e;
+    char tmp[NUM_LL_MAX];
+    int rc = read_hash(c, &e);
+    if (rc == OK) rc = hash_get(&e.value, call_arg(c, 2), NULL, tmp);
+    if (rc == ERR_NOTFOUND) return reply_int(c, 0);
+    return rc != OK ? rc : reply_int(c, 1);
+}
+
+#define WITH_FIELDS 1u
+#define WITH_VALUES 2u
+
+struct walk {
+    buf *out;
+    unsigned parts;
+    slice pattern;
+    bool all;
+    size_t n; /* elements written */
+};
+
+static int walk_pair(void *cookie, slice field, slice val) {
+    struct walk *w = cookie;
+    if (!w->all && !glob_match(w->pattern, field, false)) return 0;
+    if ((w->parts & WITH_FIELDS) != 0) resp_bulk(w->out, field);
+    if ((w->parts & WITH_VALUES) != 0) resp_bulk(w->out, val);
+    w->n += w->parts == (WITH_FIELDS | WITH_VALUES) ? 2 : 1;
+    return 0;
+}
+
+static int walk_all(call *c, unsigned parts) {
+    struct entry e;
+    struct walk w = {.out = call_out(c), .parts = parts, .all = true};
+    bool map = parts == (WITH_FIELDS | WITH_VALUES);
+    int rc = read_hash(c, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    uint64_t n = rc == OK ? hash_len(&e.value) : 0;
+    if (map) reply_map(c, n);
+    else reply_array(c, n);
+    if (n == 0) return OK;
+    if ((rc = hash_each(&e.value, walk_pair, &w)) != OK) return rc;
+    return w.n == (map ? 2 * n : n) ? OK : ERR_CORRUPT; /* The stored count was wrong. */
+}
+
+static int cmd_hgetall(call *c) { return walk_all(c, WITH_FIELDS | WITH_VALUES); }
+static int cmd_hkeys(call *c) { return walk_all(c, WITH_FIELDS); }
+static int cmd_hvals(call *c) { return walk_all(c, WITH_VALUES); }
+
+/* ---- HSCAN -------------------------------------------------------------------------------------- */
+
+static bool scan_options(call *c, struct walk *w, int64_t *count) {
+    for (size_t i = 3; i < call_argc(c); i++) {
+        bool more = i + 1 < call_argc(c);
+        if (more && call_arg_is(c, i, "count")) {
+            if (!call_int(c, ++i, count)) return false;
+            if (*count < 1) {
+                reply_syntax(c);
+                return false;
+            }
+        } else if (more && call_arg_is(c, i, "match")) {
+            w->pattern = call_arg(c, ++i);
+            w->all = slice_eq(w->pattern, SLICE("*"));
+        } else if (call_arg_is(c, i, "novalues")) {
+            w->parts = WITH_FIELDS;
+        } else {
+            reply_syntax(c);
+            return false;
+        }
+    }
+    if (*count > SCAN_COUNT_MAX) *count = SCAN_COUNT_MAX;
+    return true;
+}
+
+static int cmd_hscan(call *c) {
+    struct entry e;
+    uint64_t cursor;
+    int64_t count = 10;
+    buf found = BUF_INIT;
+    struct walk w = {.out = &found, .parts = WITH_FIELDS | WITH_VALUES, .all = true};
+    if (!command_scan_cursor(c, 2, &cursor)) return OK;
+    int rc = read_hash(c, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    bool there = rc == OK;
+    if (there && !scan_options(c, &w, &count)) return OK;
+    if (!there) cursor = 0;
+    else rc = hash_scan(&e.value, &cursor, (size_t)count, walk_pair, &w);
+    if (rc == OK || rc == ERR_NOTFOUND) {
+        char text[NUM_LL_MAX];
+        reply_array(c, 2);
+        reply_bulk(c, slice_make(text, num_print_ull(text, cursor)));
+        reply_array(c, w.n);
+        buf_append(call_out(c), found.p, found.n);
+        rc = OK;
+    }
+    buf_free(&found);
+    return rc;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+#define W CMD_WRITE | CMD_DENYOOM
+#define R CMD_READONLY
+#define G .group = GROUP_HASH
+#define RO ONE_KEY(KEY_RO)
+#define READ ONE_KEY(KEY_RO | KEY_ACCESS)
+static const struct command rows[] = {
+    {.name = "hset", .fn = cmd_hset, .arity = -4, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_UPDATE), .since = "2.0.0",
+     .summary = "Set the string value of a hash field",
+     .complexity = "O(1) for each field/value pair added, so O(N) to add N field/value pairs when "
+                   "the command is called with multiple field/value pairs."},
+    {.name = "hmset", .fn = cmd_hmset, .arity = -4, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_UPDATE), .since = "2.0.0",
+     .summary = "Set multiple hash fields to multiple values",
+     .complexity = "O(N) where N is the number of fields being set."},
+    {.name = "hsetnx", .fn = cmd_hsetnx, .arity = 4, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_INSERT), .since = "2.0.0",
+     .summary = "Set the value of a hash field, only if the field does not exist",
+     .complexity = "O(1)"},
+    {.name = "hdel", .fn = cmd_hdel, .arity = -3, .flags = CMD_WRITE | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_DELETE), .since = "2.0.0",
+     .summary = "Delete one or more hash fields",
+     .complexity = "O(N) where N is the number of fields to be removed."},
+    {.name = "hincrby", .fn = cmd_hincrby, .arity = 4, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE), .since = "2.0.0",
+     .summary = "Increment the integer value of a hash field by the given number",
+     .complexity = "O(1)"},
+    {.name = "hincrbyfloat", .fn = cmd_hincrbyfloat, .arity = 4, .flags = W | CMD_FAST, G,
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE), .since = "2.6.0",
+     .summary = "Increment the float value of a hash field by the given amount",
+     .complexity = "O(1)"},
+    {.name = "hget", .fn = cmd_hget, .arity = 3, .flags = R | CMD_FAST, G, .keys = READ,
+     .since = "2.0.0", .summary = "Get the value of a hash field", .complexity = "O(1)"},
+    {.name = "hmget", .fn = cmd_hmget, .arity = -3, .flags = R | CMD_FAST, G, .keys = READ,
+     .since = "2.0.0", .summary = "Get the values of all the given hash fields",
+     .complexity = "O(N) where N is the number of fields being requested."},
+    {.name = "hgetall", .fn = cmd_hgetall, .arity = 2, .flags = R, G, .keys = READ,
+     .since = "2.0.0", .summary = "Get all the fields and values in a hash",
+     .complexity = "O(N) where N is the size of the hash.",
+     .tips = "nondeterministic_output_order"},
+    {.name = "hkeys", .fn = cmd_hkeys, .arity = 2, .flags = R, G, .keys = READ, .since = "2.0.0",
+     .summary = "Get all the fields in a hash",
+     .complexity = "O(N) where N is the size of the hash.",
+     .tips = "nondeterministic_output_order"},
+    {.name = "hvals", .fn = cmd_hvals, .arity = 2, .flags = R, G, .keys = READ, .since = "2.0.0",
+     .summary = "Get all the values in a hash",
+     .complexity = "O(N) where N is the size of the hash.",
+     .tips = "nondeterministic_output_order"},
+    {.name = "hlen", .fn = cmd_hlen, .arity = 2, .flags = R | CMD_FAST, G, .keys = RO,
+     .since = "2.0.0", .summary = "Get the number of fields in a hash", .complexity = "O(1)"},
+    {.name = "hstrlen", .fn = cmd_hstrlen, .arity = 3, .flags = R | CMD_FAST, G, .keys = RO,
+     .since = "3.2.0", .summary = "Get the length of the value of a hash field",
+     .complexity = "O(1)"},
+    {.name = "hexists", .fn = cmd_hexists, .arity = 3, .flags = R | CMD_FAST, G, .keys = RO,
+     .since = "2.0.0", .summary = "Determine if a hash field exists", .complexity = "O(1)"},
+    {.name = "hrandfield", .fn = cmd_hrandfield, .arity = -2, .flags = R, G, .keys = READ,
+     .since = "6.2.0", .summary = "Get one or multiple random fields from a hash",
+     .complexity = "O(N) where N is the number of fields returned",
+     .tips = "nondeterministic_output"},
+    {.name = "hscan", .fn = cmd_hscan, .arity = -3, .flags = R, G, .keys = READ, .since = "2.8.0",
+     .summary = "Incrementally iterate hash fields and associated values",
+     .complexity = "O(1) for every call. O(N) for a complete iteration, including enough command "
+                   "calls for the cursor to return back to 0. N is the number of elements inside "
+                   "the collection.",
+     .tips = "nondeterministic_output"},
+};
+const struct command_family family_hash = {rows, sizeof(rows) / sizeof(*rows)};
