@@ -50,7 +50,7 @@ void test_fail(const char *file, int line, const char *fmt, ...)
     do {                                                                                     \
         slice got_ = (got);                                                                  \
         const char *want_ = (want);                                                          \
-        if (got_.n != strlen(want_) || memcmp(got_.p, want_, got_.n) != 0)                   \
+        if (got_.n != strlen(want_) || (got_.n != 0 && memcmp(got_.p, want_, got_.n) != 0))                   \
             test_fail(__FILE__, __LINE__, "%s is \"%.*s\", expected \"%s\"", #got,            \
                       (int)got_.n, (const char *)got_.p, want_);                             \
     } while (0)

@@ -282,6 +282,21 @@ void options_print(options *o, const struct option *row, buf *out) {
     option__print(b, out);
 }
 
+void options_print_initial(options *o, const struct option *row, buf *out) {
+    union {
+        int64_t i;
+        int e;
+        bool b;
+        char *s;
+        void *p[4];
+    } field = {0};
+    struct bound b = {.row = row, .field = &field};
+    (void)o; /* A field of its own: the value in use is not looked at. */
+    option__init(&b);
+    option__print(&b, out);
+    option__clear(&b);
+}
+
 void options_each(options *o, void (*each)(void *cookie, const struct option *row),
                   void *cookie) {
     for (size_t i = 0; i < o->count; i++) each(cookie, o->rows[i].row);
