@@ -50,12 +50,17 @@ class Op:
 
 
 class Worker:
-    def __init__(self, number, rnd, snapshots):
+    KINDS = {"set": 30, "del": 8, "expire": 5, "hset": 12, "multi": 10, "vadd": 6, "vrem": 3, "write": 8,
+             "mv": 4, "snapshot": 0.15}
+
+    def __init__(self, number, rnd, snapshots, without=()):
+        self.kinds = {k: v for k, v in self.KINDS.items()
+                      if k not in without and (k != "snapshot" or snapshots)}
+        self.without = without
         self.n, self.rnd, self.count = number, rnd, 0
         self.state = State()      # after all acknowledged operations
         self.sent = []            # operations not acknowledged yet, in order
         self.acked = 0
-        self.with_snapshots = snapshots
 
     def name(self, kind, i):
         return "%s:%d:%d" % (kind, self.n, i)
@@ -65,8 +70,7 @@ class Worker:
         r, value = self.rnd, "v%d-%d-%s" % (self.n, self.count, "x" * self.rnd.choice((0, 5, 200, 3000)))
         i = r.randrange(KEYS)
         key = self.name("k", i)
-        kind = r.choices(("set", "del", "expire", "hset", "multi", "vadd", "vrem", "write", "mv", "snapshot"),
-                         (30, 8, 5, 12, 10, 6, 3, 8, 4, 0.15 if self.with_snapshots else 0))[0]
+        kind = r.choices(list(self.kinds), list(self.kinds.values()))[0]
         if kind == "set":
             def apply(s):
                 s.keys[key] = value.encode()
@@ -200,22 +204,23 @@ def observe(c, w, snapshots):
     """What the server holds of this connection's keys now."""
     s = State()
     names = [w.name("k", i) for i in range(KEYS)]
+    hashes = "hset" not in w.without
     replies = c.pipeline([("GET", k) for k in names] + [("TTL", k) for k in names] +
-                         [("HGETALL", w.name("h", 0)), ("GET", w.name("pa", 0)), ("GET", w.name("pb", 0))])
+                         [("HGETALL", w.name("h", 0)) if hashes else ("EXISTS", "none"), ("GET", w.name("pa", 0)), ("GET", w.name("pb", 0))])
     for i, k in enumerate(names):
         if replies[i] is not None:
             s.keys[k] = replies[i]
         if replies[KEYS + i] > 0:
             s.ttl.add(k)
     flat = replies[2 * KEYS]
-    s.hash = dict(zip(flat[::2], flat[1::2]))
+    s.hash = dict(zip(flat[::2], flat[1::2])) if hashes else {}
     if replies[-2] is not None or replies[-1] is not None:
         s.pairs = {"a": replies[-2], "b": replies[-1]}
-    for e in range(ELEMENTS):
+    for e in range(ELEMENTS if "vadd" not in w.without else 0):
         name = "e%d" % e
         if c("VISMEMBER", w.name("vs", 0), name):
             s.vectors[name.encode()] = c("VGETATTR", w.name("vs", 0), name)
-    for d in range(2):
+    for d in range(2 if "write" not in w.without else 0):
         for f in range(FILES):
             path = "/d%d/f%d" % (d, f)
             try:
@@ -257,13 +262,16 @@ def main():
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--store", default="file:./data")
     p.add_argument("--option", nargs="*", default=[])
+    p.add_argument("--without", default="", help="kinds of operations to leave out: set,del,vadd,...")
+    p.add_argument("--binary", default=None)
     p.add_argument("--keep", action="store_true")
     a = p.parse_args()
     seed = a.seed if a.seed is not None else random.randrange(1 << 32)
     rnd = random.Random(seed)
     folder = tempfile.mkdtemp(prefix="cove-crash-")
-    server = Server(folder, a.store, a.option)
-    workers = [Worker(i, random.Random(rnd.random()), i % 4 == 0) for i in range(a.connections)]
+    server = Server(folder, a.store, a.option, binary=a.binary)
+    workers = [Worker(i, random.Random(rnd.random()), i % 4 == 0,
+                      a.without.split(",")) for i in range(a.connections)]
     passed = failed = in_checkpoint = 0
     print("# seed %d" % seed, flush=True)
     try:
