@@ -104,7 +104,10 @@ static void grow(keyspace *ks, part *p, size_t need) {
     /* A page that may become a full one gets there in few steps. */
     if (used + need < TABLE_PAGE_BYTES) room = size_class(used + need + used / 8) - used;
     buf out = BUF_INIT;
-    tpage_rebuild(p->blob, room, ks__tpage_hash, ks, -1, 0, false, &out);
+    /* Tombstones of many long keys: without a base there are none. */
+    bool clean = p->bytes > PAGE_BYTES && tpage_rebuilt_bytes(p->blob, room) > PAGE_BYTES_MAX / 2;
+    if (clean) p->base = 0;
+    tpage_rebuild(p->blob, room, ks__tpage_hash, ks, -1, 0, clean, &out);
     size_t n = out.n;
     part__set_blob(ks, p, exact(&out), n);
 }
