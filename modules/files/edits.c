@@ -1,0 +1,331 @@
+/* edits.c -- asking for what a list of edits needs, and making them. */
+#include "modules/files/edits.h"
+
+#include <assert.h>
+
+enum edit_kind { EDIT_PUT, EDIT_DEL, EDIT_CHUNK, EDIT_CUT, EDIT_DROP, EDIT_SHARE };
+
+struct edit {
+    enum edit_kind kind;
+    bool whole;
+    uint32_t at;
+    size_t key, key_n; /* in bytes */
+    size_t val, val_n; /* in bytes, for PUT, and CHUNK with no data; CUT: the new length */
+    slice data;        /* CHUNK: borrowed */
+    uint64_t page;     /* SHARE */
+};
+
+/* ---- the list ---------------------------------------------------------------------------- */
+
+void edits_begin(struct edits *e, const struct volume *v) {
+    *e = (struct edits){.v = *v};
+    volume_info(v, &e->info);
+}
+
+void edits_free(struct edits *e) {
+    buf_free(&e->list);
+    buf_free(&e->bytes);
+}
+
+static void add(struct edits *e, struct edit *x, slice key, slice val) {
+    x->key = e->bytes.n;
+    x->key_n = key.n;
+    buf_append_slice(&e->bytes, key);
+    if (x->kind == EDIT_PUT || (x->kind == EDIT_CHUNK && x->data.n == 0)) {
+        x->val = e->bytes.n;
+        x->val_n = val.n;
+        buf_append_slice(&e->bytes, val);
+    }
+    buf_append(&e->list, x, sizeof(*x));
+}
+
+void edits_put(struct edits *e, slice key, slice val) {
+    add(e, &(struct edit){.kind = EDIT_PUT}, key, val);
+}
+void edits_del(struct edits *e, slice key) {
+    add(e, &(struct edit){.kind = EDIT_DEL}, key, slice_make(NULL, 0));
+}
+
+void edits_inode(struct edits *e, const struct inode *i) {
+    struct key k;
+    uint8_t val[INODE_BYTES];
+    inode_write(i, val);
+    edits_put(e, key_of(&k, i->ino, KEY_INODE), slice_make(val, sizeof(val)));
+}
+void edits_inode_del(struct edits *e, uint64_t ino) {
+    struct key k;
+    edits_del(e, key_of(&k, ino, KEY_INODE));
+}
+void edits_entry(struct edits *e, uint64_t dir, slice name, uint64_t ino, uint8_t type) {
+    struct key k;
+    uint8_t val[ENTRY_BYTES];
+    put_u64(val, ino);
+    val[8] = type;
+    edits_put(e, key_entry(&k, dir, name), slice_make(val, sizeof(val)));
+}
+void edits_entry_del(struct edits *e, uint64_t dir, slice name) {
+    struct key k;
+    edits_del(e, key_entry(&k, dir, name));
+}
+void edits_inline(struct edits *e, uint64_t ino, slice content) {
+    struct key k;
+    assert(content.n <= VOLUME_INLINE_MAX);
+    slice key = key_of(&k, ino, KEY_INLINE);
+    if (content.n == 0) edits_del(e, key);
+    else edits_put(e, key, content);
+}
+
+void edits_chunk(struct edits *e, uint64_t ino, uint64_t index, size_t at, slice data, bool whole) {
+    struct key k;
+    assert(data.n > 0 && at + data.n <= VOLUME_CHUNK && (at == 0 || !whole));
+    struct edit x = {.kind = EDIT_CHUNK, .whole = whole, .at = (uint32_t)at, .data = data};
+    add(e, &x, key_chunk(&k, ino, index), data);
+}
+void edits_chunk_copy(struct edits *e, uint64_t ino, uint64_t index, slice data) {
+    struct key k;
+    assert(data.n > 0 && data.n <= VOLUME_CHUNK);
+    add(e, &(struct edit){.kind = EDIT_CHUNK, .whole = true}, key_chunk(&k, ino, index), data);
+}
+void edits_chunk_cut(struct edits *e, uint64_t ino, uint64_t index, size_t n) {
+    struct key k;
+    assert(n > 0 && n < VOLUME_CHUNK);
+    add(e, &(struct edit){.kind = EDIT_CUT, .val_n = n}, key_chunk(&k, ino, index),
+        slice_make(NULL, 0));
+}
+void edits_chunk_drop(struct edits *e, uint64_t ino, uint64_t index) {
+    struct key k;
+    add(e, &(struct edit){.kind = EDIT_DROP}, key_chunk(&k, ino, index), slice_make(NULL, 0));
+}
+void edits_chunk_share(struct edits *e, uint64_t ino, uint64_t index, uint64_t page) {
+    struct key k;
+    add(e, &(struct edit){.kind = EDIT_SHARE, .page = page}, key_chunk(&k, ino, index),
+        slice_make(NULL, 0));
+}
+
+static size_t count_of(const struct edits *e) { return e->list.n / sizeof(struct edit); }
+static struct edit edit_at(const struct edits *e, size_t i) {
+    struct edit x; /* The list's bytes may lie anywhere. */
+    memcpy(&x, e->list.p + i * sizeof(x), sizeof(x));
+    return x;
+}
+static slice key_in(const struct edits *e, const struct edit *x) {
+    return slice_make(e->bytes.p + x->key, x->key_n);
+}
+
+/* ---- pages and their counts -------------------------------------------------------------- */
+
+static int page_refs(const struct volume *v, uint64_t page, uint32_t *refs) {
+    struct key k;
+    slice val;
+    int rc = btree_get(v->pager, v->obj, key_page(&k, page), &val);
+    *refs = 1;
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK) return rc;
+    if (val.n != PAGE_COUNT_BYTES || get_u32(val.p) < 2) return ERR_CORRUPT;
+    *refs = get_u32(val.p);
+    return OK;
+}
+
+/* Asks for the chunk's page, when its bytes are needed, and for what its count needs. */
+static int ready_chunk(const struct volume *v, slice key, bool bytes) {
+    struct key k;
+    slice val;
+    uint32_t refs;
+    int rc = btree_get(v->pager, v->obj, key, &val);
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK) return rc;
+    if (val.n != CHUNK_BYTES) return ERR_CORRUPT;
+    uint64_t page = get_u64(val.p);
+    slice there;
+    int page_rc = bytes ? v->pager->ops->get(v->pager, v->obj, page, &there) : OK;
+    if (page_rc == ERR_NOTFOUND || (bytes && page_rc == OK && there.n > VOLUME_CHUNK))
+        return ERR_CORRUPT;
+    rc = btree_need_write(v->pager, v->obj, key_page(&k, page));
+    if (rc == OK) rc = page_refs(v, page, &refs);
+    return rc != OK ? rc : page_rc;
+}
+
+static int ready_one(struct edits *e, const struct edit *x) {
+    struct key k;
+    uint32_t refs;
+    slice key = key_in(e, x);
+    int rc = btree_need_write(e->v.pager, e->v.obj, key);
+    if (rc != OK) return rc;
+    switch (x->kind) {
+    case EDIT_PUT:
+    case EDIT_DEL: return OK;
+    case EDIT_CHUNK: return ready_chunk(&e->v, key, !x->whole);
+    case EDIT_CUT: return ready_chunk(&e->v, key, true);
+    case EDIT_DROP: return ready_chunk(&e->v, key, false);
+    case EDIT_SHARE:
+        rc = btree_need_write(e->v.pager, e->v.obj, key_page(&k, x->page));
+        return rc == OK ? page_refs(&e->v, x->page, &refs) : rc;
+    }
+    return ERR_CORRUPT;
+}
+
+int edits_ready(struct edits *e) {
+    int rc = OK;
+    for (size_t i = 0; i < count_of(e); i++) {
+        struct edit x = edit_at(e, i);
+        int one = ready_one(e, &x);
+        if (one == ERR_COLD) rc = ERR_COLD; /* The others are asked for as well. */
+        else if (one != OK) return one;
+    }
+    return rc;
+}
+
+/* ---- making them ------------------------------------------------------------------------- */
+
+static void must(int rc) { assert(rc == OK); }
+
+static void tree_put(struct edits *e, slice key, slice val) {
+    must(btree_put(e->v.pager, e->v.obj, key, val));
+}
+
+static void set_refs(struct edits *e, uint64_t page, uint32_t refs) {
+    struct key k;
+    uint8_t val[PAGE_COUNT_BYTES];
+    slice key = key_page(&k, page);
+    put_u32(val, refs);
+    if (refs > 1) tree_put(e, key, slice_make(val, sizeof(val)));
+    else must(btree_del(e->v.pager, e->v.obj, key));
+}
+
+static void release(struct edits *e, uint64_t page) {
+    uint32_t refs;
+    must(page_refs(&e->v, page, &refs));
+    if (refs > 1) set_refs(e, page, refs - 1);
+    else must(btree_page_free(e->v.pager, e->v.obj, page));
+}
+
+static void set_page(struct edits *e, slice key, uint64_t page) {
+    uint8_t val[CHUNK_BYTES];
+    put_u64(val, page);
+    tree_put(e, key, slice_make(val, sizeof(val)));
+}
+
+/* A new page for the chunk, with the first `keep` bytes of another, n bytes long. */
+static uint8_t *fresh_page(struct edits *e, slice key, uint64_t old, size_t keep, size_t n) {
+    pager *p = e->v.pager;
+    buf copy = BUF_INIT;
+    if (keep > 0) {
+        slice bytes;
+        must(p->ops->get(p, e->v.obj, old, &bytes));
+        assert(keep <= bytes.n && keep <= n);
+        buf_append(&copy, bytes.p, keep);
+    }
+    uint64_t page = btree_page_new(p, e->v.obj);
+    set_page(e, key, page);
+    uint8_t *to;
+    must(p->ops->mut(p, e->v.obj, page, n, &to));
+    if (keep > 0) memcpy(to, copy.p, keep);
+    buf_free(&copy);
+    return to;
+}
+
+/* How long a page gets that must hold `end` bytes: one that grows gets more, for the next time,
+ * so that a log is not moved with each line. */
+#define GROW_ROUND 512
+static size_t page_size(size_t had, size_t end) {
+    if (end <= had) return had;
+    if (had > 0) end += end / 8;
+    end = (end + GROW_ROUND - 1) / GROW_ROUND * GROW_ROUND;
+    return end < VOLUME_CHUNK ? end : VOLUME_CHUNK;
+}
+
+static void write_chunk(struct edits *e, const struct edit *x) {
+    pager *p = e->v.pager;
+    slice key = key_in(e, x), val, bytes, data = x->data;
+    if (data.n == 0) data = slice_make(e->bytes.p + x->val, x->val_n);
+    size_t end = x->at + data.n;
+    uint32_t refs = 0;
+    uint64_t page = 0;
+    int rc = btree_get(p, e->v.obj, key, &val);
+    if (rc == OK) {
+        page = get_u64(val.p);
+        must(page_refs(&e->v, page, &refs));
+    } else {
+        assert(rc == ERR_NOTFOUND);
+    }
+    uint8_t *to;
+    if (refs == 0 || x->whole) {
+        if (refs > 0) release(e, page);
+        to = fresh_page(e, key, 0, 0, end);
+    } else {
+        must(p->ops->get(p, e->v.obj, page, &bytes));
+        size_t had = bytes.n;
+        if (refs > 1) {
+            to = fresh_page(e, key, page, had, page_size(had, end));
+            release(e, page);
+            /* The page of the chunk has moved, and the counts may have: look again. */
+            must(btree_get(p, e->v.obj, key, &val));
+            page = get_u64(val.p);
+        }
+        must(p->ops->mut(p, e->v.obj, page, page_size(had, end), &to));
+    }
+    memcpy(to + x->at, data.p, data.n);
+}
+
+static void cut_chunk(struct edits *e, const struct edit *x) {
+    pager *p = e->v.pager;
+    slice key = key_in(e, x), val, bytes;
+    uint32_t refs;
+    uint8_t *to;
+    int rc = btree_get(p, e->v.obj, key, &val);
+    if (rc == ERR_NOTFOUND) return;
+    must(rc);
+    uint64_t page = get_u64(val.p);
+    must(page_refs(&e->v, page, &refs));
+    must(p->ops->get(p, e->v.obj, page, &bytes));
+    if (bytes.n <= x->val_n) return;
+    if (refs == 1) {
+        must(p->ops->mut(p, e->v.obj, page, x->val_n, &to));
+        return;
+    }
+    (void)fresh_page(e, key, page, x->val_n, x->val_n);
+    release(e, page);
+}
+
+static void drop_chunk(struct edits *e, slice key) {
+    slice val;
+    int rc = btree_get(e->v.pager, e->v.obj, key, &val);
+    if (rc == ERR_NOTFOUND) return;
+    must(rc);
+    uint64_t page = get_u64(val.p);
+    must(btree_del(e->v.pager, e->v.obj, key));
+    release(e, page);
+}
+
+static void commit_one(struct edits *e, const struct edit *x) {
+    slice key = key_in(e, x);
+    uint32_t refs;
+    int rc;
+    switch (x->kind) {
+    case EDIT_PUT: tree_put(e, key, slice_make(e->bytes.p + x->val, x->val_n)); return;
+    case EDIT_DEL:
+        rc = btree_del(e->v.pager, e->v.obj, key);
+        assert(rc == OK || rc == ERR_NOTFOUND);
+        return;
+    case EDIT_CHUNK: write_chunk(e, x); return;
+    case EDIT_CUT: cut_chunk(e, x); return;
+    case EDIT_DROP: drop_chunk(e, key); return;
+    case EDIT_SHARE:
+        must(page_refs(&e->v, x->page, &refs));
+        set_refs(e, x->page, refs + 1);
+        set_page(e, key, x->page);
+        return;
+    }
+}
+
+void edits_commit(struct edits *e) {
+    for (size_t i = 0; i < count_of(e); i++) {
+        struct edit x = edit_at(e, i);
+        commit_one(e, &x);
+    }
+    uint8_t *meta = e->v.pager->ops->meta_mut(e->v.pager, e->v.obj);
+    put_u64(meta + META_NEXT, e->info.next_ino);
+    put_u64(meta + META_INODES, e->info.inodes);
+    put_u64(meta + META_BYTES, e->info.bytes);
+    put_u64(meta + META_VERSION, e->info.version);
+}
