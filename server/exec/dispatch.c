@@ -174,7 +174,9 @@ static void account(struct call *c) {
     uint64_t before = c->start_us;
     exec__refresh_time(x);
     s->calls++;
-    s->usec += x->now_us > before ? x->now_us - before : 0;
+    uint64_t usec = x->now_us > before ? x->now_us - before : 0;
+    s->usec += usec;
+    observe__slow(c, usec);
     if (c->errored) s->failed++;
     x->stats.commands++;
     c->client->total_commands++;

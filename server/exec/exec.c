@@ -138,6 +138,8 @@ static void cron(void *cookie) {
     exec *x = cookie;
     x->cron = loop_timer(x->deps.loop, CRON_US, cron, x);
     exec__refresh_time(x);
+    observe__sample(x);
+    if (x->cron_paused) return;
     const char *why;
     if (!x->loading && x->locked_by == NULL && x->ks_config->active_expire &&
         tier_admit(x->deps.tier, &why) == OK) {
@@ -168,12 +170,14 @@ exec *exec_create(const struct exec_deps *deps) {
     x->commands = commands_create();
     x->loading = true;
     list *heads[] = {&x->clients, &x->out_pending, &x->gated, &x->room_waiters, &x->lock_waiters,
-                     &x->pause_waiters, &x->dead};
+                     &x->pause_waiters, &x->dead, &x->slow};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
     exec__refresh_time(x);
     x->start_wall_ms = (uint64_t)x->wall_ms;
     x->start_mono_us = x->now_us;
+    x->start_memory = mem_used();
+    exec_new_replication_id(x);
     loop_before_sleep(deps->loop, before_sleep, x);
     loop_before_sleep(deps->loop, flush_clients, x);
     x->cron = loop_timer(deps->loop, CRON_US, cron, x);
@@ -187,6 +191,7 @@ void exec_free(exec *x) {
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);
     commands_free(x->commands);
+    exec_slow_reset(x);
     mem_free(x);
 }
 

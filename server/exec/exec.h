@@ -114,6 +114,30 @@ void exec_each_error(exec *x, void (*each)(void *cookie, const char *prefix, uin
                      void *cookie);
 void exec_reset_errors(exec *x);
 
+struct slow_command { /* one entry of the slow log; borrowed during the call */
+    uint64_t id, time_s, usec;
+    const slice *argv; /* cut short */
+    size_t argc;
+    const char *client, *name;
+};
+size_t exec_slow_count(const exec *x);
+/* The newest first, at most `most`. */
+void exec_each_slow(exec *x, size_t most, void (*each)(void *cookie, const struct slow_command *s),
+                    void *cookie);
+void exec_slow_reset(exec *x);
+
+/* ---- for INFO and DEBUG -------------------------------------------------------------------------- */
+
+struct exec_rates { uint64_t commands, input_bytes, output_bytes; }; /* a second, of late */
+struct exec_rates exec_rates(const exec *x);
+/* The largest buffers of the clients there are. */
+void exec_client_buffers(const exec *x, size_t *query_max, size_t *out_max);
+size_t exec_start_memory(const exec *x); /* bytes in use when the exec was made */
+void exec_set_active_expire(exec *x, bool on);
+void exec_pause_cron(exec *x, bool paused);
+const char *exec_replication_id(const exec *x);
+void exec_new_replication_id(exec *x);
+
 /* ---- transactions --------------------------------------------------------------------------------- */
 
 bool client_in_multi(const client *c);

@@ -135,6 +135,12 @@ struct error_count {
 };
 
 #define WATCH_SLOTS 4096
+#define RATE_SAMPLES 16 /* Rounds of the cron that the rates of INFO are means of. */
+
+struct rates {
+    uint64_t last[3], samples[RATE_SAMPLES][3], at_us;
+    size_t next;
+};
 
 struct exec {
     struct exec_deps deps;
@@ -161,6 +167,13 @@ struct exec {
     void *shutdown_cookie;
     int room_rc;
     unsigned room_countdown;
+    struct rates rates;
+    size_t start_memory;
+    bool cron_paused;
+    char replication_id[41];
+    list slow;                /* struct slow of observe.c */
+    size_t slow_n;
+    uint64_t slow_next;
 };
 
 /* client.c */
@@ -185,6 +198,10 @@ void dispatch__unlock(exec *x);
 void exec__refresh_time(exec *x);
 void exec__wake(exec *x, list *waiters);
 void exec__make_room(exec *x);
+
+/* observe.c */
+void observe__sample(exec *x);               /* in each round of the cron */
+void observe__slow(const struct call *c, uint64_t usec);
 
 /* multi.c */
 void multi__queue(client *c, const struct command *cmd, const slice *argv, size_t argc);

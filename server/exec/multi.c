@@ -224,7 +224,9 @@ static int run_queued(call *outer, struct exec_state *s) {
     struct command_stats *st = commands_stats(x->commands, in->cmd);
     exec__refresh_time(x);
     st->calls++;
-    st->usec += x->now_us > in->start_us ? x->now_us - in->start_us : 0;
+    uint64_t usec = x->now_us > in->start_us ? x->now_us - in->start_us : 0;
+    st->usec += usec;
+    observe__slow(in, usec);
     if (in->errored) st->failed++;
     x->stats.commands++;
     s->next++;
