@@ -1,0 +1,106 @@
+/* pack_test.c -- packs: slots, footers and the table, whole and damaged. */
+#include "tier/pack.h"
+
+#include "base/rnd.h"
+#include "test.h"
+
+static uint32_t make(buf *raw, uint32_t lengths[64], buf *bytes, struct pack_line *line) {
+    rnd r;
+    rnd_seed(&r, 3);
+    for (uint32_t i = 0; i < 64; i++) {
+        lengths[i] = 1 + (uint32_t)rnd_below(&r, i % 8 == 0 ? 60000 : 900);
+        for (uint32_t k = 0; k < lengths[i]; k++) buf_u8(raw, (uint8_t)(i + k / 50));
+    }
+    *line = (struct pack_line){.number = 9};
+    data_name(1, 2, 3, line->name);
+    pack_encode(slice_of(raw), lengths, 64, bytes, line);
+    return 64;
+}
+
+static slice footer_of(const struct pack_line *line, const buf *bytes) {
+    return slice_make(bytes->p + line->footer_offset, (size_t)(line->bytes - line->footer_offset));
+}
+
+TEST("every slot of a pack reads back alone") {
+    buf raw = BUF_INIT, bytes = BUF_INIT;
+    uint32_t lengths[64];
+    struct pack_line line;
+    uint32_t n = make(&raw, lengths, &bytes, &line);
+    CHECK_INT(pack_line_check(&line), OK);
+    CHECK_INT(line.bytes, bytes.n);
+    slice footer = footer_of(&line, &bytes);
+    CHECK_INT(pack_footer_check(&line, footer), OK);
+    size_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t offset;
+        uint32_t stored, crc;
+        buf out = BUF_INIT;
+        CHECK_INT(pack_slot(&line, footer, i, &offset, &stored, &crc), OK);
+        CHECK_INT(pack_slot_unpack(slice_make(bytes.p + offset, stored), crc, &out), OK);
+        CHECK(slice_eq(slice_of(&out), slice_make(raw.p + at, lengths[i])));
+        at += lengths[i];
+        buf_free(&out);
+    }
+    uint64_t offset;
+    uint32_t stored, crc;
+    CHECK_INT(pack_slot(&line, footer, n, &offset, &stored, &crc), ERR_CORRUPT);
+    buf_free(&raw);
+    buf_free(&bytes);
+}
+
+TEST("a damaged slot or footer is found") {
+    buf raw = BUF_INIT, bytes = BUF_INIT, out = BUF_INIT;
+    uint32_t lengths[64];
+    struct pack_line line;
+    make(&raw, lengths, &bytes, &line);
+    slice footer = footer_of(&line, &bytes);
+    uint64_t offset;
+    uint32_t stored, crc;
+    CHECK_INT(pack_slot(&line, footer, 5, &offset, &stored, &crc), OK);
+    for (uint32_t i = 0; i < stored; i++) {
+        bytes.p[offset + i] ^= 0x10;
+        CHECK_INT(pack_slot_unpack(slice_make(bytes.p + offset, stored), crc, &out), ERR_CORRUPT);
+        bytes.p[offset + i] ^= 0x10;
+    }
+    CHECK_INT(pack_slot_unpack(slice_make(bytes.p + offset, stored - 1), crc, &out), ERR_CORRUPT);
+    for (size_t i = 0; i < footer.n; i++) {
+        bytes.p[line.footer_offset + i] ^= 0x10;
+        CHECK_INT(pack_footer_check(&line, footer), ERR_CORRUPT);
+        bytes.p[line.footer_offset + i] ^= 0x10;
+    }
+    line.slots++;
+    CHECK_INT(pack_line_check(&line), ERR_CORRUPT);
+    buf_free(&raw);
+    buf_free(&bytes);
+    buf_free(&out);
+}
+
+TEST("the pack table finds its lines and keeps footers within bounds") {
+    struct packs p;
+    packs_init(&p);
+    struct pack_line line = {.number = 0, .slots = 1};
+    CHECK_INT(packs_add(&p, &line), ERR_CORRUPT);
+    for (uint32_t i = 1; i <= 2000; i++) {
+        line.number = i * 7 % 2003;
+        CHECK_INT(packs_add(&p, &line), OK);
+    }
+    CHECK_INT(packs_add(&p, &line), ERR_CORRUPT);
+    packs_check(&p);
+    CHECK_INT(p.count, 2000);
+    CHECK_INT(p.next, 2003);
+    for (uint32_t i = 1; i <= 100; i++) {
+        buf footer = BUF_INIT;
+        buf_reserve(&footer, 1 << 20);
+        footer.n = 1 << 20;
+        packs_keep_footer(&p, p.at[i], &footer);
+    }
+    packs_check(&p);
+    CHECK(p.footer_bytes <= PACKS_FOOTER_BYTES_MAX);
+    CHECK(p.at[100]->footer.n > 0);
+    CHECK_INT(p.at[1]->footer.n, 0);
+    uint32_t first = p.at[0]->line.number;
+    packs_remove(&p, first);
+    CHECK(packs_find(&p, first) == NULL);
+    packs_check(&p);
+    packs_deinit(&p);
+}

@@ -1,0 +1,531 @@
+/* tier_test.c -- the whole tier over a store in memory: one scenario a test. */
+#include "sim/sim.c"
+
+#include "tier/tier.h"
+
+static slice text(char out[64], const char *prefix, unsigned i) {
+    return slice_make(out, (size_t)snprintf(out, 64, "%s-%u", prefix, i));
+}
+
+/* A value of n bytes that says which it is. */
+static void big(buf *out, unsigned i, size_t n) {
+    out->n = 0;
+    while (out->n < n) buf_printf(out, "%u,", i * 7919u + (unsigned)out->n);
+    out->n = n;
+}
+
+static void expect(sim_node *n, db *d, const char *key, slice want) {
+    buf got = BUF_INIT, dump = BUF_INIT;
+    int rc = sim_get(n, d, key, &got);
+    if (rc != OK) test_fail(__FILE__, __LINE__, "%s: %s", key, err_text(rc));
+    struct value v = {.type = TYPE_STRING, .kind = VALUE_RAW, .raw = want};
+    CHECK_INT(type_string.dump(&v, &dump), OK);
+    if (!slice_eq(slice_of(&got), slice_of(&dump)))
+        test_fail(__FILE__, __LINE__, "%s is not \"%.*s\"", key, (int)(want.n > 40 ? 40 : want.n),
+                  (const char *)want.p);
+    buf_free(&got);
+    buf_free(&dump);
+}
+
+static void expect_none(sim_node *n, db *d, const char *key) {
+    buf got = BUF_INIT;
+    CHECK_INT(sim_get(n, d, key, &got), ERR_NOTFOUND);
+    buf_free(&got);
+}
+
+static sim_node *open_one(sim *s) {
+    sim_node *n = sim_node_create(s);
+    if (!sim_open_wait(n)) test_fail(__FILE__, __LINE__, "open: %s", n->why);
+    return n;
+}
+
+static sim_node *restart(sim_node *n) {
+    sim *s = n->s;
+    sim_node_kill(n);
+    return open_one(s);
+}
+
+TEST("an empty store opens, twice") {
+    sim *s = sim_create(1);
+    sim_node *n = open_one(s);
+    CHECK_INT(tier_lsn(n->tier), tier_durable(n->tier, ACK_STORE));
+    n = restart(n);
+    CHECK_INT(n->tier->m.epoch, 2);
+    sim_free(s);
+}
+
+TEST("a write is durable only once it is in the store, and is there after a crash") {
+    sim *s = sim_create(2);
+    sim_node *n = open_one(s);
+    uint64_t lsn = sim_set(n, keyspace_db(n->ks, 0), "a", SLICE("1"));
+    CHECK_INT(tier_lsn(n->tier), lsn);
+    CHECK(tier_durable(n->tier, ACK_STORE) < lsn);
+    CHECK_INT(tier_durable(n->tier, ACK_MEMORY), lsn);
+    CHECK_INT(tier_key_lsn(n->tier, keyspace_hash(keyspace_db(n->ks, 0), SLICE("a"))), lsn);
+    CHECK(sim_settle(n));
+    n = restart(n);
+    expect(n, keyspace_db(n->ks, 0), "a", SLICE("1"));
+    CHECK(tier_lsn(n->tier) >= lsn + ((uint64_t)1 << 32) - 1); /* L13 */
+    sim_free(s);
+}
+
+TEST("what was not durable at a crash may be absent, and nothing else") {
+    sim *s = sim_create(3);
+    sim_node *n = open_one(s);
+    sim_set(n, keyspace_db(n->ks, 0), "a", SLICE("1"));
+    CHECK(sim_settle(n));
+    sim_set(n, keyspace_db(n->ks, 0), "a", SLICE("2")); /* never sealed */
+    n = restart(n);
+    expect(n, keyspace_db(n->ks, 0), "a", SLICE("1"));
+    sim_free(s);
+}
+
+TEST("a transaction longer than a segment is whole or absent") {
+    sim *s = sim_create(4);
+    sim_node *n = open_one(s);
+    db *d = keyspace_db(n->ks, 0);
+    buf v = BUF_INIT;
+    sim_set(n, d, "before", SLICE("x"));
+    for (unsigned round = 0; round < 2; round++) {
+        tier_txn_begin(n->tier);
+        for (unsigned i = 0; i < 30; i++) { /* 30 x 900 KB: four segments */
+            char key[64];
+            text(key, "k", i);
+            big(&v, i + round, 900000);
+            slice args[2] = {slice_of(&v), slice_make(NULL, 0)};
+            effect e = {.target = EFFECT_ENTRY, .op = ENTRY_SET, .db = db_id(d),
+                        .key = slice_str(key), .args = args, .argc = 2};
+            CHECK_INT(tier_effect(n->tier, &e), OK);
+        }
+        tier_txn_end(n->tier);
+        if (round == 0) CHECK(sim_settle(n));
+        if (round == 0) CHECK(n->tier->stats.segments > 2);
+    }
+    /* Of the second some segments arrive, the last does not. */
+    for (int i = 0; i < 100000 && n->tier->log.confirm_seq + 2 > n->tier->log.next_seq; i++) {
+        log_pump(n->tier);
+        sim_step(s, 10);
+    }
+    sim_node_kill(n);
+    for (int i = 0; i < 100; i++) sim_step(s, 100);
+    n = open_one(s);
+    d = keyspace_db(n->ks, 0);
+    unsigned round = 9;
+    for (unsigned i = 0; i < 30; i++) {
+        char key[64];
+        buf got = BUF_INIT;
+        text(key, "k", i);
+        CHECK_INT(sim_get(n, d, key, &got), OK);
+        if (round == 9) {
+            big(&v, i, 900000);
+            struct value x = {.type = TYPE_STRING, .kind = VALUE_RAW, .raw = slice_of(&v)};
+            buf dump = BUF_INIT;
+            CHECK_INT(type_string.dump(&x, &dump), OK);
+            round = slice_eq(slice_of(&dump), slice_of(&got)) ? 0 : 1;
+            buf_free(&dump);
+        }
+        big(&v, i + round, 900000);
+        expect(n, d, key, slice_of(&v));
+        buf_free(&got);
+    }
+    buf_free(&v);
+    sim_free(s);
+}
+
+TEST("after a checkpoint the data comes from packs, and the log before is not read") {
+    sim *s = sim_create(5);
+    sim_node *n = open_one(s);
+    char key[64], value[64];
+    buf v = BUF_INIT;
+    for (unsigned i = 0; i < 2000; i++) {
+        text(key, "key", i);
+        sim_set(n, keyspace_db(n->ks, 0), key, text(value, "value", i));
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        text(key, "big", i);
+        big(&v, i, 100000);
+        sim_set(n, keyspace_db(n->ks, 1), key, slice_of(&v));
+    }
+    CHECK_INT(sim_checkpoint(n), OK);
+    CHECK(n->tier->stats.packs_written > 0);
+    CHECK(n->tier->m.log_start == n->tier->log.confirm_seq);
+    uint8_t before[20], after[20];
+    CHECK_INT(sim_digest(n, before), OK);
+    n = restart(n);
+    CHECK_INT(n->tier->stats.open_records, 0);
+    CHECK_INT(db_keys(keyspace_db(n->ks, 0)), 2000);
+    CHECK_INT(db_keys(keyspace_db(n->ks, 1)), 20);
+    for (unsigned i = 0; i < 2000; i += 37) {
+        text(key, "key", i);
+        expect(n, keyspace_db(n->ks, 0), key, text(value, "value", i));
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        text(key, "big", i);
+        big(&v, i, 100000);
+        expect(n, keyspace_db(n->ks, 1), key, slice_of(&v));
+    }
+    CHECK(n->tier->stats.slots_read > 0);
+    CHECK_INT(sim_digest(n, after), OK);
+    CHECK(memcmp(before, after, 20) == 0);
+    buf_free(&v);
+    sim_free(s);
+}
+
+TEST("changes after a checkpoint, memory dropped in between, and a second checkpoint") {
+    sim *s = sim_create(6);
+    sim_node *n = open_one(s);
+    char key[64], value[64];
+    for (unsigned round = 0; round < 6; round++) {
+        for (unsigned i = 0; i < 500; i++) {
+            text(key, "key", i * (round + 1) % 900);
+            sim_set(n, keyspace_db(n->ks, 0), key, text(value, "value", i + round));
+            if (i % 7 == 0) {
+                text(key, "key", i);
+                sim_del(n, keyspace_db(n->ks, 0), key);
+            }
+        }
+        CHECK_INT(sim_checkpoint(n), OK);
+        keyspace_drop_clean(n->ks);
+        if (round % 2 == 1) {
+            uint8_t before[20], after[20];
+            sim_set(n, keyspace_db(n->ks, 0), "tail", text(value, "tail", round));
+            CHECK(sim_settle(n));
+            CHECK_INT(sim_digest(n, before), OK);
+            n = restart(n);
+            CHECK_INT(sim_digest(n, after), OK);
+            CHECK(memcmp(before, after, 20) == 0);
+            char why[160];
+            if (keyspace_check(n->ks, why) != OK) test_fail(__FILE__, __LINE__, "%s", why);
+        }
+    }
+    sim_free(s);
+}
+
+TEST("an owner that was taken over writes nothing and ends with status 3") {
+    sim *s = sim_create(7);
+    sim_node *a = open_one(s);
+    sim_set(a, keyspace_db(a->ks, 0), "k", SLICE("a"));
+    CHECK(sim_settle(a));
+    uint64_t durable = tier_durable(a->tier, ACK_STORE);
+    objstore_mem_pause(a->store, true);
+    sim_set(a, keyspace_db(a->ks, 0), "k", SLICE("lost"));
+    for (int i = 0; i < 50; i++) sim_step(s, 100);
+    sim_node *b = open_one(s);
+    sim_set(b, keyspace_db(b->ks, 0), "k", SLICE("b"));
+    CHECK(sim_settle(b));
+    objstore_mem_pause(a->store, false);
+    CHECK(sim_until(s, &a->fatal, 10));
+    CHECK_INT(a->fatal_status, 3);
+    CHECK_INT(tier_durable(a->tier, ACK_STORE), durable);
+    const char *reply;
+    CHECK_INT(tier_admit(a->tier, &reply), ERR_FENCED);
+    CHECK(strncmp(reply, "READONLY", 8) == 0);
+    sim_node_kill(a);
+    b = restart(b);
+    expect(b, keyspace_db(b->ks, 0), "k", SLICE("b"));
+    sim_free(s);
+}
+
+TEST("an owner finds out at a checkpoint, too") {
+    sim *s = sim_create(8);
+    sim_node *a = open_one(s);
+    sim_set(a, keyspace_db(a->ks, 0), "k", SLICE("a"));
+    CHECK(sim_settle(a));
+    sim_node *b = open_one(s);
+    tier_want_checkpoint(a->tier);
+    CHECK(sim_until(s, &a->fatal, 10));
+    CHECK_INT(a->fatal_status, 3);
+    expect(b, keyspace_db(b->ks, 0), "k", SLICE("a"));
+    sim_free(s);
+}
+
+TEST("with a read lease an owner that cannot validate stops reading, and a claimant waits") {
+    sim *s = sim_create(9);
+    sim_node *a = sim_node_create(s);
+    a->config.read_lease_ms = 3000;
+    CHECK(sim_open_wait(a));
+    for (int i = 0; i < 1000; i++) {
+        sim_step(s, 10000);
+        CHECK_INT(tier_read_ok(a->tier), OK);
+    }
+    objstore_mem_pause(a->store, true);
+    uint64_t claimed = clock_mono_us(&s->clock.base);
+    sim_node *b = open_one(s);
+    CHECK(clock_mono_us(&s->clock.base) - claimed >= 3000000);
+    CHECK_INT(tier_read_ok(a->tier), ERR_FENCED);
+    CHECK_INT(tier_read_ok(b->tier), OK);
+    objstore_mem_pause(a->store, false);
+    CHECK(sim_until(s, &a->fatal, 10));
+    CHECK_INT(a->fatal_status, 3);
+    sim_free(s);
+}
+
+static void closed(void *cookie, int rc) {
+    sim_node *n = cookie;
+    n->closed = true;
+    n->close_rc = rc;
+}
+
+TEST("a clean close checkpoints and releases; the next opening waits for nobody") {
+    sim *s = sim_create(10);
+    sim_node *n = sim_node_create(s);
+    n->config.read_lease_ms = 60000;
+    CHECK(sim_open_wait(n));
+    sim_set(n, keyspace_db(n->ks, 0), "k", SLICE("v"));
+    tier_close(n->tier, true, closed, n);
+    CHECK(sim_until(s, &n->closed, 30));
+    CHECK_INT(n->close_rc, OK);
+    uint64_t start = clock_mono_us(&s->clock.base);
+    n = restart(n);
+    CHECK(clock_mono_us(&s->clock.base) - start < 1000000);
+    CHECK_INT(n->tier->stats.open_records, 0);
+    expect(n, keyspace_db(n->ks, 0), "k", SLICE("v"));
+    sim_free(s);
+}
+
+TEST("a store that refuses for long: writes get TRYAGAIN, hot reads go on, then all is well again") {
+    sim *s = sim_create(11);
+    sim_node *n = open_one(s);
+    const char *reply;
+    objstore_mem_pause(n->store, true);
+    sim_set(n, keyspace_db(n->ks, 0), "k", SLICE("v"));
+    for (int i = 0; i < 100; i++) sim_step(s, 200000);
+    CHECK_INT(tier_admit(n->tier, &reply), OK);
+    for (int i = 0; i < 100; i++) sim_step(s, 200000);
+    CHECK_INT(tier_admit(n->tier, &reply), ERR_AGAIN);
+    CHECK(strncmp(reply, "TRYAGAIN", 8) == 0);
+    expect(n, keyspace_db(n->ks, 0), "k", SLICE("v"));
+    objstore_mem_pause(n->store, false);
+    CHECK(sim_settle(n));
+    CHECK_INT(tier_admit(n->tier, &reply), OK);
+    sim_free(s);
+}
+
+struct calm {
+    bool there;
+};
+static void calm_done(void *cookie, int rc) {
+    struct calm *c = cookie;
+    CHECK_INT(rc, OK);
+    c->there = true;
+}
+
+/* Until nothing is pending after an opening: what takes a moment answers ERR_COLD before. */
+static void calm(sim_node *n) {
+    struct calm c = {false};
+    tier_wait(n->tier, calm_done, &c);
+    CHECK(sim_until(n->s, &c.there, 60));
+}
+
+static uint64_t snapshot(sim_node *n, const char *name) {
+    struct snapshot_info info;
+    calm(n);
+    tier_txn_begin(n->tier);
+    int rc = tier_snapshot_create(n->tier, slice_str(name), false, &info);
+    uint64_t lsn = tier_txn_end(n->tier);
+    CHECK_INT(rc, OK);
+    CHECK_INT(info.lsn, lsn);
+    return lsn;
+}
+
+static int fork_to(sim_node *n, const char *name, int number, const char *to) {
+    tier_txn_begin(n->tier);
+    int rc = tier_snapshot_fork(n->tier, slice_str(name), keyspace_db(n->ks, number),
+                                slice_str(to));
+    tier_txn_end(n->tier);
+    return rc;
+}
+
+static void fill(sim_node *n, int number, unsigned count, const char *what) {
+    char key[64], value[64];
+    for (unsigned i = 0; i < count; i++) {
+        text(key, "k", i);
+        sim_set(n, keyspace_db(n->ks, number), key, text(value, what, i));
+    }
+}
+
+static void expect_fill(sim_node *n, db *d, unsigned count, const char *what) {
+    char key[64], value[64];
+    CHECK(d != NULL);
+    CHECK_INT(db_keys(d), count);
+    for (unsigned i = 0; i < count; i++) {
+        text(key, "k", i);
+        expect(n, d, key, text(value, what, i));
+    }
+}
+
+/* The same story with a crash, a checkpoint, or nothing at each of its joints. */
+static void snapshot_story(uint64_t seed, unsigned joints) {
+    sim *s = sim_create(seed);
+    sim_node *n = open_one(s);
+    unsigned at = 0;
+#define JOINT()                                                                              \
+    do {                                                                                     \
+        unsigned what = joints >> (2 * at++) & 3;                                            \
+        if (what & 1) CHECK_INT(sim_checkpoint(n), OK);                                      \
+        if (what & 2) {                                                                      \
+            CHECK(sim_settle(n));                                                            \
+            n = restart(n);                                                                  \
+        }                                                                                    \
+    } while (0)
+    fill(n, 0, 300, "old");
+    fill(n, 1, 10, "one");
+    JOINT();
+    snapshot(n, "snap");
+    JOINT();
+    fill(n, 0, 200, "new");
+    sim_del(n, keyspace_db(n->ks, 1), "k-3");
+    JOINT();
+    CHECK_INT(fork_to(n, "snap", 0, "branch"), OK);
+    CHECK_INT(fork_to(n, "snap", 0, "branch"), ERR_EXISTS);
+    CHECK_INT(fork_to(n, "nosuch", 0, "other"), ERR_NOTFOUND);
+    JOINT();
+    expect_fill(n, keyspace_db_named(n->ks, SLICE("branch")), 300, "old");
+    sim_set(n, keyspace_db_named(n->ks, SLICE("branch")), "mine", SLICE("m"));
+    char safety[NAME_BYTES_MAX + 1];
+    calm(n);
+    tier_txn_begin(n->tier);
+    CHECK_INT(tier_snapshot_restore(n->tier, SLICE("snap"), safety), OK);
+    tier_txn_end(n->tier);
+    JOINT();
+    expect_fill(n, keyspace_db(n->ks, 0), 300, "old");
+    expect_fill(n, keyspace_db(n->ks, 1), 10, "one");
+    struct snapshot_info info;
+    CHECK_INT(tier_snapshot_info(n->tier, slice_str(safety), &info), OK);
+    CHECK_INT(tier_snapshot_info(n->tier, SLICE("snap"), &info), OK);
+    CHECK_INT(info.keys, 310);
+    tier_txn_begin(n->tier);
+    CHECK_INT(tier_snapshot_delete(n->tier, SLICE("snap")), OK);
+    tier_txn_end(n->tier);
+    JOINT();
+    CHECK_INT(tier_snapshot_info(n->tier, SLICE("snap"), &info), ERR_NOTFOUND);
+    expect(n, keyspace_db_named(n->ks, SLICE("branch")), "mine", SLICE("m"));
+    calm(n);
+    tier_txn_begin(n->tier);
+    CHECK_INT(tier_snapshot_restore(n->tier, slice_str(safety), safety), OK);
+    CHECK_INT(tier_db_drop(n->tier, SLICE("branch")), OK);
+    tier_txn_end(n->tier);
+    JOINT();
+    CHECK(keyspace_db_named(n->ks, SLICE("branch")) == NULL);
+    CHECK_INT(db_keys(keyspace_db(n->ks, 1)), 9);
+    expect(n, keyspace_db(n->ks, 0), "k-5", SLICE("new-5"));
+    expect(n, keyspace_db(n->ks, 0), "k-250", SLICE("old-250"));
+    expect_none(n, keyspace_db(n->ks, 1), "k-3");
+#undef JOINT
+    sim_free(s);
+}
+
+TEST_LONG("snapshot, fork, restore and delete, with crashes and checkpoints between", 300) {
+    snapshot_story(20, 0);
+    snapshot_story(21, 0x1555);
+    snapshot_story(22, 0x2aaa);
+    snapshot_story(23, 0x3fff);
+    for (uint64_t seed = 0; seed < 24; seed++) {
+        rnd r;
+        rnd_seed(&r, seed);
+        snapshot_story(100 + seed, (unsigned)rnd_u64(&r));
+    }
+}
+
+struct gc_answer {
+    bool there;
+    int rc;
+    struct gc_result result;
+};
+static void gc_answered(void *cookie, int rc, const struct gc_result *r) {
+    struct gc_answer *a = cookie;
+    a->there = true;
+    a->rc = rc;
+    a->result = *r;
+}
+static struct gc_result collect(sim_node *n, bool dry) {
+    struct gc_answer a = {0};
+    tier_gc(n->tier, dry, gc_answered, &a);
+    CHECK(sim_until(n->s, &a.there, 600));
+    CHECK_INT(a.rc, OK);
+    return a.result;
+}
+
+TEST_LONG("what nothing reaches is deleted after the grace period, and nothing else", 120) {
+    sim *s = sim_create(30);
+    sim_node *n = open_one(s);
+    n->config.gc_grace_s = 100;
+    fill(n, 0, 200, "old");
+    CHECK_INT(sim_checkpoint(n), OK);
+    snapshot(n, "keep");
+    for (unsigned round = 0; round < 5; round++) {
+        buf v = BUF_INIT;
+        big(&v, round, 300000);
+        for (unsigned i = 0; i < 5; i++) {
+            char key[64];
+            text(key, "big", i);
+            sim_set(n, keyspace_db(n->ks, 2), key, slice_of(&v));
+        }
+        CHECK_INT(sim_checkpoint(n), OK);
+        buf_free(&v);
+    }
+    size_t objects = mem_world_count(s->world, "data/"), logs = mem_world_count(s->world, "log/");
+    struct gc_result r = collect(n, true);
+    CHECK(r.objects_dead > 3);
+    CHECK_INT(mem_world_count(s->world, "data/"), objects);
+    r = collect(n, false);
+    CHECK_INT(r.objects_deleted, 0); /* only intended */
+    CHECK_INT(sim_checkpoint(n), OK);
+    r = collect(n, false);
+    CHECK_INT(r.objects_deleted, 0); /* too young */
+    for (int i = 0; i < 120; i++) sim_step(s, 1000000);
+    CHECK_INT(sim_checkpoint(n), OK);
+    r = collect(n, false);
+    CHECK(r.objects_deleted > 3);
+    CHECK(mem_world_count(s->world, "data/") < objects);
+    for (int round = 0; round < 3; round++) {
+        sim_set(n, keyspace_db(n->ks, 3), "x", SLICE("y"));
+        for (int i = 0; i < 120; i++) sim_step(s, 1000000);
+        CHECK_INT(sim_checkpoint(n), OK);
+        for (int i = 0; i < 100; i++) sim_step(s, 10000);
+    }
+    CHECK(mem_world_count(s->world, "log/") < logs);
+    CHECK_INT(fork_to(n, "keep", 0, "f"), OK);
+    CHECK(sim_settle(n));
+    n = restart(n);
+    expect_fill(n, keyspace_db(n->ks, 0), 200, "old");
+    expect_fill(n, keyspace_db_named(n->ks, SLICE("f")), 200, "old");
+    CHECK_INT(db_keys(keyspace_db(n->ks, 2)), 5);
+    uint8_t digest[20];
+    CHECK_INT(sim_digest(n, digest), OK);
+    sim_free(s);
+}
+
+TEST("a damaged log segment refuses to open and names it") {
+    sim *s = sim_create(40);
+    sim_node *n = open_one(s);
+    fill(n, 0, 10, "v");
+    CHECK(sim_settle(n));
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(n->tier->log.confirm_seq - 1, name);
+    sim_node_kill(n);
+    CHECK_INT(mem_world_flip(s->world, name, SEGMENT_HEADER_BYTES + 30), OK);
+    n = sim_node_create(s);
+    CHECK(!sim_open_wait(n));
+    CHECK_INT(n->open_rc, ERR_CORRUPT);
+    CHECK(strstr(n->why, name) != NULL);
+    sim_free(s);
+}
+
+TEST("a damaged pack is an error, never an empty answer") {
+    sim *s = sim_create(41);
+    sim_node *n = open_one(s);
+    fill(n, 0, 50, "v");
+    CHECK_INT(sim_checkpoint(n), OK);
+    struct pack_line line = n->tier->packs.at[0]->line;
+    n = restart(n);
+    for (size_t i = PACK_HEADER_BYTES; i < line.footer_offset; i++)
+        CHECK_INT(mem_world_flip(s->world, line.name, i), OK);
+    buf got = BUF_INIT;
+    CHECK_INT(sim_get(n, keyspace_db(n->ks, 0), "k-1", &got), ERR_CORRUPT);
+    for (size_t i = PACK_HEADER_BYTES; i < line.footer_offset; i++)
+        CHECK_INT(mem_world_flip(s->world, line.name, i), OK);
+    expect(n, keyspace_db(n->ks, 0), "k-1", SLICE("v-1"));
+    buf_free(&got);
+    sim_free(s);
+}
