@@ -15,7 +15,8 @@
 
 int btree_init(pager *p, object *o); /* an empty tree */
 int btree_get(pager *p, object *o, slice key, slice *val); /* ERR_NOTFOUND */
-int btree_need_write(pager *p, object *o, slice key);      /* asks for all that a put needs */
+/* Asks for all that a put or a removal of the key needs, also after changes of other keys. */
+int btree_need_write(pager *p, object *o, slice key);
 int btree_put(pager *p, object *o, slice key, slice val);  /* adds or replaces */
 int btree_del(pager *p, object *o, slice key);             /* ERR_NOTFOUND */
 /* From the first key >= from, in order, until each() returns nonzero, which is returned; OK at
