@@ -11,8 +11,7 @@
 
 #include "base/mem.h"
 
-db *db__create(keyspace *ks, uint64_t id, int number, const char *name) {
-    assert(keyspace_db_id(ks, id) == NULL);
+static db *make(keyspace *ks, uint64_t id, int number, const char *name) {
     assert(strlen(name) <= NAME_BYTES_MAX);
     db *d = mem_calloc(1, sizeof(*d));
     d->ks = ks;
@@ -28,6 +27,11 @@ db *db__create(keyspace *ks, uint64_t id, int number, const char *name) {
     }
     if (id >= ks->next_db_id) ks->next_db_id = id + 1;
     return d;
+}
+
+db *db__create(keyspace *ks, uint64_t id, int number, const char *name) {
+    assert(keyspace_db_id(ks, id) == NULL);
+    return make(ks, id, number, name);
 }
 
 void db__settle(keyspace *ks, db *d) {
@@ -137,9 +141,10 @@ void db__tell(keyspace *ks, db *d) {
 }
 
 db *db__numbered(keyspace *ks, int number, uint64_t id) {
-    db *d = keyspace_db(ks, number);
+    db *d = ks->numbers[number];
+    if (d == NULL) d = make(ks, id, number, "");
     assert(d->keys == 0 && d->dir.root == NULL);
-    d->id = id;
+    d->id = id; /* While loading, another number may still have it. */
     if (id >= ks->next_db_id) ks->next_db_id = id + 1;
     return d;
 }
