@@ -284,6 +284,7 @@ static int start(struct app *a) {
         return ERR_IO;
     }
     if (a->process.daemonize && boot_daemonize() != OK) return ERR_IO;
+    mem_background();
     if ((rc = logger_create(a->process.logfile, (enum log_level)a->process.loglevel, clock_real(),
                             &a->log)) != OK) {
         fprintf(stderr, "Can't open the log file '%s'\n", a->process.logfile);

@@ -47,11 +47,11 @@ static _Thread_local struct slot *mine;
 /* jemalloc looks for a symbol malloc_conf at its start.
  * thp: huge pages halve the cost of a random load in tables of gigabytes. dirty_decay: freed
  * pages go back to the kernel within seconds, so that RSS follows mem_used(); muzzy pages
- * would still count as RSS until the kernel is short. No background thread: the loop's timer
- * allocates often enough to drive the decay. */
+ * would still count as RSS until the kernel is short. The thread that does this is started by
+ * mem_background(): it would not live through a daemon's fork(). */
 extern const char *const mem_malloc_conf __asm__("malloc_conf");
 const char *const mem_malloc_conf = "thp:always,metadata_thp:auto,background_thread:false,"
-                                    "dirty_decay_ms:5000,muzzy_decay_ms:0";
+                                    "dirty_decay_ms:1000,muzzy_decay_ms:0";
 #endif
 
 static struct slot *slot_take(void) {
@@ -210,6 +210,13 @@ size_t mem_rss(void) {
     if (b == NULL || !num_parse_ull(slice_make(a, (size_t)(b - a)), &pages)) return 0;
     long page_bytes = sysconf(_SC_PAGESIZE);
     return page_bytes > 0 ? (size_t)pages * (size_t)page_bytes : 0;
+}
+
+void mem_background(void) {
+#ifndef COVE_SANITIZE
+    bool on = true;
+    (void)mallctl("background_thread", NULL, NULL, &on, sizeof(on)); /* Without it: later. */
+#endif
 }
 
 void mem_purge(void) {

@@ -23,6 +23,10 @@ size_t mem_used_peak(void);       /* Highest mem_used() seen by mem_used(). */
 size_t mem_rss(void);             /* Resident bytes of the process, from the kernel. */
 void mem_purge(void);             /* Give free pages back to the kernel. */
 
+/* From now on freed pages go back to the kernel within a second or two, also when idle. Once, after
+ * the process has forked for the last time. */
+void mem_background(void);
+
 /* Torture: the k-th mem_try_* from now fails (1 = the next); 0 switches it off. */
 void mem_fail_at(long k);
 
