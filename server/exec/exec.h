@@ -132,6 +132,7 @@ struct exec_rates { uint64_t commands, input_bytes, output_bytes; }; /* a second
 struct exec_rates exec_rates(const exec *x);
 /* The largest buffers of the clients there are. */
 void exec_client_buffers(const exec *x, size_t *query_max, size_t *out_max);
+uint64_t exec_client_memory(const exec *x); /* of all clients and their buffers */
 size_t exec_start_memory(const exec *x); /* bytes in use when the exec was made */
 void exec_set_active_expire(exec *x, bool on);
 void exec_pause_cron(exec *x, bool paused);

@@ -52,6 +52,15 @@ void exec_client_buffers(const exec *x, size_t *query_max, size_t *out_max) {
     }
 }
 
+uint64_t exec_client_memory(const exec *x) {
+    uint64_t sum = 0;
+    LIST_FOR(n, &x->clients) {
+        const client *c = LIST_ENTRY(n, client, link);
+        sum += sizeof(*c) + c->query.cap + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice);
+    }
+    return sum;
+}
+
 size_t exec_start_memory(const exec *x) { return x->start_memory; }
 
 /* ---- switches of DEBUG -------------------------------------------------------------------------- */
