@@ -3,23 +3,24 @@
  *        the loop                                     the store's thread
  *     submit() --------> inbox (lock, wakeup) ------> s3_op_start()
  *                                                        calls, attempts, retries, hedges
- *                                                        (s3_op, s3_multi, s3_call, s3_retry)
- *                                                        curl multi (s3_net)
- *     deliver() <------- outbox (lock, eventfd) <----- op_done()
- *        r->done()
+ *                                                        (s3_op, s3_multi, s3_call,
+ * s3_retry) curl multi (s3_net) deliver() <------- outbox (lock, eventfd) <-----
+ * op_done() r->done()
  *
  * Invariants
- *  1. An op is in one place: the inbox, the thread's `live`, the outbox, or `ready` (taken
- *     from the outbox by the loop). Each ends in done(), once.
+ *  1. An op is in one place: the inbox, the thread's `live`, the outbox, or `ready`
+ * (taken from the outbox by the loop). Each ends in done(), once.
  *  2. stats and why belong to the loop; the engine belongs to the thread; the two queues,
  *     `told` and `stop` are all that they share, under `lock`.
- *  3. The loop never waits for the network: submit() takes the lock for a few instructions.
+ *  3. The loop never waits for the network: submit() takes the lock for a few
+ * instructions.
  *
- * Only objstore_s3_create() waits (for credentials), and objstore_free() (for the thread to
- * see that it should stop; it cancels what is under way and does not wait for answers).
+ * Only objstore_s3_create() waits (for credentials), and objstore_free() (for the thread
+ * to see that it should stop; it cancels what is under way and does not wait for
+ * answers).
  *
- * Completions wake the loop through an eventfd and not a post: a watch can be taken back, so
- * that nothing of a freed store is left in the loop. One wake-up a batch. */
+ * Completions wake the loop through an eventfd and not a post: a watch can be taken back,
+ * so that nothing of a freed store is left in the loop. One wake-up a batch. */
 #include "objstore/s3.h"
 
 #include <assert.h>
@@ -35,7 +36,8 @@
 #define CONNECTIONS_DEFAULT 64u
 #define ATTEMPTS_DEFAULT 5u
 #define TIMEOUT_DEFAULT_MS 10000u
-#define CREATE_WAIT_US 30000000u   /* Three exchanges of credentials, the slowest of 10 s. */
+#define CREATE_WAIT_US                                                                   \
+    30000000u /* Three exchanges of credentials, the slowest of 10 s. */
 #define IDLE_WAIT_US 10000000u
 
 struct s3_store {
@@ -46,15 +48,15 @@ struct s3_store {
     pthread_t thread;
     bool thread_runs;
     int event_fd;
-    list ready;                    /* the loop's */
-    bool delivering, freed;        /* free() from within a done() */
+    list ready;             /* the loop's */
+    bool delivering, freed; /* free() from within a done() */
 
-    struct s3_engine engine;       /* the thread's */
+    struct s3_engine engine; /* the thread's */
     list live;
 
     pthread_mutex_t lock;
     list inbox, outbox;
-    bool told;                     /* the eventfd is set, or deliver() is about to look */
+    bool told; /* the eventfd is set, or deliver() is about to look */
     bool stop;
 };
 
@@ -88,7 +90,8 @@ static void list_move_all(list *from, list *to) {
     }
 }
 
-/* -- life ----------------------------------------------------------------------------- */
+/* -- life -----------------------------------------------------------------------------
+ */
 
 static void store_destroy(struct s3_store *s) {
     s3_engine_deinit(&s->engine);
@@ -99,14 +102,17 @@ static void store_destroy(struct s3_store *s) {
     mem_free(s);
 }
 
-/* Asks for credentials and waits: the thread does not run yet, so this drives the engine. */
+/* Asks for credentials and waits: the thread does not run yet, so this drives the engine.
+ */
 static int wait_for_creds(struct s3_store *s, char why[256]) {
     struct s3_engine *e = &s->engine;
     uint64_t end = clock_mono_us(e->clock) + CREATE_WAIT_US;
-    while (e->creds_rc == ERR_AGAIN && clock_mono_us(e->clock) < end) s3_engine_poll(e, end);
+    while (e->creds_rc == ERR_AGAIN && clock_mono_us(e->clock) < end)
+        s3_engine_poll(e, end);
     if (e->creds_rc == OK) return OK;
-    snprintf(why, 256, "%s", e->creds_rc == ERR_AGAIN ? "credentials did not come in time"
-                                                      : e->creds_why);
+    snprintf(why, 256, "%s",
+             e->creds_rc == ERR_AGAIN ? "credentials did not come in time"
+                                      : e->creds_why);
     return ERR_AUTH;
 }
 
@@ -124,12 +130,14 @@ static int start_thread(struct s3_store *s) {
 static void warn_of_plain_http(struct s3_store *s) {
     const struct s3_place *p = &s->engine.place;
     if (p->tls || p->local) return;
-    log_line(s->log, LOG_WARNING, "s3: http to %s: requests are signed, but anybody on the way "
-                                  "can read them; use https", p->host);
+    log_line(s->log, LOG_WARNING,
+             "s3: http to %s: requests are signed, but anybody on the way "
+             "can read them; use https",
+             p->host);
 }
 
-int objstore_s3_create(loop *l, const struct s3_config *c, rnd *r, logger *log, objstore **out,
-                       char why[256]) {
+int objstore_s3_create(loop *l, const struct s3_config *c, rnd *r, logger *log,
+                       objstore **out, char why[256]) {
     struct s3_place place;
     why[0] = 0;
     int rc = s3_place_init(&place, c, why);
@@ -157,7 +165,8 @@ int objstore_s3_create(loop *l, const struct s3_config *c, rnd *r, logger *log, 
     rnd_seed(&e->rnd, rnd_u64(r));
     s3_engine_init(e);
     e->creds = s3_creds_create(place.region);
-    rc = s3_net_create(e->clock, c->connections_max == 0 ? CONNECTIONS_DEFAULT : c->connections_max,
+    rc = s3_net_create(e->clock,
+                       c->connections_max == 0 ? CONNECTIONS_DEFAULT : c->connections_max,
                        c->ca_file, &e->net);
     if (rc != OK) {
         snprintf(why, 256, "libcurl does not start");
@@ -204,13 +213,18 @@ static void s3_close(objstore *base) {
     cancel_all(s, &s->live);
     cancel_all(s, &s->inbox);
     s->freed = true;
-    for (list *n; (n = list_first(&s->ready)) != NULL;) deliver_one(s, LIST_ENTRY(n, s3_op, node));
-    if (!s->delivering) store_destroy(s); /* Else deliver() does, below us on the stack. */
+    for (list *n; (n = list_first(&s->ready)) != NULL;)
+        deliver_one(s, LIST_ENTRY(n, s3_op, node));
+    if (!s->delivering)
+        store_destroy(s); /* Else deliver() does, below us on the stack. */
 }
 
-static const char *s3_describe(objstore *base) { return ((struct s3_store *)base)->describe; }
+static const char *s3_describe(objstore *base) {
+    return ((struct s3_store *)base)->describe;
+}
 
-/* -- the loop's side ------------------------------------------------------------------ */
+/* -- the loop's side ------------------------------------------------------------------
+ */
 
 static void s3_submit(objstore *base, obj_req *r) {
     struct s3_store *s = (struct s3_store *)base;
@@ -237,7 +251,8 @@ static void deliver_one(struct s3_store *s, s3_op *o) {
     obj_req *r = o->r;
     struct objstore_stats *st = &s->base.stats;
     list_remove(&o->node);
-    if (r->rc != OK && r->rc != ERR_PRECOND && r->rc != ERR_NOTFOUND && r->rc != ERR_CANCELED) {
+    if (r->rc != OK && r->rc != ERR_PRECOND && r->rc != ERR_NOTFOUND &&
+        r->rc != ERR_CANCELED) {
         st->errors[r->op]++;
         if (strcmp(s->base.why, o->why) != 0 && o->why[0] != 0) {
             log_line(s->log, LOG_WARNING, "s3: %s: %s", s->describe, o->why);
@@ -271,7 +286,8 @@ static void deliver(void *cookie, int fd, unsigned ready) {
     if (s->freed) store_destroy(s);
 }
 
-/* -- the thread's side ---------------------------------------------------------------- */
+/* -- the thread's side ----------------------------------------------------------------
+ */
 
 static void op_done(s3_op *o) {
     struct s3_store *s = o->cookie;

@@ -21,8 +21,9 @@
 #include "base/mem.h"
 #include "objstore/s3_xml.h"
 
-#define CREDS_AGAIN_US (60 * 1000000ull)  /* after a refresh that failed, with time left */
-#define CREDS_URGENT_US (5 * 1000000ull)  /* the same, close to the end */
+#define CREDS_AGAIN_US (60 * 1000000ull) /* after a refresh that failed, with time left  \
+                                          */
+#define CREDS_URGENT_US (5 * 1000000ull) /* the same, close to the end */
 #define CREDS_ANSWER_MAX 65536u
 
 static void attempt_done(struct s3_http *h);
@@ -45,12 +46,15 @@ void s3_engine_init(struct s3_engine *e) {
 void s3_engine_deinit(struct s3_engine *e) {
     assert(list_empty(&e->calls));
     if (e->net != NULL) s3_net_cancel(e->net, &e->creds_http);
-    if (e->creds_http.answer.p != NULL) explicit_bzero(e->creds_http.answer.p, e->creds_http.answer.cap);
+    if (e->creds_http.answer.p != NULL)
+        explicit_bzero(e->creds_http.answer.p, e->creds_http.answer.cap);
     s3_http_deinit(&e->creds_http);
     wipe_string(&e->creds_url);
 }
 
-static uint64_t now_us(struct s3_engine *e) { return clock_mono_us(e->clock); }
+static uint64_t now_us(struct s3_engine *e) {
+    return clock_mono_us(e->clock);
+}
 
 static uint64_t store_wall_us(struct s3_engine *e) {
     return (uint64_t)((int64_t)clock_wall_us(e->clock) + e->clock_offset_us);
@@ -60,7 +64,8 @@ static bool keys_usable(struct s3_engine *e, struct s3_keys *k) {
     return s3_creds_keys(e->creds, k) && s3_creds_expiry_us(e->creds) > store_wall_us(e);
 }
 
-static void put_header(struct s3_attempt *a, size_t *n, const char *name, const char *value) {
+static void put_header(struct s3_attempt *a, size_t *n, const char *name,
+                       const char *value) {
     assert(*n < sizeof(a->headers) / sizeof(*a->headers));
     a->headers[(*n)++] = (struct s3_pair){name, value};
 }
@@ -86,7 +91,8 @@ static void attempt_build(s3_call *c, struct s3_attempt *a, const struct s3_keys
         a->token = mem_strdup(k->token);
         put_header(a, &n, "x-amz-security-token", a->token);
     }
-    for (size_t i = 0; i < c->extra_count; i++) put_header(a, &n, c->extra[i].name, c->extra[i].value);
+    for (size_t i = 0; i < c->extra_count; i++)
+        put_header(a, &n, c->extra[i].name, c->extra[i].value);
 
     s3_place_path(&e->place, c->key, &path);
     buf_printf(&url, "%s://%s", e->place.tls ? "https" : "http", e->place.host);
@@ -95,10 +101,17 @@ static void attempt_build(s3_call *c, struct s3_attempt *a, const struct s3_keys
     s3_sign_query(c->query, c->query_count, &url);
     a->url = take_buf(&url);
     char *p = take_buf(&path);
-    struct s3_sign in = {.method = c->method, .path = p, .query = c->query,
-                         .query_count = c->query_count, .headers = a->headers,
-                         .header_count = n, .payload = c->payload, .date = a->date,
-                         .region = e->place.region, .service = "s3", .access = k->access,
+    struct s3_sign in = {.method = c->method,
+                         .path = p,
+                         .query = c->query,
+                         .query_count = c->query_count,
+                         .headers = a->headers,
+                         .header_count = n,
+                         .payload = c->payload,
+                         .date = a->date,
+                         .region = e->place.region,
+                         .service = "s3",
+                         .access = k->access,
                          .secret = k->secret};
     s3_sign(&in, &auth);
     mem_free(p);
@@ -109,7 +122,8 @@ static void attempt_build(s3_call *c, struct s3_attempt *a, const struct s3_keys
     a->http.url = a->url;
 }
 
-static void attempt_start(s3_call *c, struct s3_attempt *a, const struct s3_keys *k, bool fresh) {
+static void attempt_start(s3_call *c, struct s3_attempt *a, const struct s3_keys *k,
+                          bool fresh) {
     struct s3_engine *e = c->engine;
     assert(!a->active);
     attempt_build(c, a, k);
@@ -153,8 +167,10 @@ void s3_call_start(struct s3_engine *e, s3_call *c) {
     c->tried = (struct s3_try){.write = c->write, .attempts_max = c->attempts_max};
     if (c->attempts_max == 0) c->tried.attempts_max = e->attempts_max;
     /* TLS keeps the body from harm on its way; without it the signature has to. */
-    if (e->place.tls) memcpy(c->payload, S3_UNSIGNED, sizeof(S3_UNSIGNED));
-    else s3_sign_hash(c->body, c->payload);
+    if (e->place.tls)
+        memcpy(c->payload, S3_UNSIGNED, sizeof(S3_UNSIGNED));
+    else
+        s3_sign_hash(c->body, c->payload);
     list_push_back(&e->calls, &c->node);
     call_send(c);
 }
@@ -190,10 +206,14 @@ static void call_finish(s3_call *c, int rc, const struct s3_http *answer) {
 
 /* The status that an <Error> in a 200 would have had. */
 static long status_of_code(const char *code) {
-    static const struct { const char *code; long status; } known[] = {
-        {"PreconditionFailed", 412}, {"ConditionalRequestConflict", 409}, {"SlowDown", 503},
-        {"NoSuchUpload", 404}, {"NoSuchBucket", 404}, {"AccessDenied", 403},
-        {"InvalidPart", 400}, {"InvalidPartOrder", 400}, {"EntityTooSmall", 400}};
+    static const struct {
+        const char *code;
+        long status;
+    } known[] = {{"PreconditionFailed", 412}, {"ConditionalRequestConflict", 409},
+                 {"SlowDown", 503},           {"NoSuchUpload", 404},
+                 {"NoSuchBucket", 404},       {"AccessDenied", 403},
+                 {"InvalidPart", 400},        {"InvalidPartOrder", 400},
+                 {"EntityTooSmall", 400}};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
         if (strcmp(code, known[i].code) == 0) return known[i].status;
     }
@@ -205,7 +225,8 @@ static void read_error(s3_call *c, const struct s3_http *h, struct s3_answer *a,
     char root[S3_XML_NAME_MAX + 1];
     slice doc = slice_of(&h->answer);
     bool good = h->status >= 200 && h->status < 300;
-    *a = (struct s3_answer){h->net, h->status, c->code, h->error, h->region, h->retry_after_s};
+    *a = (struct s3_answer){h->net,   h->status, c->code,
+                            h->error, h->region, h->retry_after_s};
     c->code[0] = region[0] = 0;
     if (h->net != S3_NET_OK || doc.n == 0 || (good && !c->xml)) return;
     s3_xml_root(doc, root);
@@ -243,7 +264,8 @@ static void attempt_done(struct s3_http *h) {
 
     struct s3_try tried = c->tried;
     if (other->active) tried.attempts_max = 0; /* The other one may yet answer. */
-    struct s3_verdict v = s3_judge(&tried, &e->bucket, &e->rnd, &answer, e->place.bucket, c->why);
+    struct s3_verdict v =
+        s3_judge(&tried, &e->bucket, &e->rnd, &answer, e->place.bucket, c->why);
     if (other->active && !(v.act == S3_ACT_DONE && decides(v.rc))) {
         c->tried.unknown = tried.unknown;
         return;
@@ -259,8 +281,10 @@ static void attempt_done(struct s3_http *h) {
         c->due_us = now_us(e) + (uint64_t)v.delay_ms * 1000;
         return;
     case S3_ACT_CLOCK:
-        if (h->date_us != 0) e->clock_offset_us = (int64_t)h->date_us - (int64_t)clock_wall_us(e->clock);
-        log_line(e->log, LOG_WARNING, "s3: the store's clock is %lld s ahead of this machine's",
+        if (h->date_us != 0)
+            e->clock_offset_us = (int64_t)h->date_us - (int64_t)clock_wall_us(e->clock);
+        log_line(e->log, LOG_WARNING,
+                 "s3: the store's clock is %lld s ahead of this machine's",
                  (long long)(e->clock_offset_us / 1000000));
         c->state = S3_CALL_PAUSED;
         c->due_us = 0;
@@ -283,7 +307,8 @@ static void call_hedge(s3_call *c) {
     attempt_start(c, &c->attempt[1], &k, false);
 }
 
-/* Whatever is due now. Calls may be started and finished by it: begin again after each. */
+/* Whatever is due now. Calls may be started and finished by it: begin again after each.
+ */
 static void run_due(struct s3_engine *e) {
     uint64_t now = now_us(e);
     for (bool again = true; again;) {
@@ -291,8 +316,10 @@ static void run_due(struct s3_engine *e) {
         LIST_FOR(node, &e->calls) {
             s3_call *c = LIST_ENTRY(node, s3_call, node);
             if (c->due_us > now || c->state == S3_CALL_NO_KEYS) continue;
-            if (c->state == S3_CALL_SENT) call_hedge(c);
-            else call_send(c);
+            if (c->state == S3_CALL_SENT)
+                call_hedge(c);
+            else
+                call_send(c);
             again = true;
             break;
         }
@@ -321,16 +348,22 @@ static void creds_settled(struct s3_engine *e, int rc) {
     e->creds_next_us = UINT64_MAX;
     if (rc == OK) {
         e->creds_told = true;
-        log_line(e->log, first ? LOG_NOTICE : LOG_VERBOSE, "s3: credentials from %s", s3_creds_source(e->creds));
+        log_line(e->log, first ? LOG_NOTICE : LOG_VERBOSE, "s3: credentials from %s",
+                 s3_creds_source(e->creds));
         if (expiry != UINT64_MAX) {
-            uint64_t early = expiry > S3_CREDS_ADVISORY_US ? expiry - S3_CREDS_ADVISORY_US : 0;
-            /* Keys that live shorter than that are renewed in the middle of what is left. */
-            e->creds_next_us = early > wall ? early : wall + (expiry > wall ? (expiry - wall) / 2 : 0) + 1000000;
+            uint64_t early =
+                expiry > S3_CREDS_ADVISORY_US ? expiry - S3_CREDS_ADVISORY_US : 0;
+            /* Keys that live shorter than that are renewed in the middle of what is left.
+             */
+            e->creds_next_us =
+                early > wall ? early
+                             : wall + (expiry > wall ? (expiry - wall) / 2 : 0) + 1000000;
         }
     } else {
         log_line(e->log, LOG_WARNING, "s3: %s", e->creds_why);
         bool urgent = expiry < wall + S3_CREDS_MANDATORY_US;
-        if (expiry != UINT64_MAX) e->creds_next_us = wall + (urgent ? CREDS_URGENT_US : CREDS_AGAIN_US);
+        if (expiry != UINT64_MAX)
+            e->creds_next_us = wall + (urgent ? CREDS_URGENT_US : CREDS_AGAIN_US);
     }
     /* Calls that wait go on with what there is, or end. */
     for (bool again = true; again;) {
@@ -342,8 +375,10 @@ static void creds_settled(struct s3_engine *e, int rc) {
             if (keys_usable(e, &k)) {
                 call_send(c);
             } else {
-                snprintf(c->why, sizeof(c->why), "%s", rc == OK ? "the credentials have expired" : e->creds_why);
-                call_finish(c, c->tried.unknown && c->write ? ERR_TIMEOUT : ERR_AUTH, NULL);
+                snprintf(c->why, sizeof(c->why), "%s",
+                         rc == OK ? "the credentials have expired" : e->creds_why);
+                call_finish(c, c->tried.unknown && c->write ? ERR_TIMEOUT : ERR_AUTH,
+                            NULL);
             }
             again = true;
             break;
@@ -375,11 +410,14 @@ static void creds_ask(struct s3_engine *e) {
 
 static void creds_answered(struct s3_http *h) {
     struct s3_engine *e = h->cookie;
-    int rc = s3_creds_answer(e->creds, h->net == S3_NET_OK, h->status, slice_of(&h->answer), e->creds_why);
+    int rc = s3_creds_answer(e->creds, h->net == S3_NET_OK, h->status,
+                             slice_of(&h->answer), e->creds_why);
     if (h->answer.p != NULL) explicit_bzero(h->answer.p, h->answer.cap);
     e->creds_asking = false;
-    if (rc == ERR_AGAIN) creds_ask(e);
-    else creds_settled(e, rc);
+    if (rc == ERR_AGAIN)
+        creds_ask(e);
+    else
+        creds_settled(e, rc);
 }
 
 /* True when the matter was settled here and now. */
@@ -388,8 +426,10 @@ static bool run_creds(struct s3_engine *e) {
     if (!e->creds_wanted && e->creds_next_us > store_wall_us(e)) return false;
     e->creds_wanted = false;
     int rc = s3_creds_find(e->creds, e->creds_why);
-    if (rc == ERR_AGAIN) creds_ask(e);
-    else creds_settled(e, rc);
+    if (rc == ERR_AGAIN)
+        creds_ask(e);
+    else
+        creds_settled(e, rc);
     return rc != ERR_AGAIN;
 }
 

@@ -1,8 +1,8 @@
 /* s3_creds.c -- see s3_creds.h.
  *
  * Rules
- *  1. A place that is named (a variable, an existing file) and cannot be used is refused with
- *     a sentence. Going on to the next would sign as somebody else.
+ *  1. A place that is named (a variable, an existing file) and cannot be used is refused
+ * with a sentence. Going on to the next would sign as somebody else.
  *  2. Keys are replaced whole, when all their parts have come and look like keys.
  *  3. No sentence holds a secret; all of them are wiped before their memory is freed. */
 #include "objstore/s3_creds.h"
@@ -26,7 +26,14 @@
 #define METADATA_TIMEOUT_US 1000000u /* Elsewhere than on an instance nobody answers. */
 #define STS_TIMEOUT_US 10000000u
 
-enum step { STEP_NONE, STEP_CONTAINER, STEP_IMDS_TOKEN, STEP_IMDS_ROLE, STEP_IMDS_KEYS, STEP_STS };
+enum step {
+    STEP_NONE,
+    STEP_CONTAINER,
+    STEP_IMDS_TOKEN,
+    STEP_IMDS_ROLE,
+    STEP_IMDS_KEYS,
+    STEP_STS
+};
 
 struct parts {
     char access[ACCESS_MAX + 1], secret[SECRET_MAX + 1], token[TOKEN_MAX + 1];
@@ -40,9 +47,9 @@ struct s3_creds {
     const char *source;
     enum step step;
     char url[URL_MAX];
-    char base[URL_MAX];            /* of the instance metadata service */
-    char auth[TOKEN_MAX + 1];      /* a container's or the metadata service's own token */
-    buf body;                      /* of the question to STS */
+    char base[URL_MAX];       /* of the instance metadata service */
+    char auth[TOKEN_MAX + 1]; /* a container's or the metadata service's own token */
+    buf body;                 /* of the question to STS */
 };
 
 s3_creds *s3_creds_create(const char *region) {
@@ -71,10 +78,16 @@ bool s3_creds_keys(const s3_creds *c, struct s3_keys *out) {
     return true;
 }
 
-uint64_t s3_creds_expiry_us(const s3_creds *c) { return c->keys.expiry_us; }
-const char *s3_creds_source(const s3_creds *c) { return c->source; }
+uint64_t s3_creds_expiry_us(const s3_creds *c) {
+    return c->keys.expiry_us;
+}
+const char *s3_creds_source(const s3_creds *c) {
+    return c->source;
+}
 
-static bool set(const char *v) { return v != NULL && *v != 0; }
+static bool set(const char *v) {
+    return v != NULL && *v != 0;
+}
 
 /* One part of the keys: printable, without blanks (it becomes part of a header). */
 static bool put_part(char *out, size_t room, slice v) {
@@ -89,7 +102,8 @@ static bool put_part(char *out, size_t room, slice v) {
 
 static int adopt(s3_creds *c, struct parts *p, const char *source) {
     if (p->access[0] == 0 || p->secret[0] == 0) return ERR_SYNTAX;
-    if (strchr(p->access, '/') != NULL || strchr(p->access, ',') != NULL) return ERR_SYNTAX;
+    if (strchr(p->access, '/') != NULL || strchr(p->access, ',') != NULL)
+        return ERR_SYNTAX;
     c->keys = *p;
     c->have = true;
     c->source = source;
@@ -104,18 +118,23 @@ static int refuse(char why[256], const char *text, const char *arg) {
 }
 
 static int from_env(s3_creds *c, char why[256]) {
-    const char *access = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
+    const char *access = getenv("AWS_ACCESS_KEY_ID"),
+               *secret = getenv("AWS_SECRET_ACCESS_KEY");
     const char *token = getenv("AWS_SESSION_TOKEN");
     struct parts p = {.expiry_us = UINT64_MAX};
     if (!set(access) && !set(secret)) return ERR_NOTFOUND;
-    if (!set(access)) return refuse(why, "AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not", "");
-    if (!set(secret)) return refuse(why, "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not", "");
+    if (!set(access))
+        return refuse(why, "AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not", "");
+    if (!set(secret))
+        return refuse(why, "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not", "");
     bool ok = put_part(p.access, sizeof(p.access), slice_str(access)) &&
               put_part(p.secret, sizeof(p.secret), slice_str(secret)) &&
               put_part(p.token, sizeof(p.token), slice_str(set(token) ? token : "")) &&
               adopt(c, &p, "environment") == OK;
     explicit_bzero(&p, sizeof(p));
-    return ok ? OK : refuse(why, "the keys in AWS_ACCESS_KEY_ID and its kin are malformed", "");
+    return ok ? OK
+              : refuse(why, "the keys in AWS_ACCESS_KEY_ID and its kin are malformed",
+                       "");
 }
 
 /* A whole small file; wipe_buf() it. ERR_NOTFOUND when there is none. */
@@ -147,7 +166,9 @@ static int read_whole(const char *path, buf *out, char why[256]) {
 
 static slice trim(slice s) {
     while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r')) s.p++, s.n--;
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r')) s.n--;
+    while (s.n > 0 &&
+           (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r'))
+        s.n--;
     return s;
 }
 
@@ -155,7 +176,8 @@ static slice trim(slice s) {
 static bool is_section(slice line, const char *profile, bool config) {
     if (line.n < 2 || line.p[line.n - 1] != ']') return false;
     slice name = trim(slice_make(line.p + 1, line.n - 2));
-    if (slice_eq(name, slice_str(profile))) return !config || strcmp(profile, "default") == 0;
+    if (slice_eq(name, slice_str(profile)))
+        return !config || strcmp(profile, "default") == 0;
     if (!config || name.n < 9 || memcmp(name.p, "profile", 7) != 0) return false;
     if (name.p[7] != ' ' && name.p[7] != '\t') return false;
     return slice_eq(trim(slice_make(name.p + 8, name.n - 8)), slice_str(profile));
@@ -167,9 +189,12 @@ static bool take_line(slice line, struct parts *p) {
     if (eq == NULL) return true;
     slice name = trim(slice_make(line.p, (size_t)(eq - line.p)));
     slice value = trim(slice_make(eq + 1, (size_t)(line.p + line.n - eq - 1)));
-    if (slice_is(name, "aws_access_key_id")) return put_part(p->access, sizeof(p->access), value);
-    if (slice_is(name, "aws_secret_access_key")) return put_part(p->secret, sizeof(p->secret), value);
-    if (slice_is(name, "aws_session_token")) return put_part(p->token, sizeof(p->token), value);
+    if (slice_is(name, "aws_access_key_id"))
+        return put_part(p->access, sizeof(p->access), value);
+    if (slice_is(name, "aws_secret_access_key"))
+        return put_part(p->secret, sizeof(p->secret), value);
+    if (slice_is(name, "aws_session_token"))
+        return put_part(p->token, sizeof(p->token), value);
     return true;
 }
 
@@ -183,27 +208,33 @@ int s3_creds_parse_file(s3_creds *c, slice text, const char *profile, bool confi
         n += nl != NULL;
         text = slice_make(text.p + n, text.n - n);
         if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';') continue;
-        if (line.p[0] == '[') inside = is_section(line, profile, config);
-        else if (inside) good = take_line(line, &p);
+        if (line.p[0] == '[')
+            inside = is_section(line, profile, config);
+        else if (inside)
+            good = take_line(line, &p);
     }
     int rc = ERR_SYNTAX;
-    if (good && p.access[0] == 0 && p.secret[0] == 0) rc = ERR_NOTFOUND;
-    else if (good) rc = adopt(c, &p, "shared file");
+    if (good && p.access[0] == 0 && p.secret[0] == 0)
+        rc = ERR_NOTFOUND;
+    else if (good)
+        rc = adopt(c, &p, "shared file");
     explicit_bzero(&p, sizeof(p));
     return rc;
 }
 
-static int from_file(s3_creds *c, const char *var, const char *under_home, const char *profile,
-                     bool config, char why[256]) {
+static int from_file(s3_creds *c, const char *var, const char *under_home,
+                     const char *profile, bool config, char why[256]) {
     char path[URL_MAX];
     const char *named = getenv(var), *home = getenv("HOME");
     if (!set(named) && !set(home)) return ERR_NOTFOUND;
     int n = set(named) ? snprintf(path, sizeof(path), "%s", named)
                        : snprintf(path, sizeof(path), "%s/%s", home, under_home);
-    if (n < 0 || (size_t)n >= sizeof(path)) return refuse(why, "the path is too long", path);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return refuse(why, "the path is too long", path);
     buf text = BUF_INIT;
     int rc = read_whole(path, &text, why);
-    if (rc == ERR_NOTFOUND && set(named)) return refuse(why, "there is no such file", path);
+    if (rc == ERR_NOTFOUND && set(named))
+        return refuse(why, "there is no such file", path);
     if (rc != OK) return rc;
     rc = s3_creds_parse_file(c, slice_of(&text), profile, config);
     wipe_buf(&text);
@@ -215,31 +246,40 @@ static int from_files(s3_creds *c, char why[256]) {
     const char *profile = getenv("AWS_PROFILE");
     bool named = set(profile);
     if (!named) profile = "default";
-    int rc = from_file(c, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", profile, false, why);
+    int rc = from_file(c, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", profile,
+                       false, why);
     if (rc != ERR_NOTFOUND) return rc;
     rc = from_file(c, "AWS_CONFIG_FILE", ".aws/config", profile, true, why);
     if (rc == ERR_NOTFOUND && named) {
-        return refuse(why, "no keys in the shared files for the profile in AWS_PROFILE", profile);
+        return refuse(why, "no keys in the shared files for the profile in AWS_PROFILE",
+                      profile);
     }
     return rc;
 }
 
 static int from_web_identity(s3_creds *c, char why[256]) {
-    const char *path = getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), *arn = getenv("AWS_ROLE_ARN");
-    const char *name = getenv("AWS_ROLE_SESSION_NAME"), *sts = getenv("AWS_ENDPOINT_URL_STS");
+    const char *path = getenv("AWS_WEB_IDENTITY_TOKEN_FILE"),
+               *arn = getenv("AWS_ROLE_ARN");
+    const char *name = getenv("AWS_ROLE_SESSION_NAME"),
+               *sts = getenv("AWS_ENDPOINT_URL_STS");
     if (!set(path)) return ERR_NOTFOUND;
-    if (!set(arn)) return refuse(why, "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not", "");
+    if (!set(arn))
+        return refuse(why, "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not", "");
     buf token = BUF_INIT;
     int rc = read_whole(path, &token, why);
     if (rc == ERR_NOTFOUND) return refuse(why, "there is no web identity token", path);
     if (rc != OK) return rc;
-    if (set(sts)) snprintf(c->url, sizeof(c->url), "%s", sts);
-    else snprintf(c->url, sizeof(c->url), "https://sts.%s.amazonaws.com/", c->region);
+    if (set(sts))
+        snprintf(c->url, sizeof(c->url), "%s", sts);
+    else
+        snprintf(c->url, sizeof(c->url), "https://sts.%s.amazonaws.com/", c->region);
     wipe_buf(&c->body);
     slice t = slice_of(&token);
     while (t.n > 0 && t.p[t.n - 1] <= ' ') t.n--;
-    struct s3_pair q[] = {{"Action", "AssumeRoleWithWebIdentity"}, {"Version", "2011-06-15"},
-                          {"RoleArn", arn}, {"RoleSessionName", set(name) ? name : "cove"}};
+    struct s3_pair q[] = {{"Action", "AssumeRoleWithWebIdentity"},
+                          {"Version", "2011-06-15"},
+                          {"RoleArn", arn},
+                          {"RoleSessionName", set(name) ? name : "cove"}};
     s3_sign_query(q, sizeof(q) / sizeof(*q), &c->body);
     buf_append_str(&c->body, "&WebIdentityToken=");
     s3_encode(t, false, &c->body);
@@ -250,9 +290,9 @@ static int from_web_identity(s3_creds *c, char why[256]) {
 
 /* Plain http may carry keys only where it does not leave the machine. */
 static bool container_host_ok(const char *url) {
-    static const char *const fine[] = {"http://169.254.170.2", "http://169.254.170.23",
+    static const char *const fine[] = {"http://169.254.170.2",  "http://169.254.170.23",
                                        "http://[fd00:ec2::23]", "http://localhost",
-                                       "http://127.0.0.1", "http://[::1]"};
+                                       "http://127.0.0.1",      "http://[::1]"};
     if (strncmp(url, "https://", 8) == 0) return true;
     for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
         size_t n = strlen(fine[i]);
@@ -268,11 +308,15 @@ static int from_container(s3_creds *c, char why[256]) {
     const char *token = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     if (!set(relative) && !set(full)) return ERR_NOTFOUND;
-    int n = set(relative) ? snprintf(c->url, sizeof(c->url), "http://169.254.170.2%s", relative)
-                          : snprintf(c->url, sizeof(c->url), "%s", full);
+    int n = set(relative)
+                ? snprintf(c->url, sizeof(c->url), "http://169.254.170.2%s", relative)
+                : snprintf(c->url, sizeof(c->url), "%s", full);
     if (n < 0 || (size_t)n >= sizeof(c->url) || !container_host_ok(c->url)) {
-        return refuse(why, "keys may not come from there; AWS_CONTAINER_CREDENTIALS_FULL_URI is "
-                           "https, or this machine", set(full) ? full : "");
+        return refuse(
+            why,
+            "keys may not come from there; AWS_CONTAINER_CREDENTIALS_FULL_URI is "
+            "https, or this machine",
+            set(full) ? full : "");
     }
     c->auth[0] = 0;
     bool ok = true;
@@ -324,20 +368,27 @@ int s3_creds_find(s3_creds *c, char why[256]) {
         int rc = places[i](c, why);
         if (rc != ERR_NOTFOUND) return rc;
     }
-    return refuse(why, "no credentials in the environment, the shared files, or a container's or "
-                       "instance's metadata", "");
+    return refuse(
+        why,
+        "no credentials in the environment, the shared files, or a container's or "
+        "instance's metadata",
+        "");
 }
 
 void s3_creds_ask(s3_creds *c, struct s3_ask *out) {
     assert(c->step != STEP_NONE);
     memset(out, 0, sizeof(*out));
-    out->method = c->step == STEP_STS ? "POST" : c->step == STEP_IMDS_TOKEN ? "PUT" : "GET";
+    out->method = c->step == STEP_STS          ? "POST"
+                  : c->step == STEP_IMDS_TOKEN ? "PUT"
+                                               : "GET";
     out->url = c->url;
     out->timeout_us = c->step == STEP_STS ? STS_TIMEOUT_US : METADATA_TIMEOUT_US;
     switch (c->step) {
     case STEP_NONE: break;
     case STEP_CONTAINER:
-        if (c->auth[0] != 0) out->headers[out->header_count++] = (struct s3_pair){"Authorization", c->auth};
+        if (c->auth[0] != 0)
+            out->headers[out->header_count++] =
+                (struct s3_pair){"Authorization", c->auth};
         break;
     case STEP_IMDS_TOKEN:
         out->headers[out->header_count++] =
@@ -345,7 +396,8 @@ void s3_creds_ask(s3_creds *c, struct s3_ask *out) {
         break;
     case STEP_IMDS_ROLE:
     case STEP_IMDS_KEYS:
-        out->headers[out->header_count++] = (struct s3_pair){"X-aws-ec2-metadata-token", c->auth};
+        out->headers[out->header_count++] =
+            (struct s3_pair){"X-aws-ec2-metadata-token", c->auth};
         break;
     case STEP_STS:
         out->headers[out->header_count++] =
@@ -365,11 +417,14 @@ static int take_json(s3_creds *c, slice body, const char *source, char why[256])
     rc = s3_json_field(body, "Token", p.token, sizeof(p.token));
     ok = ok && (rc == OK || rc == ERR_NOTFOUND);
     rc = s3_json_field(body, "Expiration", when, sizeof(when));
-    if (rc == OK) ok = ok && s3_parse_iso_date(slice_str(when), &p.expiry_us);
-    else ok = ok && rc == ERR_NOTFOUND;
+    if (rc == OK)
+        ok = ok && s3_parse_iso_date(slice_str(when), &p.expiry_us);
+    else
+        ok = ok && rc == ERR_NOTFOUND;
     ok = ok && put_part(p.token, sizeof(p.token), slice_str(p.token)) &&
          put_part(p.access, sizeof(p.access), slice_str(p.access)) &&
-         put_part(p.secret, sizeof(p.secret), slice_str(p.secret)) && adopt(c, &p, source) == OK;
+         put_part(p.secret, sizeof(p.secret), slice_str(p.secret)) &&
+         adopt(c, &p, source) == OK;
     explicit_bzero(&p, sizeof(p));
     return ok ? OK : refuse(why, "malformed keys came from", source);
 }
@@ -384,18 +439,20 @@ static int take_sts(s3_creds *c, slice body, char why[256]) {
               s3_parse_iso_date(slice_str(when), &p.expiry_us) &&
               adopt(c, &p, "web identity") == OK;
     explicit_bzero(&p, sizeof(p));
-    return ok ? OK : refuse(why, "malformed keys came from", "the security token service");
+    return ok ? OK
+              : refuse(why, "malformed keys came from", "the security token service");
 }
 
 static int take_role(s3_creds *c, slice body, char why[256]) {
     const uint8_t *nl = body.n == 0 ? NULL : memchr(body.p, '\n', body.n);
     slice role = trim(slice_make(body.p, nl == NULL ? body.n : (size_t)(nl - body.p)));
     char name[129];
-    if (role.n == 0 || !put_part(name, sizeof(name), role) || strpbrk(name, "/?#%") != NULL) {
+    if (role.n == 0 || !put_part(name, sizeof(name), role) ||
+        strpbrk(name, "/?#%") != NULL) {
         return refuse(why, "the instance metadata names no role", "");
     }
-    snprintf(c->url, sizeof(c->url), "%.256s/latest/meta-data/iam/security-credentials/%s",
-             c->base, name);
+    snprintf(c->url, sizeof(c->url),
+             "%.256s/latest/meta-data/iam/security-credentials/%s", c->base, name);
     c->step = STEP_IMDS_KEYS;
     return ERR_AGAIN;
 }
@@ -407,18 +464,23 @@ int s3_creds_answer(s3_creds *c, bool got, long status, slice body, char why[256
         char text[32];
         snprintf(text, sizeof(text), "%ld", got ? status : 0);
         c->step = STEP_NONE;
-        if (step == STEP_CONTAINER) return refuse(why, "no keys from the container's metadata", text);
-        if (step == STEP_STS) return refuse(why, "no keys from the security token service", text);
-        return refuse(why, "no credentials in the environment or the shared files, and none from "
-                           "instance metadata", got ? text : "nobody answers there");
+        if (step == STEP_CONTAINER)
+            return refuse(why, "no keys from the container's metadata", text);
+        if (step == STEP_STS)
+            return refuse(why, "no keys from the security token service", text);
+        return refuse(
+            why,
+            "no credentials in the environment or the shared files, and none from "
+            "instance metadata",
+            got ? text : "nobody answers there");
     }
     switch (step) {
     case STEP_NONE: break;
     case STEP_CONTAINER: return take_json(c, body, "container metadata", why);
     case STEP_IMDS_TOKEN:
         if (body.n == 0 || !put_part(c->auth, sizeof(c->auth), trim(body))) break;
-        snprintf(c->url, sizeof(c->url), "%.256s/latest/meta-data/iam/security-credentials/",
-                 c->base);
+        snprintf(c->url, sizeof(c->url),
+                 "%.256s/latest/meta-data/iam/security-credentials/", c->base);
         c->step = STEP_IMDS_ROLE;
         return ERR_AGAIN;
     case STEP_IMDS_ROLE: return take_role(c, body, why);

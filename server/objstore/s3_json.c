@@ -6,7 +6,8 @@
 #define JSON_DEPTH 32
 
 static void skip_space(reader *r) {
-    while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' || *r->p == '\r' || *r->p == '\n')) {
+    while (r->p < r->end &&
+           (*r->p == ' ' || *r->p == '\t' || *r->p == '\r' || *r->p == '\n')) {
         r->p++;
     }
 }
@@ -22,10 +23,14 @@ static int hex4(reader *r) {
     int v = 0;
     for (int i = 0; i < 4; i++) {
         uint8_t c = read_u8(r);
-        if (c >= '0' && c <= '9') v = v * 16 + (c - '0');
-        else if (c >= 'a' && c <= 'f') v = v * 16 + (c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F') v = v * 16 + (c - 'A' + 10);
-        else return -1;
+        if (c >= '0' && c <= '9')
+            v = v * 16 + (c - '0');
+        else if (c >= 'a' && c <= 'f')
+            v = v * 16 + (c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+            v = v * 16 + (c - 'A' + 10);
+        else
+            return -1;
     }
     return v;
 }
@@ -53,8 +58,10 @@ static int take_string(reader *r, char *out, size_t room) {
         if (r->p == r->end) return ERR_SYNTAX;
         int c = read_u8(r);
         if (c == '"') break;
-        if (c == '\\') c = escaped(r);
-        else if (c < 0x20) return ERR_SYNTAX;
+        if (c == '\\')
+            c = escaped(r);
+        else if (c < 0x20)
+            return ERR_SYNTAX;
         if (c < 0 || r->bad) return ERR_SYNTAX;
         if (out == NULL) continue;
         if (c == 0 || c > 0x7E) return ERR_SYNTAX;
@@ -75,14 +82,16 @@ static int skip_value(reader *r, int depth) {
         r->p++;
         if (take(r, end)) return OK;
         do {
-            if (object && (take_string(r, NULL, 0) != OK || !take(r, ':'))) return ERR_SYNTAX;
+            if (object && (take_string(r, NULL, 0) != OK || !take(r, ':')))
+                return ERR_SYNTAX;
             if (skip_value(r, depth + 1) != OK) return ERR_SYNTAX;
         } while (take(r, ','));
         return take(r, end) ? OK : ERR_SYNTAX;
     }
     const uint8_t *start = r->p;
-    while (r->p < r->end && ((*r->p >= 'a' && *r->p <= 'z') || (*r->p >= '0' && *r->p <= '9') ||
-                             *r->p == '-' || *r->p == '+' || *r->p == '.' || *r->p == 'E')) {
+    while (r->p < r->end &&
+           ((*r->p >= 'a' && *r->p <= 'z') || (*r->p >= '0' && *r->p <= '9') ||
+            *r->p == '-' || *r->p == '+' || *r->p == '.' || *r->p == 'E')) {
         r->p++;
     }
     return r->p > start ? OK : ERR_SYNTAX;

@@ -6,8 +6,9 @@
 #include "base/err.h"
 
 /* The string value of member `name` of the object doc, decoded, into out with a NUL: OK;
- * ERR_NOTFOUND (absent, or not a string); ERR_SYNTAX malformed; ERR_LIMIT longer than room.
- * Strings are ASCII (others are ERR_SYNTAX); nested values are stepped over, 32 deep. */
+ * ERR_NOTFOUND (absent, or not a string); ERR_SYNTAX malformed; ERR_LIMIT longer than
+ * room. Strings are ASCII (others are ERR_SYNTAX); nested values are stepped over, 32
+ * deep. */
 int s3_json_field(slice doc, const char *name, char *out, size_t room);
 
 #endif

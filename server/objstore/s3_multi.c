@@ -3,15 +3,16 @@
  *     create -> parts (S3_PARTS_INFLIGHT at once) -> complete -> done
  *         any failure -> abort -> done with the failure
  *
- * The condition of a put-if-absent rides on the last step alone: an object comes into being
- * there and nowhere else. Whether it did is as unknown after a lost answer as with one PUT;
- * S3 then forgets the upload, so "no such upload" after an attempt that may have worked is
- * ERR_TIMEOUT. A conflict (409) at the end means that the parts have to be sent again: the
- * caller hears ERR_AGAIN and does so.
+ * The condition of a put-if-absent rides on the last step alone: an object comes into
+ * being there and nowhere else. Whether it did is as unknown after a lost answer as with
+ * one PUT; S3 then forgets the upload, so "no such upload" after an attempt that may have
+ * worked is ERR_TIMEOUT. A conflict (409) at the end means that the parts have to be sent
+ * again: the caller hears ERR_AGAIN and does so.
  *
- * Only AWS is trusted with that last condition. RADOS Gateway 16 accepts it and overwrites,
- * and the probe at start does not upload 64 MiB to find out what others do. Elsewhere a
- * put-if-absent of any size is one PUT, whose condition the probe has seen kept. */
+ * Only AWS is trusted with that last condition. RADOS Gateway 16 accepts it and
+ * overwrites, and the probe at start does not upload 64 MiB to find out what others do.
+ * Elsewhere a put-if-absent of any size is one PUT, whose condition the probe has seen
+ * kept. */
 #include "objstore/s3_op.h"
 
 #include <assert.h>
@@ -38,8 +39,8 @@ struct s3_multi {
     unsigned parts, next, finished;
     char (*etags)[OBJ_ETAG_MAX];
     struct part part[S3_PARTS_INFLIGHT];
-    buf body;                /* of the Complete */
-    int rc;                  /* the failure, while the abort runs */
+    buf body; /* of the Complete */
+    int rc;   /* the failure, while the abort runs */
 };
 
 static void multi_created(s3_call *c);
@@ -58,7 +59,9 @@ static void cancel_parts(struct s3_multi *m) {
     }
 }
 
-void s3_multi_cancel(struct s3_multi *m) { cancel_parts(m); }
+void s3_multi_cancel(struct s3_multi *m) {
+    cancel_parts(m);
+}
 
 void s3_multi_free(struct s3_multi *m) {
     if (m == NULL) return;
@@ -111,7 +114,8 @@ static void multi_created(s3_call *c) {
         return;
     }
     slice doc = slice_of(&c->answer->answer);
-    if (s3_xml_field(doc, "UploadId", m->upload, sizeof(m->upload)) != OK || m->upload[0] == 0) {
+    if (s3_xml_field(doc, "UploadId", m->upload, sizeof(m->upload)) != OK ||
+        m->upload[0] == 0) {
         snprintf(o->why, sizeof(o->why), "the store began an upload without an id");
         s3_op__finish(o, ERR_IO);
         return;
@@ -160,16 +164,22 @@ static void multi_part_done(s3_call *c) {
         return;
     }
     memcpy(m->etags[p->index], c->answer->etag, OBJ_ETAG_MAX);
-    if (++m->finished == m->parts) multi_complete(m);
-    else multi_send_parts(m);
+    if (++m->finished == m->parts)
+        multi_complete(m);
+    else
+        multi_send_parts(m);
 }
 
 static void put_escaped(buf *b, const char *s) {
     for (; *s != 0; s++) {
-        if (*s == '"') buf_append_str(b, "&quot;");
-        else if (*s == '&') buf_append_str(b, "&amp;");
-        else if (*s == '<') buf_append_str(b, "&lt;");
-        else buf_u8(b, (uint8_t)*s);
+        if (*s == '"')
+            buf_append_str(b, "&quot;");
+        else if (*s == '&')
+            buf_append_str(b, "&amp;");
+        else if (*s == '<')
+            buf_append_str(b, "&lt;");
+        else
+            buf_u8(b, (uint8_t)*s);
     }
 }
 
@@ -203,7 +213,8 @@ static void multi_completed(s3_call *c) {
         slice doc = slice_of(&c->answer->answer);
         if (s3_xml_field(doc, "ETag", etag, sizeof(etag)) != OK) {
             /* A 200 that does not say what it made: it may have made it. */
-            snprintf(o->why, sizeof(o->why), "the store's answer to a finished upload is malformed");
+            snprintf(o->why, sizeof(o->why),
+                     "the store's answer to a finished upload is malformed");
             s3_op__finish(o, ERR_TIMEOUT);
             return;
         }

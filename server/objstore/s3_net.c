@@ -2,12 +2,12 @@
  *
  * Timeouts are our own, and not curl's: curl counts the time an exchange waits for a free
  * connection, and knows no deadline that moves with progress. An exchange's deadline is
- * timeout_us after its start plus 1 us a byte carried (1 MB/s): a large body on a slow line
- * is fine, a stuck one is not. An exchange that is late is taken out of the multi handle,
- * which closes its connection.
+ * timeout_us after its start plus 1 us a byte carried (1 MB/s): a large body on a slow
+ * line is fine, a stuck one is not. An exchange that is late is taken out of the multi
+ * handle, which closes its connection.
  *
- * HTTP/1.1 only: one exchange a connection, so a stuck connection stops one request, and a
- * hedge goes elsewhere by itself. */
+ * HTTP/1.1 only: one exchange a connection, so a stuck connection stops one request, and
+ * a hedge goes elsewhere by itself. */
 #include "objstore/s3_net.h"
 
 #include <assert.h>
@@ -17,12 +17,13 @@
 
 #include "base/mem.h"
 
-#define ERROR_BODY_MAX 65536u      /* Enough for any <Error>; the rest is not read. */
+#define ERROR_BODY_MAX 65536u /* Enough for any <Error>; the rest is not read. */
 #define EASY_IDLE_MAX 64u
-#define ANSWER_STEP ((size_t)16 << 20) /* A Content-Length reserves no more than this. */
+#define ANSWER_STEP ((size_t)16 << 20) /* A Content-Length reserves no more than this.   \
+                                        */
 #define CURL_BUFFER 131072L
 #define CONNECT_TIMEOUT_MAX_MS 3000L
-#define KEEP_IDLE_S 20L            /* Servers close idle connections after 20 to 60 s. */
+#define KEEP_IDLE_S 20L /* Servers close idle connections after 20 to 60 s. */
 
 struct s3_net {
     CURLM *multi;
@@ -72,7 +73,9 @@ void s3_http_deinit(struct s3_http *h) {
     buf_free(&h->answer);
 }
 
-static void progress(struct s3_http *h, size_t bytes) { h->deadline_us += bytes; }
+static void progress(struct s3_http *h, size_t bytes) {
+    h->deadline_us += bytes;
+}
 
 static size_t send_body(char *to, size_t size, size_t count, void *cookie) {
     struct s3_http *h = cookie;
@@ -122,7 +125,8 @@ static size_t take_body(char *from, size_t size, size_t count, void *cookie) {
 /* The value of header `name` in the line, blanks cut; false when it is another header. */
 static bool header_value(slice line, const char *name, slice *v) {
     size_t n = strlen(name);
-    if (line.n <= n || line.p[n] != ':' || !slice_is(slice_make(line.p, n), name)) return false;
+    if (line.n <= n || line.p[n] != ':' || !slice_is(slice_make(line.p, n), name))
+        return false;
     const uint8_t *p = line.p + n + 1, *end = line.p + line.n;
     while (p < end && (*p == ' ' || *p == '\t')) p++;
     while (end > p && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ')) end--;
@@ -283,7 +287,8 @@ static struct curl_slist *make_headers(const struct s3_http *h) {
 }
 
 static void free_headers(struct curl_slist *l) {
-    for (struct curl_slist *i = l; i != NULL; i = i->next) explicit_bzero(i->data, strlen(i->data));
+    for (struct curl_slist *i = l; i != NULL; i = i->next)
+        explicit_bzero(i->data, strlen(i->data));
     curl_slist_free_all(l);
 }
 
@@ -319,8 +324,10 @@ static void detach(s3_net *n, struct s3_http *h) {
     if (h->easy == NULL) return;
     curl_multi_remove_handle(n->multi, h->easy);
     curl_easy_reset(h->easy);
-    if (n->idle_count < EASY_IDLE_MAX) n->idle[n->idle_count++] = h->easy;
-    else curl_easy_cleanup(h->easy);
+    if (n->idle_count < EASY_IDLE_MAX)
+        n->idle[n->idle_count++] = h->easy;
+    else
+        curl_easy_cleanup(h->easy);
     free_headers(h->header_list);
     h->easy = h->header_list = NULL;
 }
@@ -355,8 +362,8 @@ static enum s3_end meaning(CURLcode c, const struct s3_http *h) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR: return S3_NET_TLS;
-    case CURLE_OPERATION_TIMEDOUT: return h->bytes_up == 0 && h->status == 0 ? S3_NET_CONNECT
-                                                                             : S3_NET_TIMEOUT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return h->bytes_up == 0 && h->status == 0 ? S3_NET_CONNECT : S3_NET_TIMEOUT;
     default: return S3_NET_BROKEN;
     }
 }
@@ -426,4 +433,6 @@ void s3_net_poll(s3_net *n, uint64_t until_us) {
     launch_waiting(n);
 }
 
-void s3_net_wakeup(s3_net *n) { curl_multi_wakeup(n->multi); }
+void s3_net_wakeup(s3_net *n) {
+    curl_multi_wakeup(n->multi);
+}

@@ -1,13 +1,13 @@
 /* s3_op.c -- see s3_op.h. Each operation has a start (what to send) and an end (what the
  * answer means). An obj_req's outcome is decided here and in s3_retry.c, nowhere else.
  *
- * If-Match and its etag. RFC 9110 and AWS put the etag in quotes. RADOS Gateway 16 compares
- * the bare bytes, so that a quoted etag never matches there. What is sent:
+ * If-Match and its etag. RFC 9110 and AWS put the etag in quotes. RADOS Gateway 16
+ * compares the bare bytes, so that a quoted etag never matches there. What is sent:
  *   - the quoted form, unless the store has shown that it wants the bare one;
  *   - after a 412, and only when the answers are a RADOS Gateway's and no quoted etag has
  *     ever matched: the bare form, once. If that matches, it is what the store wants.
- * Both forms name the same version, so neither can match where the other should not, and a
- * store of another make never sees the form that it might not understand. */
+ * Both forms name the same version, so neither can match where the other should not, and
+ * a store of another make never sees the form that it might not understand. */
 #include "objstore/s3_op.h"
 
 #include <assert.h>
@@ -17,7 +17,8 @@
 #include "base/mem.h"
 #include "objstore/s3_xml.h"
 
-#define LIST_ANSWER_MAX ((size_t)8 << 20) /* 1000 keys, each with room for its escapes. */
+#define LIST_ANSWER_MAX ((size_t)8 << 20) /* 1000 keys, each with room for its escapes.  \
+                                           */
 #define SMALL_ANSWER_MAX ((size_t)65536)
 
 static void op_answered(s3_call *c);
@@ -118,7 +119,8 @@ static void start_get(s3_op *o) {
     c->answer_max = S3_OBJECT_BYTES_MAX;
     if (r->length > 0) {
         uint64_t last = r->offset + (r->length - 1);
-        snprintf(o->range, sizeof(o->range), "bytes=%" PRIu64 "-%" PRIu64, r->offset, last);
+        snprintf(o->range, sizeof(o->range), "bytes=%" PRIu64 "-%" PRIu64, r->offset,
+                 last);
         put_extra(c, "range", o->range);
         if (r->length < c->answer_max) c->answer_max = (size_t)r->length;
     }
@@ -203,7 +205,8 @@ static void end_put(s3_op *o, int rc) {
         }
         if (rc == OK && open) {
             e->etag_style = o->other_etag ? S3_ETAG_BARE : S3_ETAG_QUOTED;
-            if (o->other_etag) log_line(e->log, LOG_VERBOSE, "s3: If-Match takes bare etags here");
+            if (o->other_etag)
+                log_line(e->log, LOG_VERBOSE, "s3: If-Match takes bare etags here");
         }
     } else if (rc == ERR_NOTFOUND) {
         rc = ERR_IO;
@@ -282,12 +285,14 @@ static void end_list(s3_op *o, int rc) {
         s3_op__finish(o, rc == ERR_NOTFOUND || rc == ERR_RANGE ? ERR_IO : rc);
         return;
     }
-    if (s3_xml_list(slice_of(&o->call.answer->answer), o->engine->place.prefix, &l) != OK) {
+    if (s3_xml_list(slice_of(&o->call.answer->answer), o->engine->place.prefix, &l) !=
+        OK) {
         fail(o, ERR_IO, "the store's list is malformed, or not in order");
         return;
     }
-    bool fits = l.last.n <= S3_KEY_MAX && memchr(l.last.p == NULL ? (const uint8_t *)"x" : l.last.p,
-                                                 0, l.last.n) == NULL;
+    bool fits =
+        l.last.n <= S3_KEY_MAX &&
+        memchr(l.last.p == NULL ? (const uint8_t *)"x" : l.last.p, 0, l.last.n) == NULL;
     if (l.count == 0 && l.more && fits) {
         /* A page of other people's names only: go on behind it. */
         memcpy(o->start, l.last.p, l.last.n);
@@ -321,8 +326,10 @@ static void op_answered(s3_call *c) {
     case OBJ_PUT_ABSENT:
     case OBJ_PUT_MATCH: end_put(o, rc); return;
     case OBJ_GET:
-        if (o->past_end) end_head(o, rc);
-        else end_get(o, rc);
+        if (o->past_end)
+            end_head(o, rc);
+        else
+            end_get(o, rc);
         return;
     case OBJ_HEAD: end_head(o, rc); return;
     case OBJ_LIST: end_list(o, rc); return;

@@ -1,8 +1,8 @@
 /* s3_place.c -- see s3_place.h.
  *
- * Addressing "auto": the bucket goes into the host name (what AWS wants), but into the path
- * when the host is an address or localhost, when the bucket is no DNS label, or has a dot
- * (a certificate's wildcard covers one label only). */
+ * Addressing "auto": the bucket goes into the host name (what AWS wants), but into the
+ * path when the host is an address or localhost, when the bucket is no DNS label, or has
+ * a dot (a certificate's wildcard covers one label only). */
 #include "objstore/s3_place.h"
 
 #include <arpa/inet.h>
@@ -19,8 +19,8 @@ static const char *first_set(const char *a, const char *b, const char *c, const 
 static bool all_of(const char *s, size_t n, const char *also) {
     for (size_t i = 0; i < n; i++) {
         char c = s[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  (c != 0 && strchr(also, c) != NULL);
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  (c >= '0' && c <= '9') || (c != 0 && strchr(also, c) != NULL);
         if (!ok) return false;
     }
     return n > 0;
@@ -51,7 +51,8 @@ static bool host_is_address(const char *host, bool *local) {
 }
 
 /* http(s)://host[:port][/] into its parts. */
-static int parse_endpoint(const char *url, bool *tls, char host[S3_HOST_MAX], long *port) {
+static int parse_endpoint(const char *url, bool *tls, char host[S3_HOST_MAX],
+                          long *port) {
     if (strncmp(url, "https://", 8) == 0) {
         *tls = true;
         url += 8;
@@ -110,7 +111,8 @@ static int init_names(struct s3_place *p, const struct s3_config *c, char why[25
     return OK;
 }
 
-static int choose_style(struct s3_place *p, const char *style, bool address, char why[256]) {
+static int choose_style(struct s3_place *p, const char *style, bool address,
+                        char why[256]) {
     if (style == NULL || *style == 0 || strcmp(style, "auto") == 0) {
         p->path_style = address || !dns_label(p->bucket);
     } else if (strcmp(style, "yes") == 0) {
@@ -151,9 +153,11 @@ int s3_place_init(struct s3_place *p, const struct s3_config *c, char why[256]) 
     if (rc != OK) return rc;
     /* The scheme's own port is left out, as HTTP clients do in the Host header. */
     char tail[16] = "";
-    if (port != 0 && port != (p->tls ? 443 : 80)) snprintf(tail, sizeof(tail), ":%ld", port);
-    int n = snprintf(p->host, sizeof(p->host), "%s%s%.250s%s", p->path_style ? "" : p->bucket,
-                     p->path_style ? "" : ".", host, tail);
+    if (port != 0 && port != (p->tls ? 443 : 80))
+        snprintf(tail, sizeof(tail), ":%ld", port);
+    int n =
+        snprintf(p->host, sizeof(p->host), "%s%s%.250s%s", p->path_style ? "" : p->bucket,
+                 p->path_style ? "" : ".", host, tail);
     if (n < 0 || (size_t)n >= sizeof(p->host)) {
         return bad(why, "the endpoint \"%s\" is too long", url);
     }

@@ -13,12 +13,12 @@
 
 struct s3_place {
     bool tls;
-    bool local;                    /* the endpoint is this machine */
-    bool aws;                      /* the endpoint is AWS itself */
+    bool local; /* the endpoint is this machine */
+    bool aws;   /* the endpoint is AWS itself */
     bool path_style;
-    char host[S3_HOST_MAX];        /* of the Host header: with the bucket, with a port */
+    char host[S3_HOST_MAX]; /* of the Host header: with the bucket, with a port */
     char bucket[S3_BUCKET_MAX];
-    char prefix[S3_PREFIX_MAX + 1];/* "" or ends with a slash */
+    char prefix[S3_PREFIX_MAX + 1]; /* "" or ends with a slash */
     char region[S3_REGION_MAX];
 };
 

@@ -7,8 +7,8 @@
  *  1. A write of which one attempt may have happened is never answered with an error that
  *     says it did not: such an end is ERR_TIMEOUT. Only OK and ERR_PRECOND stand by
  *     themselves, since the caller of a conditional PUT reads back after either.
- *  2. Delays double from 50 ms (1 s when throttled) up to 20 s, and are drawn from the whole
- *     of [half, full], so that a crowd of writers does not come back as a crowd.
+ *  2. Delays double from 50 ms (1 s when throttled) up to 20 s, and are drawn from the
+ * whole of [half, full], so that a crowd of writers does not come back as a crowd.
  *  3. All retries pay from one bucket. When it is empty the error goes out at once: more
  *     requests are not what an ailing store needs. */
 #include "objstore/s3_retry.h"
@@ -21,21 +21,25 @@
 #define DELAY_MAX_MS 20000u
 
 enum kind {
-    K_OK, K_PRECOND, K_NOTFOUND, K_RANGE,
-    K_AGAIN,     /* did not happen; later it may */
-    K_THROTTLE,  /* the same, and slower */
-    K_UNKNOWN,   /* may have happened */
-    K_TIMEOUT,   /* the same, and costs more to try again */
-    K_CLOCK, K_CREDS,
-    K_AUTH,      /* refused until an operator acts */
-    K_FAIL       /* did not happen, and will not */
+    K_OK,
+    K_PRECOND,
+    K_NOTFOUND,
+    K_RANGE,
+    K_AGAIN,    /* did not happen; later it may */
+    K_THROTTLE, /* the same, and slower */
+    K_UNKNOWN,  /* may have happened */
+    K_TIMEOUT,  /* the same, and costs more to try again */
+    K_CLOCK,
+    K_CREDS,
+    K_AUTH, /* refused until an operator acts */
+    K_FAIL  /* did not happen, and will not */
 };
 
 struct row {
-    long status;       /* 0: any */
-    const char *code;  /* NULL: any */
+    long status;      /* 0: any */
+    const char *code; /* NULL: any */
     enum kind kind;
-    const char *why;   /* %s: the bucket */
+    const char *why; /* %s: the bucket */
 };
 
 /* The first row that fits counts. */
@@ -43,7 +47,8 @@ static const struct row rows[] = {
     {403, "RequestTimeTooSkewed", K_CLOCK,
      "the clock of this machine and the store's differ too much (RequestTimeTooSkewed)"},
     {403, "InvalidAccessKeyId", K_CREDS,
-     "the store does not know this access key (InvalidAccessKeyId): check the credentials"},
+     "the store does not know this access key (InvalidAccessKeyId): check the "
+     "credentials"},
     {403, "SignatureDoesNotMatch", K_AUTH,
      "the secret key does not fit the access key (SignatureDoesNotMatch)"},
     {0, "ExpiredToken", K_CREDS, "the session token has expired (ExpiredToken)"},
@@ -51,7 +56,8 @@ static const struct row rows[] = {
     {0, "TokenRefreshRequired", K_CREDS, "the session token has to be renewed"},
     {0, "NoSuchBucket", K_AUTH, "bucket %s does not exist (NoSuchBucket)"},
     {0, "InvalidBucketName", K_AUTH, "%s is not a bucket's name (InvalidBucketName)"},
-    {0, "AuthorizationHeaderMalformed", K_AUTH, "the request was signed for another region"},
+    {0, "AuthorizationHeaderMalformed", K_AUTH,
+     "the request was signed for another region"},
     {0, "IllegalLocationConstraintException", K_AUTH, "bucket %s is in another region"},
     {0, "PermanentRedirect", K_AUTH, "bucket %s is in another region"},
     {301, NULL, K_AUTH, "bucket %s is in another region, or has another endpoint"},
@@ -60,8 +66,10 @@ static const struct row rows[] = {
     {308, NULL, K_AUTH, "bucket %s is in another region, or has another endpoint"},
     {401, NULL, K_AUTH, "the store refused the credentials"},
     {403, "AccessDenied", K_AUTH,
-     "access to bucket %s is denied (AccessDenied): check its policy and the credentials"},
-    {403, NULL, K_AUTH, "access to bucket %s is denied: check its policy and the credentials"},
+     "access to bucket %s is denied (AccessDenied): check its policy and the "
+     "credentials"},
+    {403, NULL, K_AUTH,
+     "access to bucket %s is denied: check its policy and the credentials"},
     {404, NULL, K_NOTFOUND, NULL},
     {409, "BucketAlreadyExists", K_FAIL, "the store answered a conflict"},
     {409, NULL, K_AGAIN, "the store answers conflicts (409)"},
@@ -69,8 +77,10 @@ static const struct row rows[] = {
     {416, NULL, K_RANGE, NULL},
     {400, "RequestTimeout", K_UNKNOWN, "the store did not get the request in time"},
     {400, "IncompleteBody", K_AGAIN, "the store got a part of the request only"},
-    {400, "BadDigest", K_AGAIN, "the bytes changed on their way to the store (BadDigest)"},
-    {400, "XAmzContentSHA256Mismatch", K_AGAIN, "the bytes changed on their way to the store"},
+    {400, "BadDigest", K_AGAIN,
+     "the bytes changed on their way to the store (BadDigest)"},
+    {400, "XAmzContentSHA256Mismatch", K_AGAIN,
+     "the bytes changed on their way to the store"},
     {400, "SlowDown", K_THROTTLE, "the store asks for fewer requests (SlowDown)"},
     {429, NULL, K_THROTTLE, "the store asks for fewer requests (429)"},
     {503, "SlowDown", K_THROTTLE, "the store asks for fewer requests (SlowDown)"},
@@ -109,15 +119,18 @@ static void say(const struct s3_answer *a, const char *text, const char *bucket,
                 char why[S3_WHY_MAX]) {
     const char *mark = strstr(text, "%s");
     int n;
-    if (mark == NULL) n = snprintf(why, S3_WHY_MAX, "%s", text);
-    else n = snprintf(why, S3_WHY_MAX, "%.*s%s%s", (int)(mark - text), text, bucket, mark + 2);
+    if (mark == NULL)
+        n = snprintf(why, S3_WHY_MAX, "%s", text);
+    else
+        n = snprintf(why, S3_WHY_MAX, "%.*s%s%s", (int)(mark - text), text, bucket,
+                     mark + 2);
     size_t at = n < 0 ? 0 : (size_t)n;
     if (at >= S3_WHY_MAX) return;
     if (a->net != S3_NET_OK) {
         snprintf(why + at, S3_WHY_MAX - at, ": %s", a->message);
     } else if (a->region[0] != 0) {
-        snprintf(why + at, S3_WHY_MAX - at, ": the store names region %s, set store-region",
-                 a->region);
+        snprintf(why + at, S3_WHY_MAX - at,
+                 ": the store names region %s, set store-region", a->region);
     } else if (a->code[0] != 0 && strstr(text, a->code) == NULL) {
         snprintf(why + at, S3_WHY_MAX - at, " (%ld %s)", a->status, a->code);
     } else if (a->code[0] == 0) {
@@ -125,7 +138,9 @@ static void say(const struct s3_answer *a, const char *text, const char *bucket,
     }
 }
 
-void s3_bucket_init(struct s3_bucket *b) { b->tokens = S3_TOKENS_MAX; }
+void s3_bucket_init(struct s3_bucket *b) {
+    b->tokens = S3_TOKENS_MAX;
+}
 
 static bool pay(struct s3_bucket *b, int cost) {
     if (b->tokens < cost) return false;
@@ -137,7 +152,8 @@ bool s3_bucket_hedge(struct s3_bucket *b) {
     return b->tokens >= S3_TOKENS_HEDGE_FLOOR && pay(b, S3_TOKENS_RETRY);
 }
 
-static unsigned delay(const struct s3_try *t, enum kind k, const struct s3_answer *a, rnd *r) {
+static unsigned delay(const struct s3_try *t, enum kind k, const struct s3_answer *a,
+                      rnd *r) {
     unsigned first = k == K_THROTTLE ? DELAY_THROTTLED_MS : DELAY_FIRST_MS;
     unsigned shift = t->attempts > 0 ? t->attempts - 1 : 0;
     unsigned full = shift > 9 ? DELAY_MAX_MS : first << shift;
@@ -186,7 +202,8 @@ struct s3_verdict s3_judge(struct s3_try *t, struct s3_bucket *b, rnd *r,
     } else if (k == K_CREDS && !t->creds_renewed) {
         t->creds_renewed = true;
         v.act = S3_ACT_CREDS;
-    } else if (more && (k == K_AGAIN || k == K_THROTTLE || k == K_UNKNOWN || k == K_TIMEOUT) &&
+    } else if (more &&
+               (k == K_AGAIN || k == K_THROTTLE || k == K_UNKNOWN || k == K_TIMEOUT) &&
                pay(b, k == K_TIMEOUT ? S3_TOKENS_TIMEOUT : S3_TOKENS_RETRY)) {
         v.act = S3_ACT_RETRY;
         v.delay_ms = delay(t, k, a, r);

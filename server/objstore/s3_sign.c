@@ -1,12 +1,12 @@
 /* s3_sign.c -- Signature Version 4, from AWS's description of it.
  *
- *     key       = HMAC(HMAC(HMAC(HMAC("AWS4" secret, day), region), service), "aws4_request")
- *     text      = "AWS4-HMAC-SHA256" date day/region/service/aws4_request sha256(canonical)
- *     canonical = method, path, query, headers, names of the headers, hash of the payload
- *     signature = hex HMAC(key, text)
+ *     key       = HMAC(HMAC(HMAC(HMAC("AWS4" secret, day), region), service),
+ * "aws4_request") text      = "AWS4-HMAC-SHA256" date day/region/service/aws4_request
+ * sha256(canonical) canonical = method, path, query, headers, names of the headers, hash
+ * of the payload signature = hex HMAC(key, text)
  *
- * Why not libcurl's own: the versions of today's distributions sign unsorted queries, empty
- * values and names with '=' wrongly. */
+ * Why not libcurl's own: the versions of today's distributions sign unsorted queries,
+ * empty values and names with '=' wrongly. */
 #include "objstore/s3_sign.h"
 
 #include <assert.h>
@@ -33,7 +33,8 @@ static void sha256(const void *p, size_t n, uint8_t out[32]) {
     assert(got == 32);
 }
 
-static void hmac(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[32]) {
+static void hmac(const void *key, size_t key_n, const void *p, size_t n,
+                 uint8_t out[32]) {
     unsigned got = 0;
     const uint8_t *ok = HMAC(EVP_sha256(), key, (int)key_n, p, n, out, &got);
     assert(ok != NULL);
@@ -51,8 +52,8 @@ void s3_encode(slice s, bool keep_slash, buf *out) {
     for (size_t i = 0; i < s.n; i++) {
         uint8_t c = s.p[i];
         bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
-                     (keep_slash && c == '/');
+                     (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+                     c == '~' || (keep_slash && c == '/');
         if (plain) {
             buf_u8(out, c);
         } else {
@@ -201,8 +202,9 @@ bool s3_parse_http_date(slice text, uint64_t *wall_us) {
     char s[40], name[4] = "";
     int d, y, h, mi, sec, end = 0;
     if (!copy_text(text, s, sizeof(s))) return false;
-    if (sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, name, &y, &h, &mi,
-               &sec, &end) != 6 || end == 0) {
+    if (sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, name, &y, &h,
+               &mi, &sec, &end) != 6 ||
+        end == 0) {
         return false;
     }
     const char *at = strlen(name) == 3 ? strstr(months, name) : NULL;

@@ -6,30 +6,32 @@
 
 #include "base/bytes.h"
 
-#define S3_PAIRS_MAX 24            /* headers, or query parameters, of one request */
+#define S3_PAIRS_MAX 24 /* headers, or query parameters, of one request */
 #define S3_UNSIGNED "UNSIGNED-PAYLOAD"
 #define S3_HASH_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-struct s3_pair {                   /* borrowed strings */
-    const char *name, *value;      /* a header's name in lower case; a query's not encoded */
+struct s3_pair {              /* borrowed strings */
+    const char *name, *value; /* a header's name in lower case; a query's not encoded */
 };
 
-struct s3_sign {                   /* all borrowed */
+struct s3_sign { /* all borrowed */
     const char *method;
-    const char *path;              /* encoded, begins with a slash */
+    const char *path; /* encoded, begins with a slash */
     const struct s3_pair *query;
     size_t query_count;
-    const struct s3_pair *headers; /* all that are signed, host and x-amz-date among them */
+    const struct s3_pair
+        *headers; /* all that are signed, host and x-amz-date among them */
     size_t header_count;
-    const char *payload;           /* hex SHA-256 of the body, or S3_UNSIGNED */
-    const char *date;              /* 20130524T000000Z */
+    const char *payload; /* hex SHA-256 of the body, or S3_UNSIGNED */
+    const char *date;    /* 20130524T000000Z */
     const char *region, *service;
     const char *access, *secret;
 };
 
 /* Appends "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...", no NUL. */
 void s3_sign(const struct s3_sign *in, buf *out);
-/* Appends "a=b&c=d", encoded and sorted as in the signature; nothing for no parameters. */
+/* Appends "a=b&c=d", encoded and sorted as in the signature; nothing for no parameters.
+ */
 void s3_sign_query(const struct s3_pair *query, size_t count, buf *out);
 /* Appends s percent-encoded: all but A-Z a-z 0-9 - . _ ~ and, when keep_slash, '/'. */
 void s3_encode(slice s, bool keep_slash, buf *out);

@@ -1,8 +1,8 @@
 /* s3_xml.c -- see s3_xml.h. The reader is a cursor: next() steps over one token.
  *
- * What it refuses is most of XML: a DOCTYPE can define entities that expand without end or
- * name files, and no S3 answer has one. Memory is bounded by the struct: text longer than
- * S3_XML_TEXT_MAX comes in pieces, names point into the document. */
+ * What it refuses is most of XML: a DOCTYPE can define entities that expand without end
+ * or name files, and no S3 answer has one. Memory is bounded by the struct: text longer
+ * than S3_XML_TEXT_MAX comes in pieces, names point into the document. */
 #include "objstore/s3_xml.h"
 
 #include <assert.h>
@@ -16,7 +16,9 @@ void s3_xml_init(s3_xml *x, slice doc) {
     if (doc.n >= 3 && memcmp(doc.p, "\xEF\xBB\xBF", 3) == 0) x->at = 3;
 }
 
-static size_t left(const s3_xml *x) { return x->doc.n - x->at; }
+static size_t left(const s3_xml *x) {
+    return x->doc.n - x->at;
+}
 static bool looking_at(const s3_xml *x, const char *word) {
     size_t n = strlen(word);
     return left(x) >= n && memcmp(x->doc.p + x->at, word, n) == 0;
@@ -31,7 +33,9 @@ static bool skip_past(s3_xml *x, const char *word) {
     return true;
 }
 
-static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static bool is_space(uint8_t c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 static bool is_name(uint8_t c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
            c == '_' || c == '-' || c == '.' || c == ':';
@@ -70,7 +74,8 @@ static bool skip_attribute(s3_xml *x) {
 
 static enum s3_xml_kind open_tag(s3_xml *x) {
     x->at++;
-    if (x->closed || x->depth == S3_XML_DEPTH || !take_name(x, &x->name)) return S3_XML_BAD;
+    if (x->closed || x->depth == S3_XML_DEPTH || !take_name(x, &x->name))
+        return S3_XML_BAD;
     for (;;) {
         size_t before = x->at;
         skip_space(x);
@@ -142,10 +147,14 @@ static bool number_entity(slice e, uint32_t *out) {
     for (; i < e.n; i++) {
         uint8_t c = e.p[i];
         uint32_t digit;
-        if (c >= '0' && c <= '9') digit = (uint32_t)(c - '0');
-        else if (base == 16 && c >= 'a' && c <= 'f') digit = (uint32_t)(c - 'a' + 10);
-        else if (base == 16 && c >= 'A' && c <= 'F') digit = (uint32_t)(c - 'A' + 10);
-        else return false;
+        if (c >= '0' && c <= '9')
+            digit = (uint32_t)(c - '0');
+        else if (base == 16 && c >= 'a' && c <= 'f')
+            digit = (uint32_t)(c - 'a' + 10);
+        else if (base == 16 && c >= 'A' && c <= 'F')
+            digit = (uint32_t)(c - 'A' + 10);
+        else
+            return false;
         v = v * base + digit;
         if (v > 0x10FFFF) return false;
     }
@@ -155,8 +164,10 @@ static bool number_entity(slice e, uint32_t *out) {
 }
 
 static bool entity(s3_xml *x) {
-    static const struct { const char *name; uint32_t c; } named[] = {
-        {"lt", '<'}, {"gt", '>'}, {"amp", '&'}, {"quot", '"'}, {"apos", '\''}};
+    static const struct {
+        const char *name;
+        uint32_t c;
+    } named[] = {{"lt", '<'}, {"gt", '>'}, {"amp", '&'}, {"quot", '"'}, {"apos", '\''}};
     const uint8_t *start = x->doc.p + x->at + 1;
     size_t n = 0, most = left(x) - 1;
     while (n < most && n < 12 && start[n] != ';') n++;
@@ -327,7 +338,8 @@ static int take_key(s3_xml *x, const char *prefix, struct s3_xml_list *out) {
     rc = ERR_SYNTAX;
     if (!url_decode(&key) || key.n < prefix_n) goto done;
     if (prefix_n > 0 && memcmp(key.p, prefix, prefix_n) != 0) goto done;
-    if (out->last.n > 0 && slice_cmp(slice_of(&key), slice_of(&out->last)) <= 0) goto done;
+    if (out->last.n > 0 && slice_cmp(slice_of(&key), slice_of(&out->last)) <= 0)
+        goto done;
     rc = OK;
     out->last.n = 0;
     buf_append(&out->last, key.p, key.n);

@@ -20,11 +20,12 @@ typedef struct s3_xml {
     slice doc;
     size_t at;
     int depth;
-    bool closed;                  /* the root has ended */
-    bool empty_tag;               /* <a/>: the end is still to be told */
-    slice stack[S3_XML_DEPTH];    /* names of the open elements, borrowed from doc */
-    slice name;                   /* START, END: borrowed from doc */
-    uint8_t text[S3_XML_TEXT_MAX];/* TEXT: decoded; an element's text may come in pieces */
+    bool closed;               /* the root has ended */
+    bool empty_tag;            /* <a/>: the end is still to be told */
+    slice stack[S3_XML_DEPTH]; /* names of the open elements, borrowed from doc */
+    slice name;                /* START, END: borrowed from doc */
+    uint8_t
+        text[S3_XML_TEXT_MAX]; /* TEXT: decoded; an element's text may come in pieces */
     size_t text_n;
 } s3_xml;
 
@@ -38,13 +39,13 @@ int s3_xml_field(slice doc, const char *name, char *out, size_t room);
 void s3_xml_root(slice doc, char out[S3_XML_NAME_MAX + 1]);
 
 struct s3_xml_list {
-    buf names;      /* NUL-terminated, with `prefix` cut off, in ascending order */
+    buf names; /* NUL-terminated, with `prefix` cut off, in ascending order */
     size_t count;
     bool more;
-    buf last;       /* the last key seen, whole, also when it is not among the names */
+    buf last; /* the last key seen, whole, also when it is not among the names */
 };
-/* ListObjectsV2's answer to a request with encoding-type=url. Keys that are not fit names of
- * objects (objstore_name_ok) are left out. ERR_SYNTAX: malformed, a key without the
+/* ListObjectsV2's answer to a request with encoding-type=url. Keys that are not fit names
+ * of objects (objstore_name_ok) are left out. ERR_SYNTAX: malformed, a key without the
  * prefix, keys out of order, or too many. *out is filled only on OK. */
 int s3_xml_list(slice doc, const char *prefix, struct s3_xml_list *out);
 void s3_xml_list_free(struct s3_xml_list *l);

@@ -1,5 +1,5 @@
-/* s3_xml_fuzz.c -- whatever a store answers, the reader stays within it, ends, and keeps its
- * promises: a list in order, of names that are fit to be asked for. */
+/* s3_xml_fuzz.c -- whatever a store answers, the reader stays within it, ends, and keeps
+ * its promises: a list in order, of names that are fit to be asked for. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -59,10 +59,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     list(doc, "");
     list(doc, "p/");
     s3_xml_root(doc, root);
-    if (s3_xml_field(doc, "Code", small, sizeof(small)) == OK) need(strlen(small) < sizeof(small));
-    if (s3_xml_field(doc, "Code", large, sizeof(large)) == OK) need(strlen(large) < sizeof(large));
-    if (s3_json_field(doc, "Token", small, sizeof(small)) == OK) need(strlen(small) < sizeof(small));
-    if (s3_json_field(doc, "Token", large, sizeof(large)) == OK) need(strlen(large) < sizeof(large));
+    if (s3_xml_field(doc, "Code", small, sizeof(small)) == OK)
+        need(strlen(small) < sizeof(small));
+    if (s3_xml_field(doc, "Code", large, sizeof(large)) == OK)
+        need(strlen(large) < sizeof(large));
+    if (s3_json_field(doc, "Token", small, sizeof(small)) == OK)
+        need(strlen(small) < sizeof(small));
+    if (s3_json_field(doc, "Token", large, sizeof(large)) == OK)
+        need(strlen(large) < sizeof(large));
     mem_free(copy);
     return 0;
 }

@@ -22,6 +22,9 @@ Actions:
     drop-response    forwards; closes the connection instead of answering
     503              answers SlowDown; nothing is forwarded
     500              answers InternalError; nothing is forwarded
+    409              answers ConditionalRequestConflict; nothing is forwarded
+    404              answers NoSuchKey; nothing is forwarded
+    200-error        answers 200 with an <Error> in its body; nothing is forwarded
     late-500         forwards, and answers InternalError all the same
     duplicate        forwards twice; the first answer goes back
     truncate         forwards; half of the answer's body, then closes
@@ -51,6 +54,14 @@ def header(head, name):
         if key.strip().lower() == name:
             return value.strip()
     return None
+
+CANNED = {
+    "503": SLOW_DOWN,
+    "500": INTERNAL,
+    "409": error_answer(409, "Conflict", "ConditionalRequestConflict"),
+    "404": error_answer(404, "Not Found", "NoSuchKey"),
+    "200-error": error_answer(200, "OK", "InternalError"),
+}
 
 
 async def read_head(reader):
@@ -118,8 +129,8 @@ class Rule:
 
 
 class Proxy:
-    ACTIONS = ("delay", "hold", "drop-request", "drop-response", "503", "500", "late-500",
-               "duplicate", "truncate", "flip")
+    ACTIONS = ("delay", "hold", "drop-request", "drop-response", "late-500", "duplicate",
+               "truncate", "flip", *CANNED)
 
     def __init__(self, target, seed):
         self.target, self.rnd = target, random.Random(seed)
@@ -151,8 +162,8 @@ class Proxy:
         action, arg = self.pick(method, path)
         if action == "drop-request":
             return b"", True
-        if action in ("503", "500"):
-            return (SLOW_DOWN if action == "503" else INTERNAL), False
+        if action in CANNED:
+            return CANNED[action], False
         if action == "hold":
             await asyncio.sleep(arg)
         answer_head, answer_body = await self.forward(method, head, body)

@@ -24,6 +24,7 @@ trap finish EXIT
 helper() {
     local log=$dir/$1.log
     shift
+    : >"$log"
     "$@" >"$log" 2>&1 &
     pids+=($!)
     for _ in $(seq 100); do
@@ -38,14 +39,17 @@ helper() {
 
 if [ -z "${S3_ENDPOINT:-}" ]; then
     own=yes
+    export S3_BYTES=${S3_BYTES:-2147483648} # The large objects of all passes together.
     settings=$("$here/s3-server.sh" start "$dir/s3" "$port")
     eval "$settings"
 fi
 export S3_ENDPOINT S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION
 target=${S3_ENDPOINT##*:}
-tls=$((port + 1)) fault=$((port + 2)) control=$((port + 3))
+tls=$((port + 1)) fault=$((port + 2)) control=$((port + 3)) keys=$((port + 4))
 helper tls python3 "$here/tls-front.py" "$dir/tls" "$tls" "$target"
 helper fault python3 "$here/fault_proxy.py" "$fault" "$control" "$target"
+helper keys python3 "$here/keys-server.py" "$keys" 4
+export S3_KEYS_PORT=$keys
 export S3_FAULT_ENDPOINT=http://127.0.0.1:$fault S3_FAULT_CONTROL=$control
 export S3_TLS_ENDPOINT=https://127.0.0.1:$tls S3_TLS_CA=$dir/tls/ca.pem
 export S3_TLS_OTHER_CA=$dir/tls/other-ca.pem

@@ -8,7 +8,8 @@
 #                                   AWS_SECRET_ACCESS_KEY AWS_REGION
 #   s3-server.sh stop DIR           ends the processes that start began, by their pids
 #
-# S3_BYTES sets the size of the object daemon's memory (1 GiB). Nothing outlives a stop.
+# S3_BYTES sets the size of the object daemon's memory (1 GiB). When it is full, writes wait
+# for ever; deleted objects are gone from it after some 20 s. Nothing outlives a stop.
 # About 20 s to start and 270 MiB of memory.
 #
 # Where this gateway (16.2) differs from AWS: If-Match compares with an etag without quotes;
@@ -91,6 +92,10 @@ write_conf() {
     osd_pool_default_pg_autoscale_mode = off
     osd_crush_chooseleaf_type = 0
     mon_allow_pool_size_one = true
+    # What was deleted gives its memory back soon, and not after two hours.
+    rgw_gc_obj_min_wait = 10
+    rgw_gc_processor_period = 10
+    rgw_gc_processor_max_time = 60
 CONF
 }
 

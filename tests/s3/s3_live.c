@@ -1,11 +1,12 @@
 /* s3_live.c -- the S3 store against a real server. tests/s3/live.sh sets what it needs:
  *
  *   S3_ENDPOINT S3_BUCKET S3_CA AWS_*          the server, plain or behind TLS
- *   S3_TLS_ENDPOINT S3_TLS_CA S3_TLS_OTHER_CA  the same behind TLS, its CA, and another one
- *   S3_FAULT_ENDPOINT S3_FAULT_CONTROL         the same behind fault_proxy.py
+ *   S3_TLS_ENDPOINT S3_TLS_CA S3_TLS_OTHER_CA  the same behind TLS, its CA, and another
+ * one S3_FAULT_ENDPOINT S3_FAULT_CONTROL         the same behind fault_proxy.py
+ *   S3_KEYS_PORT                               keys-server.py, with keys that live 4 s
  *
- * A test whose variable is not set fails. Sentences that begin with "store:" run both plain
- * and through TLS. */
+ * A test whose variable is not set fails. Sentences that begin with "store:" run both
+ * plain and through TLS. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,11 +28,14 @@ struct world {
 
 static const char *need_env(const char *name) {
     const char *v = getenv(name);
-    if (v == NULL || *v == 0) test_fail(__FILE__, __LINE__, "%s is not set: run live.sh", name);
+    if (v == NULL || *v == 0)
+        test_fail(__FILE__, __LINE__, "%s is not set: run live.sh", name);
     return v;
 }
 
-static void turn(loop *l) { loop_turn(l, 100); }
+static void turn(loop *l) {
+    loop_turn(l, 100);
+}
 
 static void prepare(struct world *w, const char *endpoint, clock_source *clock) {
     memset(w, 0, sizeof(*w));
@@ -39,10 +43,15 @@ static void prepare(struct world *w, const char *endpoint, clock_source *clock) 
     CHECK_INT(loop_create(clock, &w->l), OK);
     snprintf(w->prefix, sizeof(w->prefix), "live/%08x", (unsigned)rnd_u64(&w->r));
     const char *ca = getenv("S3_CA");
-    w->c = (struct s3_config){.bucket = need_env("S3_BUCKET"), .prefix = w->prefix,
-                              .endpoint = endpoint, .region = "", .path_style = "auto",
-                              .ca_file = ca == NULL ? "" : ca, .connections_max = 32,
-                              .attempts_max = 5, .timeout_ms = 20000};
+    w->c = (struct s3_config){.bucket = need_env("S3_BUCKET"),
+                              .prefix = w->prefix,
+                              .endpoint = endpoint,
+                              .region = "",
+                              .path_style = "auto",
+                              .ca_file = ca == NULL ? "" : ca,
+                              .connections_max = 32,
+                              .attempts_max = 5,
+                              .timeout_ms = 20000};
 }
 
 static void begin(struct world *w) {
@@ -60,14 +69,16 @@ static void teardown(struct world *w) {
     loop_free(w->l);
 }
 
-static struct answer ask(struct world *w, obj_req r) { return store_send(w->l, turn, w->s, r); }
+static struct answer ask(struct world *w, obj_req r) {
+    return store_send(w->l, turn, w->s, r);
+}
 
-#define CHECK_RC(w, got, want)                                                             \
-    do {                                                                                   \
-        int rc_ = (got);                                                                   \
-        if (rc_ != (want))                                                                 \
-            test_fail(__FILE__, __LINE__, "%s, expected %s: %s", err_name(rc_),            \
-                      err_name(want), objstore_why((w)->s));                               \
+#define CHECK_RC(w, got, want)                                                           \
+    do {                                                                                 \
+        int rc_ = (got);                                                                 \
+        if (rc_ != (want))                                                               \
+            test_fail(__FILE__, __LINE__, "%s, expected %s: %s", err_name(rc_),          \
+                      err_name(want), objstore_why((w)->s));                             \
     } while (0)
 
 static void put(struct world *w, const char *name, slice body) {
@@ -146,7 +157,8 @@ TEST("store: put-if-absent creates once") {
     struct answer a = ask(&w, store_req(OBJ_PUT_ABSENT, "once", SLICE("first"), NULL));
     CHECK_RC(&w, a.rc, OK);
     CHECK(a.etag[0] != 0);
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "once", SLICE("second"), NULL)).rc, ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "once", SLICE("second"), NULL)).rc,
+             ERR_PRECOND);
     check_content(&w, "once", "first");
     teardown(&w);
 }
@@ -159,10 +171,14 @@ TEST("store: put-if-match takes the right etag only, from the first request on")
     struct answer b = ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("two"), a.etag));
     CHECK_RC(&w, b.rc, OK);
     CHECK(strcmp(a.etag, b.etag) != 0);
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), a.etag)).rc, ERR_PRECOND);
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), "\"00\"")).rc, ERR_PRECOND);
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), "a\r\nb: c")).rc, ERR_PRECOND);
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "no", SLICE("x"), a.etag)).rc, ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), a.etag)).rc,
+             ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), "\"00\"")).rc,
+             ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), "a\r\nb: c")).rc,
+             ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "no", SLICE("x"), a.etag)).rc,
+             ERR_PRECOND);
     check_content(&w, "m", "two");
     /* The etags of HEAD and GET serve as well. */
     a = ask(&w, store_req(OBJ_HEAD, "m", (slice){0}, NULL));
@@ -178,20 +194,24 @@ TEST("store: the first put-if-match may be one that does not match") {
     setup(&w);
     struct answer a = ask(&w, store_req(OBJ_PUT_ABSENT, "m", SLICE("one"), NULL));
     put(&w, "m", SLICE("two"));
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), a.etag)).rc, ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("x"), a.etag)).rc,
+             ERR_PRECOND);
     check_content(&w, "m", "two");
     a = ask(&w, store_req(OBJ_HEAD, "m", (slice){0}, NULL));
     CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "m", SLICE("three"), a.etag)).rc, OK);
     teardown(&w);
 }
 
+/* One of many requests under way. */
 struct many {
     obj_req r;
     char name[32];
     unsigned *left;
 };
 
-static void many_done(obj_req *r) { --*((struct many *)r->cookie)->left; }
+static void many_done(obj_req *r) {
+    --*((struct many *)r->cookie)->left;
+}
 
 TEST_LONG("store: a list is in order and comes in pages, with the prefix cut off", 300) {
     enum { N = 1050 };
@@ -325,12 +345,14 @@ TEST("store: it may be freed from within a callback") {
     loop_free(w.l);
 }
 
-/* -- refusals -------------------------------------------------------------------------- */
+/* -- refusals --------------------------------------------------------------------------
+ */
 
 static void check_refused(struct world *w, const char *word) {
     CHECK_INT(ask(w, store_req(OBJ_PUT, "x", SLICE("x"), NULL)).rc, ERR_AUTH);
     if (strstr(objstore_why(w->s), word) == NULL) {
-        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", objstore_why(w->s), word);
+        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", objstore_why(w->s),
+                  word);
     }
 }
 
@@ -400,18 +422,26 @@ TEST("nobody listens: a write did not happen, and the reason says why") {
     teardown(&w);
 }
 
-/* -- faults ---------------------------------------------------------------------------- */
+/* -- faults ----------------------------------------------------------------------------
+ */
 
-/* One order to fault_proxy.py; its answer in reply. */
-static void order(const char *line, char reply[256]) {
+/* One line to a helper on loopback; the end of its answer in reply. */
+static void tell(const char *port, const char *line, char reply[256]) {
     struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)atoi(need_env("S3_FAULT_CONTROL")))};
+                            .sin_port = htons((uint16_t)atoi(need_env(port)))};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0);
     CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     CHECK(write(fd, line, strlen(line)) == (ssize_t)strlen(line));
-    ssize_t n = read(fd, reply, 255);
+    /* An HTTP/1.0 answer ends with the connection, the fault proxy's with its line. */
+    bool to_end = strncmp(line, "GET ", 4) == 0;
+    size_t n = 0;
+    for (ssize_t got = 1; got > 0 && n < 255;) {
+        got = read(fd, reply + n, 255 - n);
+        if (got > 0) n += (size_t)got;
+        if (!to_end && n > 0 && reply[n - 1] == '\n') break;
+    }
     CHECK(n > 0);
     reply[n] = 0;
     close(fd);
@@ -419,7 +449,7 @@ static void order(const char *line, char reply[256]) {
 
 static void order_ok(const char *line) {
     char reply[256];
-    order(line, reply);
+    tell("S3_FAULT_CONTROL", line, reply);
     CHECK_STR(reply, "ok\n");
 }
 
@@ -458,7 +488,8 @@ TEST("a lost answer to put-if-absent ends as PRECOND, with our own bytes in plac
     struct world w;
     setup_faults(&w, 10000);
     order_ok("rule PUT * 1 drop-response\n");
-    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "x", SLICE("one"), NULL)).rc, ERR_PRECOND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "x", SLICE("one"), NULL)).rc,
+             ERR_PRECOND);
     check_content(&w, "x", "one");
     teardown(&w);
 }
@@ -543,6 +574,75 @@ TEST("a duplicated put-if-absent is OK once") {
     order_ok("rule PUT * 1 duplicate\n");
     CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "x", SLICE("one"), NULL)).rc, OK);
     check_content(&w, "x", "one");
+    teardown(&w);
+}
+
+TEST("a conflict (409) says nothing about the object, and is tried again") {
+    struct world w;
+    setup_faults(&w, 10000);
+    order_ok("rule PUT * 2 409\n");
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_ABSENT, "x", SLICE("one"), NULL)).rc, OK);
+    order_ok("rule PUT * 100 409\n");
+    CHECK_INT(ask(&w, store_req(OBJ_PUT_ABSENT, "y", SLICE("one"), NULL)).rc, ERR_AGAIN);
+    order_ok("clear\n");
+    teardown(&w);
+}
+
+TEST("put-if-match on an absent name is PRECOND, when the store says 404 too") {
+    struct world w;
+    setup_faults(&w, 10000);
+    order_ok("rule PUT * 1 404\n");
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT_MATCH, "x", SLICE("x"), "\"00\"")).rc,
+             ERR_PRECOND);
+    teardown(&w);
+}
+
+TEST_LONG("parts: an error inside a 200, a lost part, and a lost end", 120) {
+    struct world w;
+    setup_faults(&w, 20000);
+    size_t n = (size_t)65 << 20;
+    uint8_t *p = mem_calloc(1, n);
+    order_ok("rule PUT partNumber=2 1 drop-request\n");
+    order_ok("rule POST uploadId 1 200-error\n");
+    CHECK_RC(&w, ask(&w, store_req(OBJ_PUT, "big", slice_make(p, n), NULL)).rc, OK);
+    CHECK_INT(w.s->stats.retries, 2);
+    struct answer a = ask(&w, store_req(OBJ_HEAD, "big", (slice){0}, NULL));
+    CHECK_INT(a.size, (int64_t)n);
+    /* The end took effect and its answer is lost: known to be there, or not known. */
+    order_ok("rule POST uploadId 1 drop-response\n");
+    int rc = ask(&w, store_req(OBJ_PUT, "big2", slice_make(p, n), NULL)).rc;
+    CHECK(rc == OK || rc == ERR_TIMEOUT);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_HEAD, "big2", (slice){0}, NULL)).rc, OK);
+    /* Parts that are refused for good: an error, and no object. */
+    order_ok("rule PUT partNumber=3 100 404\n");
+    CHECK_INT(ask(&w, store_req(OBJ_PUT, "big3", slice_make(p, n), NULL)).rc, ERR_AGAIN);
+    order_ok("clear\n");
+    CHECK_INT(ask(&w, store_req(OBJ_HEAD, "big3", (slice){0}, NULL)).rc, ERR_NOTFOUND);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_DELETE, "big", (slice){0}, NULL)).rc, OK);
+    CHECK_RC(&w, ask(&w, store_req(OBJ_DELETE, "big2", (slice){0}, NULL)).rc, OK);
+    mem_free(p);
+    teardown(&w);
+}
+
+TEST("keys that expire are renewed while requests go on") {
+    struct world w;
+    char url[64], reply[256];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%s/keys", need_env("S3_KEYS_PORT"));
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    setenv("HOME", "/nonexistent", 1);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1);
+    setup(&w);
+    uint64_t end = clock_mono_us(clock_real()) + 9000000;
+    while (clock_mono_us(clock_real()) < end) {
+        put(&w, "x", SLICE("x"));
+        turn(w.l);
+    }
+    tell("S3_KEYS_PORT", "GET /count HTTP/1.0\r\n\r\n", reply);
+    const char *body = strstr(reply, "\r\n\r\n");
+    CHECK(body != NULL);
+    CHECK(atoi(body + 4) >= 3); /* 9 s of keys that live 4 s. */
+    CHECK_INT(w.s->stats.errors[OBJ_PUT], 0);
     teardown(&w);
 }
 

@@ -18,22 +18,24 @@ static void setup(struct judge *j, bool write, unsigned attempts) {
     rnd_seed(&j->r, 1);
 }
 
-static struct s3_verdict answer(struct judge *j, enum s3_end net, long status, const char *code) {
+static struct s3_verdict answer(struct judge *j, enum s3_end net, long status,
+                                const char *code) {
     struct s3_answer a = {net, status, code, "words", "", -1};
     j->t.attempts++;
     return s3_judge(&j->t, &j->b, &j->r, &a, "buck", j->why);
 }
 
 /* The outcome of a write with no attempts left, by its only answer. */
-static void check_rc(bool write, enum s3_end net, long status, const char *code, int want) {
+static void check_rc(bool write, enum s3_end net, long status, const char *code,
+                     int want) {
     struct judge j;
     setup(&j, write, 0);
     j.t.clock_learned = j.t.creds_renewed = true;
     struct s3_verdict v = answer(&j, net, status, code);
     CHECK_INT(v.act, S3_ACT_DONE);
     if (v.rc != want) {
-        test_fail(__FILE__, __LINE__, "%ld %s is %s, expected %s", status, code, err_name(v.rc),
-                  err_name(want));
+        test_fail(__FILE__, __LINE__, "%ld %s is %s, expected %s", status, code,
+                  err_name(v.rc), err_name(want));
     }
 }
 
@@ -65,11 +67,19 @@ TEST("the outcome of each answer") {
     check_rc(false, S3_NET_LIMIT, 200, "", ERR_IO);
 }
 
-TEST("after an attempt that may have happened, no failure of a write says that it did not") {
-    static const struct { long status; const char *code; int want; } later[] = {
-        {503, "SlowDown", ERR_TIMEOUT}, {403, "AccessDenied", ERR_TIMEOUT},
-        {409, "", ERR_TIMEOUT}, {400, "InvalidArgument", ERR_TIMEOUT}, {404, "", ERR_TIMEOUT},
-        {412, "", ERR_PRECOND}, {200, "", OK}};
+TEST("after an attempt that may have happened, no failure of a write says that it did "
+     "not") {
+    static const struct {
+        long status;
+        const char *code;
+        int want;
+    } later[] = {{503, "SlowDown", ERR_TIMEOUT},
+                 {403, "AccessDenied", ERR_TIMEOUT},
+                 {409, "", ERR_TIMEOUT},
+                 {400, "InvalidArgument", ERR_TIMEOUT},
+                 {404, "", ERR_TIMEOUT},
+                 {412, "", ERR_PRECOND},
+                 {200, "", OK}};
     for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
         struct judge j;
         setup(&j, true, 2);
@@ -137,6 +147,7 @@ TEST("sentences name the bucket, the code and the region") {
     CHECK_STR(j.why, "cannot connect to the store: words");
     struct s3_answer a = {S3_NET_OK, 301, "PermanentRedirect", "", "eu-west-3", -1};
     (void)s3_judge(&j.t, &j.b, &j.r, &a, "buck", j.why);
-    CHECK_STR(j.why, "bucket buck is in another region: the store names region eu-west-3, set "
-                     "store-region");
+    CHECK_STR(j.why,
+              "bucket buck is in another region: the store names region eu-west-3, set "
+              "store-region");
 }

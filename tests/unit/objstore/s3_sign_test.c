@@ -1,6 +1,6 @@
-/* s3_sign_test.c -- Signature Version 4 against the examples that AWS publishes: those of the
- * S3 documentation ("Authenticating Requests: Using the Authorization Header"), of the key's
- * derivation, and the plain cases of the signing test suite. */
+/* s3_sign_test.c -- Signature Version 4 against the examples that AWS publishes: those of
+ * the S3 documentation ("Authenticating Requests: Using the Authorization Header"), of
+ * the key's derivation, and the plain cases of the signing test suite. */
 #include "objstore/s3_sign.h"
 
 #include "test.h"
@@ -8,7 +8,8 @@
 #define S3_ACCESS "AKIAIOSFODNN7EXAMPLE"
 #define S3_SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
-/* Ends the test unless the signature, which is the last thing in the header, is `want`. */
+/* Ends the test unless the signature, which is the last thing in the header, is `want`.
+ */
 static void check_signature(const struct s3_sign *in, const char *want) {
     buf out = BUF_INIT;
     s3_sign(in, &out);
@@ -17,10 +18,16 @@ static void check_signature(const struct s3_sign *in, const char *want) {
     buf_free(&out);
 }
 
-static struct s3_sign s3_example(const char *method, const char *path, const char *payload) {
-    return (struct s3_sign){.method = method, .path = path, .payload = payload,
-                            .date = "20130524T000000Z", .region = "us-east-1", .service = "s3",
-                            .access = S3_ACCESS, .secret = S3_SECRET};
+static struct s3_sign s3_example(const char *method, const char *path,
+                                 const char *payload) {
+    return (struct s3_sign){.method = method,
+                            .path = path,
+                            .payload = payload,
+                            .date = "20130524T000000Z",
+                            .region = "us-east-1",
+                            .service = "s3",
+                            .access = S3_ACCESS,
+                            .secret = S3_SECRET};
 }
 
 TEST("the GET Object example, with a range") {
@@ -33,10 +40,12 @@ TEST("the GET Object example, with a range") {
     in.header_count = 4;
     buf out = BUF_INIT;
     s3_sign(&in, &out);
-    CHECK_SLICE(slice_of(&out),
-                "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
-                "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
-                "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    CHECK_SLICE(
+        slice_of(&out),
+        "AWS4-HMAC-SHA256 "
+        "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
+        "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
     buf_free(&out);
 }
 
@@ -56,7 +65,8 @@ TEST("the PUT Object example, with headers in any order and a $ in the name") {
     struct s3_sign in = s3_example("PUT", (const char *)path.p, hash);
     in.headers = h;
     in.header_count = 5;
-    check_signature(&in, "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+    check_signature(&in,
+                    "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
     buf_free(&path);
 }
 
@@ -70,7 +80,8 @@ TEST("the GET Bucket Lifecycle example: a parameter without a value") {
     in.header_count = 3;
     in.query = q;
     in.query_count = 1;
-    check_signature(&in, "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+    check_signature(&in,
+                    "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
 }
 
 TEST("the List Objects example: parameters are sorted") {
@@ -83,17 +94,26 @@ TEST("the List Objects example: parameters are sorted") {
     in.header_count = 3;
     in.query = q;
     in.query_count = 2;
-    check_signature(&in, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+    check_signature(&in,
+                    "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
 /* The suite's keys, date and service; only host and x-amz-date are signed. */
-static void suite(const char *method, const struct s3_pair *q, size_t n, const char *want) {
+static void suite(const char *method, const struct s3_pair *q, size_t n,
+                  const char *want) {
     static const struct s3_pair h[] = {{"host", "example.amazonaws.com"},
                                        {"x-amz-date", "20150830T123600Z"}};
-    struct s3_sign in = {.method = method, .path = "/", .query = q, .query_count = n,
-                         .headers = h, .header_count = 2, .payload = S3_HASH_EMPTY,
-                         .date = "20150830T123600Z", .region = "us-east-1",
-                         .service = "service", .access = "AKIDEXAMPLE",
+    struct s3_sign in = {.method = method,
+                         .path = "/",
+                         .query = q,
+                         .query_count = n,
+                         .headers = h,
+                         .header_count = 2,
+                         .payload = S3_HASH_EMPTY,
+                         .date = "20150830T123600Z",
+                         .region = "us-east-1",
+                         .service = "service",
+                         .access = "AKIDEXAMPLE",
                          .secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
     check_signature(&in, want);
 }
@@ -125,7 +145,8 @@ TEST("what is encoded, and what is not") {
     s3_encode(SLICE("a/b"), false, &b);
     CHECK_SLICE(slice_of(&b), "a%2Fb");
     b.n = 0;
-    const struct s3_pair q[] = {{"uploadId", "a=b&c"}, {"partNumber", "1"}, {"uploads", ""}};
+    const struct s3_pair q[] = {
+        {"uploadId", "a=b&c"}, {"partNumber", "1"}, {"uploads", ""}};
     s3_sign_query(q, 3, &b);
     CHECK_SLICE(slice_of(&b), "partNumber=1&uploadId=a%3Db%26c&uploads=");
     buf_free(&b);

@@ -12,9 +12,10 @@ static void check_field(const char *doc, const char *name, const char *want) {
 }
 
 TEST("fields of an error, with entities and CDATA") {
-    const char *doc = "\xEF\xBB\xBF<?xml version='1.0'?>\n<Error xmlns=\"http://x/\">"
-                      "<Code>NoSuch&amp;Key</Code><!-- - --><Empty/><M>a<![CDATA[<b>]]>&#x63;&#100;"
-                      "&#233;</M></Error>\n";
+    const char *doc =
+        "\xEF\xBB\xBF<?xml version='1.0'?>\n<Error xmlns=\"http://x/\">"
+        "<Code>NoSuch&amp;Key</Code><!-- - --><Empty/><M>a<![CDATA[<b>]]>&#x63;&#100;"
+        "&#233;</M></Error>\n";
     check_field(doc, "Code", "NoSuch&Key");
     check_field(doc, "M", "a<b>cd\xC3\xA9");
     check_field(doc, "Empty", "");
@@ -27,31 +28,60 @@ TEST("fields of an error, with entities and CDATA") {
 
 TEST("malformed documents are refused") {
     static const char *const bad[] = {
-        "", "x", "<", "<a", "<a>", "</a>", "<a></b>", "<a></a><b></b>", "<a></a>x", "<a b></a>",
-        "<a b=c></a>", "<a b=\"c></a>", "<a b='<'></a>", "<a>&nope;</a>", "<a>&#0;</a>",
-        "<a>&#xD800;</a>", "<a>&#x110000;</a>", "<a>&#;</a>", "<a>&amp</a>", "<a>&", "<!DOCTYPE a><a/>",
-        "<a><!ENTITY b 'c'></a>", "<a><!-- </a>", "<a><![CDATA[</a>", "<?xml <a/>", "<a/", "< a></a>",
+        "",
+        "x",
+        "<",
+        "<a",
+        "<a>",
+        "</a>",
+        "<a></b>",
+        "<a></a><b></b>",
+        "<a></a>x",
+        "<a b></a>",
+        "<a b=c></a>",
+        "<a b=\"c></a>",
+        "<a b='<'></a>",
+        "<a>&nope;</a>",
+        "<a>&#0;</a>",
+        "<a>&#xD800;</a>",
+        "<a>&#x110000;</a>",
+        "<a>&#;</a>",
+        "<a>&amp</a>",
+        "<a>&",
+        "<!DOCTYPE a><a/>",
+        "<a><!ENTITY b 'c'></a>",
+        "<a><!-- </a>",
+        "<a><![CDATA[</a>",
+        "<?xml <a/>",
+        "<a/",
+        "< a></a>",
         "<a b=\"1\"c=\"2\"/>",
         "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
     char out[8];
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         int rc = s3_xml_field(slice_str(bad[i]), "zz", out, sizeof(out));
-        if (rc != ERR_SYNTAX) test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
+        if (rc != ERR_SYNTAX)
+            test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
     }
-    CHECK_INT(s3_xml_field(slice_make("<a>\0</a>", 8), "zz", out, sizeof(out)), ERR_SYNTAX);
+    CHECK_INT(s3_xml_field(slice_make("<a>\0</a>", 8), "zz", out, sizeof(out)),
+              ERR_SYNTAX);
 }
 
-#define LIST(inner) "<ListBucketResult><IsTruncated>false</IsTruncated>" inner "</ListBucketResult>"
+#define LIST(inner)                                                                      \
+    "<ListBucketResult><IsTruncated>false</IsTruncated>" inner "</ListBucketResult>"
 #define KEY(k) "<Contents><Key>" k "</Key><Size>1</Size></Contents>"
 
 TEST("a list: the prefix is cut off, names are decoded, foreign ones are left out") {
     struct s3_xml_list l;
-    const char *doc = "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>"
-        KEY("p/") KEY("p/%2E") KEY("p/a%2Fb") KEY("p/a+b") KEY("p/c%00") KEY("p/z") "</ListBucketResult>";
-    /* Only "a/b" and "z" are names of objects; "p/a b" sorts before "p/a/b" and breaks the order. */
+    const char *doc =
+        "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>" KEY("p/")
+            KEY("p/%2E") KEY("p/a%2Fb") KEY("p/a+b") KEY("p/c%00")
+                KEY("p/z") "</ListBucketResult>";
+    /* Only "a/b" and "z" are names of objects; "p/a b" sorts before "p/a/b" and breaks
+     * the order. */
     CHECK_INT(s3_xml_list(slice_str(doc), "p/", &l), ERR_SYNTAX);
-    doc = "<ListBucketResult><IsTruncated>true</IsTruncated>"
-        KEY("p/") KEY("p/%2E") KEY("p/a+b") KEY("p/a%2Fb") KEY("p/c%00") KEY("p/z") "</ListBucketResult>";
+    doc = "<ListBucketResult><IsTruncated>true</IsTruncated>" KEY("p/") KEY("p/%2E")
+        KEY("p/a+b") KEY("p/a%2Fb") KEY("p/c%00") KEY("p/z") "</ListBucketResult>";
     CHECK_INT(s3_xml_list(slice_str(doc), "p/", &l), OK);
     CHECK_INT(l.count, 2);
     CHECK(l.more);
@@ -67,8 +97,13 @@ TEST("a list: the prefix is cut off, names are decoded, foreign ones are left ou
 
 TEST("a list that cannot be trusted is refused") {
     static const char *const bad[] = {
-        LIST(KEY("q/a")), LIST(KEY("p/b") KEY("p/a")), LIST(KEY("p/a") KEY("p/a")),
-        LIST(KEY("p/%zz")), LIST(KEY("p/%4")), LIST(KEY("p")), LIST("<Contents>"),
+        LIST(KEY("q/a")),
+        LIST(KEY("p/b") KEY("p/a")),
+        LIST(KEY("p/a") KEY("p/a")),
+        LIST(KEY("p/%zz")),
+        LIST(KEY("p/%4")),
+        LIST(KEY("p")),
+        LIST("<Contents>"),
         "<Error><Code>x</Code></Error>",
         "<ListBucketResult>" KEY("p/a") "</ListBucketResult>",
         "<ListBucketResult><IsTruncated>perhaps</IsTruncated></ListBucketResult>",
@@ -76,7 +111,8 @@ TEST("a list that cannot be trusted is refused") {
     struct s3_xml_list l;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         int rc = s3_xml_list(slice_str(bad[i]), "p/", &l);
-        if (rc != ERR_SYNTAX) test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
+        if (rc != ERR_SYNTAX)
+            test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
     }
 }
 
@@ -91,8 +127,9 @@ TEST("more keys than were asked for are refused") {
 }
 
 TEST("JSON: string members of a flat object") {
-    static const char doc[] = "{ \"a\" : \"x\\/\\u0041\\\"\", \"n\":-1.5E3, \"o\":{\"a\":[1,{}]},\n"
-                              "\"t\":true, \"last\":\"y\"}";
+    static const char doc[] =
+        "{ \"a\" : \"x\\/\\u0041\\\"\", \"n\":-1.5E3, \"o\":{\"a\":[1,{}]},\n"
+        "\"t\":true, \"last\":\"y\"}";
     char out[16];
     CHECK_INT(s3_json_field(SLICE(doc), "a", out, sizeof(out)), OK);
     CHECK_STR(out, "x/A\"");
@@ -101,11 +138,22 @@ TEST("JSON: string members of a flat object") {
     CHECK_INT(s3_json_field(SLICE(doc), "n", out, sizeof(out)), ERR_NOTFOUND);
     CHECK_INT(s3_json_field(SLICE(doc), "zz", out, sizeof(out)), ERR_NOTFOUND);
     CHECK_INT(s3_json_field(SLICE(doc), "a", out, 3), ERR_LIMIT);
-    static const char *const bad[] = {"", "[]", "{", "{\"a\"", "{\"a\":", "{\"a\":\"", "{\"a\":\"\\",
-                                      "{\"a\":\"\\u12", "{\"a\":\"\\q\"}", "{\"a\":1,}", "{\"a\":\"\x01\"}",
-                                      "{\"b\":[1,}", "{\"b\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["};
+    static const char *const bad[] = {"",
+                                      "[]",
+                                      "{",
+                                      "{\"a\"",
+                                      "{\"a\":",
+                                      "{\"a\":\"",
+                                      "{\"a\":\"\\",
+                                      "{\"a\":\"\\u12",
+                                      "{\"a\":\"\\q\"}",
+                                      "{\"a\":1,}",
+                                      "{\"a\":\"\x01\"}",
+                                      "{\"b\":[1,}",
+                                      "{\"b\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         int rc = s3_json_field(slice_str(bad[i]), "a", out, sizeof(out));
-        if (rc != ERR_SYNTAX && i != 9) test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
+        if (rc != ERR_SYNTAX && i != 9)
+            test_fail(__FILE__, __LINE__, "%s: %s", bad[i], err_name(rc));
     }
 }
