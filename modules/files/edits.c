@@ -1,4 +1,11 @@
-/* edits.c -- asking for what a list of edits needs, and making them. */
+/* edits.c -- asking for what a list of edits needs, and making them.
+ *
+ * A commit has two stages, because what btree_need_write() asked for stays enough only as long as
+ * no leaf goes away:
+ *  1. Everything but removals. A key that goes is given an empty value, which no record has, and
+ *     counts as absent. Leaves split, and what is split is resident.
+ *  2. The keys that are still empty are removed. Each is there, so its leaf is one of those asked
+ *     for; a cold neighbour that a leaf could join is not waited for. */
 #include "modules/files/edits.h"
 
 #include <assert.h>
@@ -25,6 +32,7 @@ void edits_begin(struct edits *e, const struct volume *v) {
 void edits_free(struct edits *e) {
     buf_free(&e->list);
     buf_free(&e->bytes);
+    buf_free(&e->gone);
 }
 
 static void add(struct edits *e, struct edit *x, slice key, slice val) {
@@ -114,10 +122,16 @@ static slice key_in(const struct edits *e, const struct edit *x) {
 
 /* ---- pages and their counts -------------------------------------------------------------- */
 
+/* As btree_get(), during a commit. */
+static int tree_get(const struct volume *v, slice key, slice *val) {
+    int rc = btree_get(v->pager, v->obj, key, val);
+    return rc == OK && val->n == 0 ? ERR_NOTFOUND : rc;
+}
+
 static int page_refs(const struct volume *v, uint64_t page, uint32_t *refs) {
     struct key k;
     slice val;
-    int rc = btree_get(v->pager, v->obj, key_page(&k, page), &val);
+    int rc = tree_get(v, key_page(&k, page), &val);
     *refs = 1;
     if (rc == ERR_NOTFOUND) return OK;
     if (rc != OK) return rc;
@@ -183,13 +197,32 @@ static void tree_put(struct edits *e, slice key, slice val) {
     must(btree_put(e->v.pager, e->v.obj, key, val));
 }
 
+static void tree_del(struct edits *e, slice key) {
+    slice val;
+    int rc = tree_get(&e->v, key, &val);
+    if (rc == ERR_NOTFOUND) return;
+    must(rc);
+    tree_put(e, key, slice_make(NULL, 0));
+    buf_bytes(&e->gone, key);
+}
+
+static void remove_gone(struct edits *e) {
+    reader r = reader_make(slice_of(&e->gone));
+    while (reader_left(&r) > 0) {
+        slice key = read_bytes(&r), val;
+        /* Listed twice, and gone already: then its place may be cold. */
+        if (btree_get(e->v.pager, e->v.obj, key, &val) != OK || val.n != 0) continue;
+        must(btree_del(e->v.pager, e->v.obj, key));
+    }
+}
+
 static void set_refs(struct edits *e, uint64_t page, uint32_t refs) {
     struct key k;
     uint8_t val[PAGE_COUNT_BYTES];
     slice key = key_page(&k, page);
     put_u32(val, refs);
     if (refs > 1) tree_put(e, key, slice_make(val, sizeof(val)));
-    else must(btree_del(e->v.pager, e->v.obj, key));
+    else tree_del(e, key);
 }
 
 static void release(struct edits *e, uint64_t page) {
@@ -241,7 +274,7 @@ static void write_chunk(struct edits *e, const struct edit *x) {
     size_t end = x->at + data.n;
     uint32_t refs = 0;
     uint64_t page = 0;
-    int rc = btree_get(p, e->v.obj, key, &val);
+    int rc = tree_get(&e->v, key, &val);
     if (rc == OK) {
         page = get_u64(val.p);
         must(page_refs(&e->v, page, &refs));
@@ -259,7 +292,7 @@ static void write_chunk(struct edits *e, const struct edit *x) {
             to = fresh_page(e, key, page, had, page_size(had, end));
             release(e, page);
             /* The page of the chunk has moved, and the counts may have: look again. */
-            must(btree_get(p, e->v.obj, key, &val));
+            must(tree_get(&e->v, key, &val));
             page = get_u64(val.p);
         }
         must(p->ops->mut(p, e->v.obj, page, page_size(had, end), &to));
@@ -272,7 +305,7 @@ static void cut_chunk(struct edits *e, const struct edit *x) {
     slice key = key_in(e, x), val, bytes;
     uint32_t refs;
     uint8_t *to;
-    int rc = btree_get(p, e->v.obj, key, &val);
+    int rc = tree_get(&e->v, key, &val);
     if (rc == ERR_NOTFOUND) return;
     must(rc);
     uint64_t page = get_u64(val.p);
@@ -289,24 +322,20 @@ static void cut_chunk(struct edits *e, const struct edit *x) {
 
 static void drop_chunk(struct edits *e, slice key) {
     slice val;
-    int rc = btree_get(e->v.pager, e->v.obj, key, &val);
+    int rc = tree_get(&e->v, key, &val);
     if (rc == ERR_NOTFOUND) return;
     must(rc);
     uint64_t page = get_u64(val.p);
-    must(btree_del(e->v.pager, e->v.obj, key));
+    tree_del(e, key);
     release(e, page);
 }
 
 static void commit_one(struct edits *e, const struct edit *x) {
     slice key = key_in(e, x);
     uint32_t refs;
-    int rc;
     switch (x->kind) {
     case EDIT_PUT: tree_put(e, key, slice_make(e->bytes.p + x->val, x->val_n)); return;
-    case EDIT_DEL:
-        rc = btree_del(e->v.pager, e->v.obj, key);
-        assert(rc == OK || rc == ERR_NOTFOUND);
-        return;
+    case EDIT_DEL: tree_del(e, key); return;
     case EDIT_CHUNK: write_chunk(e, x); return;
     case EDIT_CUT: cut_chunk(e, x); return;
     case EDIT_DROP: drop_chunk(e, key); return;
@@ -323,6 +352,7 @@ void edits_commit(struct edits *e) {
         struct edit x = edit_at(e, i);
         commit_one(e, &x);
     }
+    remove_gone(e);
     uint8_t *meta = e->v.pager->ops->meta_mut(e->v.pager, e->v.obj);
     put_u64(meta + META_NEXT, e->info.next_ino);
     put_u64(meta + META_INODES, e->info.inodes);

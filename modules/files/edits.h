@@ -15,6 +15,7 @@ struct edits {
     struct volume_info info; /* as it will be; the plan changes it */
     buf list;                /* of struct edit */
     buf bytes;               /* keys, and values that are not borrowed */
+    buf gone;                /* during a commit: keys to remove at its end */
 };
 
 void edits_begin(struct edits *e, const struct volume *v);

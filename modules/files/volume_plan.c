@@ -25,13 +25,29 @@ static int write_inline(struct edits *e, struct inode *f, uint64_t size, uint64_
     return OK;
 }
 
-/* A small file is about to be large: its content becomes the beginning of chunk 0. */
-static int inline_to_chunk(struct edits *e, const struct inode *f) {
+/* A small file is about to be large: its content becomes the beginning of chunk 0, together
+ * with what is written there, so that no chunk is changed twice by one commit. *data is what is
+ * left to write, from *offset on. */
+static int inline_to_chunk(struct edits *e, const struct inode *f, uint64_t *offset, slice *data) {
     slice old;
+    buf head = BUF_INIT;
     int rc = inline_content(&e->v, f, &old);
-    if (rc != OK || old.n == 0) return rc;
-    edits_chunk_copy(e, f->ino, 0, old);
-    edits_inline(e, f->ino, slice_make(NULL, 0));
+    if (rc != OK) return rc;
+    buf_append_slice(&head, old);
+    if (*offset < VOLUME_CHUNK && data->n > 0) {
+        size_t at = (size_t)*offset, n = VOLUME_CHUNK - at;
+        if (n > data->n) n = data->n;
+        size_t end = at + n > head.n ? at + n : head.n;
+        buf_reserve(&head, end - head.n);
+        memset(head.p + head.n, 0, end - head.n);
+        memcpy(head.p + at, data->p, n);
+        head.n = end;
+        *offset += n;
+        *data = slice_make(data->p + n, data->n - n);
+    }
+    if (head.n > 0) edits_chunk_copy(e, f->ino, 0, slice_of(&head));
+    if (f->size > 0) edits_inline(e, f->ino, slice_make(NULL, 0));
+    buf_free(&head);
     return OK;
 }
 
@@ -66,7 +82,7 @@ int plan_write(struct edits *e, struct inode *f, uint64_t offset, slice data) {
     if (is_inline(size)) {
         rc = write_inline(e, f, size, offset, data);
     } else {
-        if (is_inline(f->size)) rc = inline_to_chunk(e, f);
+        if (is_inline(f->size)) rc = inline_to_chunk(e, f, &offset, &data);
         if (rc == OK) write_chunks(e, f, offset, data, f->size);
     }
     if (rc == OK) set_size(e, f, size);
@@ -99,7 +115,9 @@ int plan_resize(struct edits *e, struct inode *f, uint64_t size) {
     if (is_inline(f->size) && is_inline(size)) {
         rc = write_inline(e, f, size, 0, slice_make(NULL, 0));
     } else if (is_inline(f->size)) {
-        rc = inline_to_chunk(e, f);
+        uint64_t at = 0;
+        slice none = slice_make(NULL, 0);
+        rc = inline_to_chunk(e, f, &at, &none);
     } else if (is_inline(size)) {
         rc = chunks_to_inline(e, f, size);
     } else if (size < f->size) {
