@@ -148,7 +148,7 @@ static int cmd_select(call *c) {
 
 #define CONN (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST)
 static const struct command rows[] = {
-    {.name = "ping", .fn = cmd_ping, .arity = -1, .flags = CMD_FAST | CMD_LOADING | CMD_STALE,
+    {.name = "ping", .fn = cmd_ping, .arity = -1, .flags = CMD_FAST,
      .group = GROUP_CONNECTION, .since = "1.0.0", .summary = "Ping the server",
      .complexity = "O(1)", .tips = "request_policy:all_shards,response_policy:all_succeeded"},
     {.name = "echo", .fn = cmd_echo, .arity = 2, .flags = CMD_FAST | CMD_LOADING | CMD_STALE,
