@@ -19,6 +19,8 @@
 #include "base/rnd.h"
 #include "resp/write.h"
 #include "types/btree.h"
+#include "types/digest.h"
+#include "types/rdb.h"
 #include "types/table.h"
 #include "types/tpage.h"
 #include "types/value.h"
