@@ -292,6 +292,10 @@ static int start(struct app *a) {
     }
     log_line(a->log, LOG_NOTICE, "Cove %s (speaks Redis %s) starting, PID: %d, port: %lld", COVE_VERSION,
              REDIS_VERSION, (int)getpid(), (long long)a->exec_config.port);
+    if (a->config_file[0] != '\0') {
+        log_line(a->log, LOG_NOTICE, "save, appendonly, appendfsync and dbfilename have no effect here: "
+                                     "every write is in the store's log");
+    }
     if ((rc = watch_signals(a)) != OK || (rc = check_config(a)) != OK || (rc = build(a)) != OK ||
         (rc = build_upper(a)) != OK) return rc;
     if ((rc = loop_watch(a->loop, a->signal_fd, LOOP_READ, got_signal, a)) != OK) return rc;
