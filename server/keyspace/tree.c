@@ -119,42 +119,56 @@ void trie__split(keyspace *ks, struct trie *t, uint64_t hash, uint8_t *low, size
     *high_page = h;
 }
 
+/* Copies the entries of `from` into the page in *out; false: they do not fit. */
+static bool pour(keyspace *ks, const part *from, buf *out) {
+    const uint8_t *p = from->blob;
+    for (uint32_t off = tpage_next(p, 0); off != TPAGE_NONE; off = tpage_next(p, off)) {
+        slice key = tpage_key(p, off), val = tpage_val(p, off);
+        uint32_t at;
+        bool added;
+        if (tpage_put(out->p, ks__tpage_hash(ks, key), key, val.n, &at, &added) != OK) return false;
+        if (val.n != 0) memcpy(tpage_val_mut(out->p, at), val.p, val.n);
+    }
+    return true;
+}
+
+/* The last page of a node (owned, all slots name the page) takes its place above. */
+static void collapse(keyspace *ks, struct trie *t, part *node, uint64_t hash, part *page) {
+    part **at = &t->root;
+    while (*at != node) at = &(*at)->child[node_slot(*at, hash)];
+    *at = page;
+    memset(node->child, 0, ((size_t)1 << node->bits) * sizeof(part *));
+    part__put(ks, node);
+}
+
 part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash) {
     part *node = NULL, *p = t->root;
     while (part_is_node(p)) {
         node = p;
         p = p->child[node_slot(p, hash)];
     }
-    unsigned depth = p->depth;
-    /* Joining the last two pages of a node would have to take the node away: left as it is. */
-    if (node == NULL || depth < (unsigned)node->depth + 2u || p->bytes == 0) return NULL;
-    uint64_t bit = (uint64_t)1 << (64 - depth);
+    if (node == NULL) return NULL;
+    uint64_t bit = (uint64_t)1 << (64 - p->depth);
     part *sib = node->child[node_slot(node, hash ^ bit)];
-    if (part_is_node(sib) || sib->depth != depth || sib->blob == NULL || sib->pins != 0) return NULL;
+    if (part_is_node(sib) || sib->depth != p->depth || sib->blob == NULL || sib->pins != 0)
+        return NULL;
     if (tpage_used(p->blob) + tpage_used(sib->blob) > TABLE_PAGE_BYTES / 4) return NULL;
-    part *a = own_path(ks, t, hash, &node), *b = own_path(ks, t, hash ^ bit, &node);
     buf out = BUF_INIT;
-    tpage_rebuild(a->blob, tpage_used(b->blob) + TABLE_PAGE_BYTES / 8, ks__tpage_hash, ks, -1, 0,
-                  true, &out);
-    for (uint32_t off = tpage_next(b->blob, 0); off != TPAGE_NONE; off = tpage_next(b->blob, off)) {
-        slice key = tpage_key(b->blob, off), val = tpage_val(b->blob, off);
-        uint32_t at;
-        bool added;
-        int rc = tpage_put(out.p, ks__tpage_hash(ks, key), key, val.n, &at, &added);
-        if (rc != OK) { /* Its guess of the room was short: another time. */
-            buf_free(&out);
-            return NULL;
-        }
-        if (val.n != 0) memcpy(tpage_val_mut(out.p, at), val.p, val.n);
+    tpage_rebuild(p->blob, tpage_used(sib->blob) + TABLE_PAGE_BYTES / 8, ks__tpage_hash, ks, -1,
+                  0, true, &out);
+    if (!pour(ks, sib, &out)) { /* The guess of the room was short: another time. */
+        buf_free(&out);
+        return NULL;
     }
-    /* b's objects are a's now. */
-    b->flags &= (uint8_t)~PART_ROOTS;
+    part *a = own_path(ks, t, hash, &node), *b = own_path(ks, t, hash ^ bit, &node);
+    b->flags &= (uint8_t)~PART_ROOTS; /* b's objects are a's now. */
     a->flags |= PART_ROOTS;
-    a->base = 0;
-    a->depth = (uint8_t)(depth - 1);
+    a->base = 0; /* It never was this page. */
+    a->depth--;
     if (b->min_expire < a->min_expire) a->min_expire = b->min_expire;
     part__set_blob(ks, a, mem_realloc(out.p, out.n), out.n);
-    set_span(node, hash, depth - 1, a);
+    if (a->depth == node->depth) collapse(ks, t, node, hash, a);
+    else set_span(node, hash, a->depth, a);
     part__put(ks, b);
     return a;
 }

@@ -426,3 +426,114 @@ TEST("freeing a large database is cut into slices") {
     CHECK_INT(db_keys(d), 0);
     world_free(w);
 }
+
+TEST("a directory of many levels is stored, dropped, fetched, emptied and joined again") {
+    struct world *w = world_new(12);
+    db *d = keyspace_db(w->ks, 0);
+    char tmp[32];
+    enum { N = 250000 };
+    buf out = BUF_INIT;
+    for (unsigned i = 0; i < N; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("forty bytes of value are enough for that"), -1);
+    frozen *f = keyspace_freeze(w->ks);
+    size_t slots = world_checkpoint(w, f, 500, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    CHECK(slots > 1000);
+    keyspace_free(w->ks);
+    w->ks = world_keyspace(w);
+    CHECK_INT(keyspace_load(w->ks, slice_of(&w->catalogue)), OK);
+    d = keyspace_db(w->ks, 0);
+    CHECK_INT(db_keys(d), N);
+    for (unsigned i = 0; i < N; i += 997)
+        CHECK_INT(world_get(w, d, key_of(tmp, sizeof(tmp), i), &out), OK);
+    world_check(w);
+    for (unsigned i = 0; i < N; i++)
+        if (i % 500 != 0) CHECK_INT(world_del(w, d, key_of(tmp, sizeof(tmp), i)), OK);
+    uint64_t pages = keyspace_stats(w->ks)->pages_total;
+    if (pages * 4 > slots) test_fail(__FILE__, __LINE__, "%u pages are left", (unsigned)pages);
+    for (unsigned i = 0; i < N; i += 500)
+        CHECK_INT(world_get(w, d, key_of(tmp, sizeof(tmp), i), &out), OK);
+    CHECK_INT(db_keys(d), N / 500);
+    buf_free(&out);
+    world_check(w);
+    world_free(w);
+}
+
+TEST("a value of 40 MiB goes cold page by page, is copied in no time, and comes back") {
+    struct world *w = world_new(13);
+    db *d = keyspace_db(w->ks, 0);
+    buf big = BUF_INIT, out = BUF_INIT;
+    for (unsigned i = 0; i < 10u << 20; i++) buf_u32(&big, i * 2654435761u);
+    CHECK_INT(world_set(w, d, SLICE("big"), slice_of(&big), -1), OK);
+    uint64_t pages = keyspace_stats(w->ks)->pages_total;
+    CHECK(pages >= 640);
+    uint8_t id[8];
+    put_u64(id, db_id(d));
+    slice args[2] = {slice_make(id, 8), SLICE("copy")};
+    effect e = world_effect(ENTRY_COPY, d, SLICE("big"), args, 2);
+    CHECK_INT(world_apply(w, &e), OK);
+    CHECK_INT(keyspace_stats(w->ks)->pages_total, pages);
+    frozen *f = keyspace_freeze(w->ks);
+    world_checkpoint(w, f, 100, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    keyspace_drop_clean(w->ks);
+    CHECK_INT(keyspace_stats(w->ks)->pages_resident, 0);
+    slice more = SLICE("more");
+    e = world_effect(STRING_APPEND, d, SLICE("copy"), &more, 1);
+    e.target = EFFECT_VALUE;
+    e.type = TYPE_STRING;
+    CHECK_INT(world_apply(w, &e), OK);
+    CHECK(keyspace_stats(w->ks)->pages_resident <= 3); /* The directory's, and the last one. */
+    CHECK_INT(world_get(w, d, SLICE("big"), &out), OK);
+    CHECK(slice_eq(slice_of(&out), slice_of(&big)));
+    buf_append_slice(&big, more);
+    CHECK_INT(world_get(w, d, SLICE("copy"), &out), OK);
+    CHECK(slice_eq(slice_of(&out), slice_of(&big)));
+    world_check(w);
+    f = keyspace_freeze(w->ks);
+    CHECK(world_checkpoint(w, f, 100, false, NULL, NULL) <= 6);
+    frozen_put(w->ks, f);
+    CHECK_INT(world_del(w, d, SLICE("big")), OK);
+    CHECK_INT(world_del(w, d, SLICE("copy")), OK);
+    while (keyspace_reap(w->ks, 1000)) {}
+    CHECK_INT(keyspace_stats(w->ks)->pages_total, 0);
+    buf_free(&big);
+    buf_free(&out);
+    world_check(w);
+    world_free(w);
+}
+
+TEST("a long chain of renames waits for its pages and is applied in order") {
+    struct world *w = world_new(14);
+    db *d = keyspace_db(w->ks, 0);
+    char tmp[32], tmp2[32];
+    for (unsigned i = 0; i < 2000; i++) world_set(w, d, key_of(tmp, sizeof(tmp), i + 100000), SLICE("x"), -1);
+    world_set(w, d, SLICE("key:0"), SLICE("traveller"), -1);
+    frozen *f = keyspace_freeze(w->ks);
+    world_checkpoint(w, f, 100, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    keyspace_drop_clean(w->ks);
+    enum { N = 20000 };
+    uint8_t id[8];
+    put_u64(id, db_id(d));
+    for (unsigned i = 0; i < N; i++) {
+        slice args[2] = {slice_make(id, 8), key_of(tmp2, sizeof(tmp2), i + 1)};
+        effect e = world_effect(ENTRY_MOVE, d, key_of(tmp, sizeof(tmp), i), args, 2);
+        e.keys = 1;
+        e.src_keys = -1;
+        CHECK_INT(keyspace_replay(w->ks, &e, i + 1), OK);
+    }
+    CHECK_INT(keyspace_pending(w->ks), N);
+    CHECK_INT(db_keys(d), 2001);
+    buf out = BUF_INIT;
+    CHECK_INT(world_get(w, d, key_of(tmp, sizeof(tmp), N), &out), OK);
+    CHECK_SLICE(slice_of(&out), "traveller");
+    CHECK_INT(keyspace_pending(w->ks), 0);
+    /* And what cannot be is refused. */
+    effect e = world_effect(ENTRY_DEL, d, SLICE("nobody"), NULL, 0);
+    e.keys = -1;
+    CHECK_INT(keyspace_replay(w->ks, &e, N + 1), ERR_CORRUPT);
+    buf_free(&out);
+    world_check(w);
+    world_free(w);
+}
