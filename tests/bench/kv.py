@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""kv.py -- side by side with the distribution's redis-server, in one run.
+
+Both servers run at the same time on loopback; redis-benchmark loads one, then the other, in interleaved
+pairs, and the ratio of a pair is what counts: the machine may be noisy, but it is the same noise. Printed:
+server CPU per request (user and system, from /proc), requests per second, p50 and p99; then durable
+SETs, and memory per key.
+
+    kv.py [--pairs 9] [--scale 1.0] [--quick]
+"""
+import argparse
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "crash"))
+from server import ROOT, Server, free_port  # noqa: E402
+from resp import Client  # noqa: E402
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def peer(program):
+    out = subprocess.run([os.path.join(ROOT, "tools", "peers.sh"), program], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    return out.strip().splitlines()[-1]
+
+
+class Redis:
+    """The distribution's redis-server."""
+
+    def __init__(self, folder, options):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [peer("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder,
+             "--save", ""] + options, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                Client(self.port)("PING")
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def bench(server, args, requests, clients=50, pipeline=1):
+    before = cpu_seconds(server.process.pid)
+    out = subprocess.run([peer("redis-benchmark"), "-p", str(server.port), "-n", str(requests), "-c",
+                          str(clients), "-P", str(pipeline), "--csv"] + args, check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    cpu = cpu_seconds(server.process.pid) - before
+    row = out.strip().splitlines()[-1]
+    cells = [c.strip('"') for c in re.findall(r'"[^"]*"', row)]
+    return {"cpu": cpu / requests * 1e6, "rps": float(cells[1]), "p50": float(cells[4]), "p99": float(cells[6])}
+
+
+TESTS = {"get": ["-t", "get"], "set": ["-t", "set"], "hset": ["-t", "hset"], "incr": ["-t", "incr"],
+         "mset": ["-t", "mset"]}
+
+
+def speed(pairs, scale):
+    folder = tempfile.mkdtemp(prefix="cove-bench-")
+    redis = Redis(folder, ["--appendonly", "no"])
+    cove = Server(folder, options=["--ack", "memory"]).start()
+    ratios = []
+    print("## Speed: ack memory beside redis-server without persistence; %d interleaved pairs, medians" % pairs)
+    print("| test | P | redis krps | cove krps | redis p50/p99 ms | cove p50/p99 ms | redis us/op | cove us/op | CPU ratio |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for pipeline, base in ((1, 60000), (16, 240000), (64, 480000)):
+        for name, args in TESTS.items():
+            n = int(base * scale) // (4 if name == "mset" else 1)
+            args = args + ["-d", "64", "-r", "100000"]
+            for s in (redis, cove):
+                bench(s, args, max(n // 4, 1000), pipeline=pipeline)
+            got = [(bench(redis, args, n, pipeline=pipeline), bench(cove, args, n, pipeline=pipeline))
+                   for _ in range(pairs)]
+            ratio = statistics.median(c["cpu"] / max(r["cpu"], 1e-9) for r, c in got)
+            ratios.append((ratio, name, pipeline))
+            med = lambda i, k: statistics.median(g[i][k] for g in got)  # noqa: E731
+            print("| %s | %d | %.0f | %.0f | %.2f/%.2f | %.2f/%.2f | %.2f | %.2f | **%.2f** |" % (
+                name, pipeline, med(0, "rps") / 1e3, med(1, "rps") / 1e3, med(0, "p50"), med(0, "p99"),
+                med(1, "p50"), med(1, "p99"), med(0, "cpu"), med(1, "cpu"), ratio), flush=True)
+    mean = math.exp(sum(math.log(r) for r, _, _ in ratios) / len(ratios))
+    worst = max(ratios)
+    print("\ngeometric mean of the CPU ratios %.3f (target: at most 1.0), worst %.2f (%s at P=%d; target: at most 1.15)"
+          % (mean, worst[0], worst[1], worst[2]))
+    redis.kill()
+    cove.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def durable(pairs, scale):
+    folder = tempfile.mkdtemp(prefix="cove-bench-")
+    redis = Redis(folder, ["--appendonly", "yes", "--appendfsync", "always"])
+    cove = Server(folder, options=["--ack", "store"]).start()
+    print("\n## Durable SETs a second: ack store over file beside appendfsync always; median of %d pairs" % pairs)
+    print("| clients | P | redis | cove | ratio |")
+    print("|---|---|---|---|---|")
+    for clients, pipeline, n in ((1, 1, 2000), (50, 1, 40000), (50, 16, 200000)):
+        n = max(int(n * scale), 200)
+        args = ["-t", "set", "-d", "64", "-r", "100000"]
+        got = [(bench(redis, args, n, clients, pipeline), bench(cove, args, n, clients, pipeline))
+               for _ in range(pairs)]
+        r, c = (statistics.median(g[i]["rps"] for g in got) for i in (0, 1))
+        print("| %d | %d | %.0f | %.0f | **%.2f** |" % (clients, pipeline, r, c, c / r), flush=True)
+    redis.kill()
+    cove.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def rss(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) * 1024
+
+
+def used(port):
+    return int(re.search(rb"used_memory:(\d+)", Client(port)("INFO", "memory")).group(1))
+
+
+def memory(n):
+    folder = tempfile.mkdtemp(prefix="cove-bench-")
+    print("\n## Memory per key: %d keys of 16 bytes with 64-byte values (used, resident)" % n)
+    for name, server in (("redis", Redis(folder, [])),
+                         ("cove", Server(folder, options=["--ack", "memory"]).start())):
+        time.sleep(1)
+        before = used(server.port), rss(server.process.pid)
+        c = Client(server.port)
+        for i in range(0, n, 1000):
+            c.pipeline([("SET", "key:%012d" % j, "%064d" % j) for j in range(i, i + 1000)])
+        c.close()
+        time.sleep(5)
+        after = used(server.port), rss(server.process.pid)
+        print("%s: %.1f, %.1f bytes a key" % (name, (after[0] - before[0]) / n, (after[1] - before[1]) / n), flush=True)
+        server.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--pairs", type=int, default=9)
+    p.add_argument("--scale", type=float, default=1.0)
+    p.add_argument("--keys", type=int, default=1000000)
+    p.add_argument("--quick", action="store_true", help="3 pairs, a tenth of the requests and keys")
+    a = p.parse_args()
+    if a.quick:
+        a.pairs, a.scale, a.keys = 3, 0.2, 100000
+    speed(a.pairs, a.scale)
+    durable(max(a.pairs // 2, 1), a.scale)
+    memory(a.keys)
+
+
+if __name__ == "__main__":
+    main()
