@@ -159,6 +159,7 @@ static int wait_on(call *c, struct wait_state *w) {
         mem_free(w);
         return OK;
     }
+    tier_want_durable(call_tier(c), w->lsn);
     w->parked = call_park(c, wait_again, w, mem_free);
     parked_timeout(w->parked, WAIT_POLL_MS);
     return ERR_AGAIN;

@@ -97,6 +97,7 @@ uint64_t client__gate_lsn(const client *c) {
 
 void client__add_gate(client *c, uint64_t from, uint64_t lsn) {
     if (lsn <= client__gate_lsn(c)) return; /* Behind a higher gate already. */
+    tier_want_durable(c->exec->deps.tier, lsn);
     if (c->gates == NULL) c->gates = mem_alloc(GATES_MAX * sizeof(*c->gates));
     if (c->gates_n == GATES_MAX) { /* Later than needed is safe. */
         c->gates[(c->gates_head + GATES_MAX - 1) % GATES_MAX].lsn = lsn;

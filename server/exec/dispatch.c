@@ -205,9 +205,25 @@ static void finish_reply(client *c, size_t mark, uint64_t gate) {
     }
 }
 
+/* The keys of the requests that follow in the batch are asked for in the same round: else a pipeline
+ * of cold keys would pay one round trip each. */
+static void want_ahead(client *c) {
+    exec *x = c->exec;
+    if (c->multi || c->call.txn != NULL) return;
+    for (size_t i = c->batch_next + 1; i < c->batch_n; i++) {
+        struct entry e;
+        const slice *argv = c->args + c->batch[i].first;
+        const struct command *cmd = commands_find(x->commands, argv[0]);
+        if (cmd == NULL || cmd->keys[0].begin != KEYS_INDEX || cmd->subcommands != NULL) continue;
+        if ((size_t)cmd->keys[0].pos >= c->batch[i].argc) continue;
+        (void)keyspace_get(x->deps.keyspace, c->db, argv[cmd->keys[0].pos], KS_EXPIRED, &e);
+    }
+}
+
 static bool start_page_wait(client *c) {
     keyspace *ks = c->exec->deps.keyspace;
     assert(keyspace_wanted(ks) > 0);
+    want_ahead(c);
     c->exec->stats.parks_cold++;
     c->state = CLIENT_WAIT_PAGES;
     c->wait = keyspace_wait(ks, wait_done, c);

@@ -320,6 +320,7 @@ static void roots_put_done(io *o) {
         return;
     }
     cp->waits_durable = true;
+    tier_want_durable(cp->t, cp->point->lsn);
     checkpoint_consider(cp->t);
 }
 

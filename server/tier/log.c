@@ -14,6 +14,7 @@
 
 #define LOG_FULL_BYTES (8u << 20)  /* A segment is closed here: half of SEGMENT_BYTES_MAX. */
 #define LOG_SOON_BYTES (1u << 20)  /* This much does not wait for the spacing. */
+#define LOG_LAZY_US 100000         /* What nobody waits for may gather this long (ack memory). */
 #define LOG_INLINE_BYTES 4096      /* Small payloads are packed on the loop: a hand-off costs more. */
 #define LOG_CHECK_EVERY 1000       /* Records between two rolling hashes in the log. */
 #define LOG_READ_BACK_MAX 8        /* Damaged answers before giving up. */
@@ -87,7 +88,10 @@ static void log_frame(tier *t, enum record_kind kind, uint64_t lsn, uint64_t wal
     size_t start = s->raw.n;
     record_append(&s->raw, kind, lsn, wall_ms, body);
     size_t n = s->raw.n - start;
-    if (s->h.records++ == 0) s->h.first_lsn = lsn;
+    if (s->h.records++ == 0) {
+        s->h.first_lsn = lsn;
+        s->born_us = loop_now_us(t->loop);
+    }
     s->h.last_lsn = lsn;
     s->h.wall_ms = wall_ms;
     if (kind == RECORD_TXN) s->done_lsn = lsn;
@@ -164,12 +168,21 @@ static void log_due_fire(void *cookie) {
 
 static bool log_due(tier *t) {
     struct tier_log *g = &t->log;
-    if (g->in_flight == 0 || t->state == TIER_CLOSING) return true;
-    if (g->filling->raw.n >= LOG_SOON_BYTES) return true;
+    const struct out_segment *s = g->filling;
+    if (t->state == TIER_CLOSING || s->raw.n >= LOG_SOON_BYTES) return true;
+    bool wanted = g->wanted_lsn >= s->h.first_lsn;
+    if (g->in_flight == 0 && wanted) return true;
     uint64_t now = tier_mono_us(t);
-    if (now >= g->last_seal_us + g->spacing_us) return true;
-    if (g->due == NULL)
-        g->due = loop_timer(t->loop, g->last_seal_us + g->spacing_us - now, log_due_fire, t);
+    uint64_t at = wanted ? g->last_seal_us + g->spacing_us : s->born_us + LOG_LAZY_US;
+    if (now >= at) return true;
+    if (g->due != NULL && wanted && g->due_at > at) {
+        loop_timer_cancel(t->loop, g->due);
+        g->due = NULL;
+    }
+    if (g->due == NULL) {
+        g->due = loop_timer(t->loop, at - now, log_due_fire, t);
+        g->due_at = at;
+    }
     return false;
 }
 

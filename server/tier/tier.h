@@ -67,6 +67,9 @@ int64_t tier_now_ms(tier *t);
 
 uint64_t tier_lsn(tier *t);                       /* last given */
 uint64_t tier_durable(tier *t, enum ack level);   /* everything up to here is that safe */
+/* Somebody waits until lsn is in the store: it is sent as soon as the spacing allows. What nobody waits
+ * for (ack memory) may gather for a tenth of a second. */
+void tier_want_durable(tier *t, uint64_t lsn);
 /* The highest LSN that changed a key with this hash and may not be durable yet (a collision only
  * delays); the last that changed the database as a whole, or the catalogue. */
 uint64_t tier_key_lsn(tier *t, uint64_t hash);

@@ -74,7 +74,7 @@ struct out_segment {
     uint64_t done_lsn;       /* the last transaction that ends in it */
     uint64_t hash, records;  /* rolling, after it */
     size_t bytes;
-    uint64_t sealed_us;
+    uint64_t born_us, sealed_us;
     unsigned reads;          /* times its name has been read back */
     job pack;
 };
@@ -96,6 +96,8 @@ struct tier_log {
     size_t marks_count, marks_cap;
     unsigned window;
     uint64_t spacing_us;
+    uint64_t wanted_lsn; /* somebody waits until this is durable */
+    uint64_t due_at;
     bool started;
 };
 

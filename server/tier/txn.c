@@ -122,6 +122,10 @@ uint64_t tier_durable(tier *t, enum ack level) {
     return t->durable;
 }
 
+void tier_want_durable(tier *t, uint64_t lsn) {
+    if (lsn > t->log.wanted_lsn) t->log.wanted_lsn = lsn;
+}
+
 uint64_t tier_key_lsn(tier *t, uint64_t hash) {
     return t->undurable[hash % UNDURABLE_SLOTS];
 }
