@@ -1,11 +1,11 @@
 /* edits.c -- asking for what a list of edits needs, and making them.
  *
- * A commit has two stages, because what btree_need_write() asked for stays enough only as long as
- * no leaf goes away:
- *  1. Everything but removals. A key that goes is given an empty value, which no record has, and
- *     counts as absent. Leaves split, and what is split is resident.
- *  2. The keys that are still empty are removed. Each is there, so its leaf is one of those asked
- *     for; a cold neighbour that a leaf could join is not waited for. */
+ * A commit has two stages, because what btree_need_write() asked for stays enough only
+ * as long as no leaf goes away:
+ *  1. Everything but removals. A key that goes is given an empty value, which no
+ *     record has, and counts as absent. Leaves split, and what is split is resident.
+ *  2. The keys that are still empty are removed. Each is there, so its leaf is one of
+ *     those asked for; a cold neighbour that a leaf could join is not waited for. */
 #include "modules/files/edits.h"
 
 #include <assert.h>
@@ -17,12 +17,13 @@ struct edit {
     bool whole;
     uint32_t at;
     size_t key, key_n; /* in bytes */
-    size_t val, val_n; /* in bytes, for PUT, and CHUNK with no data; CUT: the new length */
-    slice data;        /* CHUNK: borrowed */
-    uint64_t page;     /* SHARE */
+    /* The value's place in bytes: PUT, and CHUNK with no data. CUT: the new length. */
+    size_t val, val_n;
+    slice data;    /* CHUNK: borrowed */
+    uint64_t page; /* SHARE */
 };
 
-/* ---- the list ---------------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------- */
 
 void edits_begin(struct edits *e, const struct volume *v) {
     *e = (struct edits){.v = *v};
@@ -79,20 +80,25 @@ void edits_inline(struct edits *e, uint64_t ino, slice content) {
     struct key k;
     assert(content.n <= VOLUME_INLINE_MAX);
     slice key = key_of(&k, ino, KEY_INLINE);
-    if (content.n == 0) edits_del(e, key);
-    else edits_put(e, key, content);
+    if (content.n == 0)
+        edits_del(e, key);
+    else
+        edits_put(e, key, content);
 }
 
-void edits_chunk(struct edits *e, uint64_t ino, uint64_t index, size_t at, slice data, bool whole) {
+void edits_chunk(struct edits *e, uint64_t ino, uint64_t index, size_t at, slice data,
+                 bool whole) {
     struct key k;
     assert(data.n > 0 && at + data.n <= VOLUME_CHUNK && (at == 0 || !whole));
-    struct edit x = {.kind = EDIT_CHUNK, .whole = whole, .at = (uint32_t)at, .data = data};
+    struct edit x = {
+        .kind = EDIT_CHUNK, .whole = whole, .at = (uint32_t)at, .data = data};
     add(e, &x, key_chunk(&k, ino, index), data);
 }
 void edits_chunk_copy(struct edits *e, uint64_t ino, uint64_t index, slice data) {
     struct key k;
     assert(data.n > 0 && data.n <= VOLUME_CHUNK);
-    add(e, &(struct edit){.kind = EDIT_CHUNK, .whole = true}, key_chunk(&k, ino, index), data);
+    add(e, &(struct edit){.kind = EDIT_CHUNK, .whole = true}, key_chunk(&k, ino, index),
+        data);
 }
 void edits_chunk_cut(struct edits *e, uint64_t ino, uint64_t index, size_t n) {
     struct key k;
@@ -102,7 +108,8 @@ void edits_chunk_cut(struct edits *e, uint64_t ino, uint64_t index, size_t n) {
 }
 void edits_chunk_drop(struct edits *e, uint64_t ino, uint64_t index) {
     struct key k;
-    add(e, &(struct edit){.kind = EDIT_DROP}, key_chunk(&k, ino, index), slice_make(NULL, 0));
+    add(e, &(struct edit){.kind = EDIT_DROP}, key_chunk(&k, ino, index),
+        slice_make(NULL, 0));
 }
 void edits_chunk_share(struct edits *e, uint64_t ino, uint64_t index, uint64_t page) {
     struct key k;
@@ -110,7 +117,9 @@ void edits_chunk_share(struct edits *e, uint64_t ino, uint64_t index, uint64_t p
         slice_make(NULL, 0));
 }
 
-static size_t count_of(const struct edits *e) { return e->list.n / sizeof(struct edit); }
+static size_t count_of(const struct edits *e) {
+    return e->list.n / sizeof(struct edit);
+}
 static struct edit edit_at(const struct edits *e, size_t i) {
     struct edit x; /* The list's bytes may lie anywhere. */
     memcpy(&x, e->list.p + i * sizeof(x), sizeof(x));
@@ -120,7 +129,7 @@ static slice key_in(const struct edits *e, const struct edit *x) {
     return slice_make(e->bytes.p + x->key, x->key_n);
 }
 
-/* ---- pages and their counts -------------------------------------------------------------- */
+/* ---- pages and their counts -------------------------------------------------------- */
 
 /* As btree_get(), during a commit. */
 static int tree_get(const struct volume *v, slice key, slice *val) {
@@ -183,15 +192,19 @@ int edits_ready(struct edits *e) {
     for (size_t i = 0; i < count_of(e); i++) {
         struct edit x = edit_at(e, i);
         int one = ready_one(e, &x);
-        if (one == ERR_COLD) rc = ERR_COLD; /* The others are asked for as well. */
-        else if (one != OK) return one;
+        if (one == ERR_COLD)
+            rc = ERR_COLD; /* The others are asked for as well. */
+        else if (one != OK)
+            return one;
     }
     return rc;
 }
 
-/* ---- making them ------------------------------------------------------------------------- */
+/* ---- making them ------------------------------------------------------------------- */
 
-static void must(int rc) { assert(rc == OK); }
+static void must(int rc) {
+    assert(rc == OK);
+}
 
 static void tree_put(struct edits *e, slice key, slice val) {
     must(btree_put(e->v.pager, e->v.obj, key, val));
@@ -221,15 +234,19 @@ static void set_refs(struct edits *e, uint64_t page, uint32_t refs) {
     uint8_t val[PAGE_COUNT_BYTES];
     slice key = key_page(&k, page);
     put_u32(val, refs);
-    if (refs > 1) tree_put(e, key, slice_make(val, sizeof(val)));
-    else tree_del(e, key);
+    if (refs > 1)
+        tree_put(e, key, slice_make(val, sizeof(val)));
+    else
+        tree_del(e, key);
 }
 
 static void release(struct edits *e, uint64_t page) {
     uint32_t refs;
     must(page_refs(&e->v, page, &refs));
-    if (refs > 1) set_refs(e, page, refs - 1);
-    else must(btree_page_free(e->v.pager, e->v.obj, page));
+    if (refs > 1)
+        set_refs(e, page, refs - 1);
+    else
+        must(btree_page_free(e->v.pager, e->v.obj, page));
 }
 
 static void set_page(struct edits *e, slice key, uint64_t page) {
@@ -239,7 +256,8 @@ static void set_page(struct edits *e, slice key, uint64_t page) {
 }
 
 /* A new page for the chunk, with the first `keep` bytes of another, n bytes long. */
-static uint8_t *fresh_page(struct edits *e, slice key, uint64_t old, size_t keep, size_t n) {
+static uint8_t *fresh_page(struct edits *e, slice key, uint64_t old, size_t keep,
+                           size_t n) {
     pager *p = e->v.pager;
     buf copy = BUF_INIT;
     if (keep > 0) {
@@ -257,8 +275,8 @@ static uint8_t *fresh_page(struct edits *e, slice key, uint64_t old, size_t keep
     return to;
 }
 
-/* How long a page gets that must hold `end` bytes: one that grows gets more, for the next time,
- * so that a log is not moved with each line. */
+/* How long a page gets that must hold `end` bytes: one that grows gets more, for the
+ * next time, so that a log is not moved with each line. */
 #define GROW_ROUND 512
 static size_t page_size(size_t had, size_t end) {
     if (end <= had) return had;

@@ -1,10 +1,12 @@
 /* edits.h -- a change of a volume as a list: planned by looking, asked for, then made.
  *
- *   begin -> add edits, looking at the unchanged volume -> edits_ready() -> edits_commit()
+ * begin -> add edits, looking at the unchanged volume -> edits_ready() ->
+ * edits_commit()
  *
- * Until the commit nothing changes, so that a plan may stop anywhere (a cold page, an operation
- * that makes no sense). edits_ready() asks for every page that the edits touch; after its OK the
- * commit cannot fail. Edits are made in the order they were added. */
+ * Until the commit nothing changes, so that a plan may stop anywhere (a cold page, an
+ * operation that makes no sense). edits_ready() asks for every page that the edits
+ * touch; after its OK the commit cannot fail. Edits are made in the order they were
+ * added. */
 #ifndef COVE_MODULES_FILES_EDITS_H
 #define COVE_MODULES_FILES_EDITS_H
 
@@ -30,9 +32,10 @@ void edits_entry(struct edits *e, uint64_t dir, slice name, uint64_t ino, uint8_
 void edits_entry_del(struct edits *e, uint64_t dir, slice name);
 void edits_inline(struct edits *e, uint64_t ino, slice content); /* empty: none */
 
-/* Writes data, which is borrowed until the commit has ended, at `at` of a chunk. whole: nothing
- * of what the chunk held is needed. */
-void edits_chunk(struct edits *e, uint64_t ino, uint64_t index, size_t at, slice data, bool whole);
+/* Writes data, which is borrowed until the commit has ended, at `at` of a chunk.
+ * whole: nothing of what the chunk held is needed. */
+void edits_chunk(struct edits *e, uint64_t ino, uint64_t index, size_t at, slice data,
+                 bool whole);
 /* The same at the beginning of a chunk that is not there, with data that is copied. */
 void edits_chunk_copy(struct edits *e, uint64_t ino, uint64_t index, slice data);
 void edits_chunk_cut(struct edits *e, uint64_t ino, uint64_t index, size_t n);

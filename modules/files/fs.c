@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- errors ------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------ */
 
 int fs_error(call *c, enum fs_error e) {
     switch (e) {
@@ -14,8 +14,10 @@ int fs_error(call *c, enum fs_error e) {
     case FS_ENOTDIR: return reply_error(c, "ENOTDIR not a folder");
     case FS_EISDIR: return reply_error(c, "EISDIR it is a folder");
     case FS_ENOTEMPTY: return reply_error(c, "ENOTEMPTY the folder is not empty");
-    case FS_EINVAL: return reply_error(c, "EINVAL that path, size or place is not possible");
-    case FS_ENAMETOOLONG: return reply_error(c, "ENAMETOOLONG a name has at most 255 bytes, a path 4096");
+    case FS_EINVAL:
+        return reply_error(c, "EINVAL that path, size or place is not possible");
+    case FS_ENAMETOOLONG:
+        return reply_error(c, "ENAMETOOLONG a name has at most 255 bytes, a path 4096");
     }
     return ERR_CORRUPT;
 }
@@ -24,7 +26,7 @@ int fs_error_version(call *c, uint64_t current) {
     return reply_errorf(c, "EVERSION cur=%" PRIu64, current);
 }
 
-/* ---- volumes ----------------------------------------------------------------------------- */
+/* ---- volumes ----------------------------------------------------------------------- */
 
 int fs_open(call *c, bool write, struct volume *v) {
     struct entry e;
@@ -52,7 +54,7 @@ uint64_t fs_next_version(const struct volume *v) {
     return info.version + 1;
 }
 
-/* ---- paths ------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 bool fs_path(call *c, size_t i, struct path *out) {
     slice text = call_arg(c, i);
@@ -97,7 +99,7 @@ int fs_walk(const struct volume *v, const struct path *p, struct fs_walk *out) {
     return OK;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------------- */
 
 bool fs_mode(call *c, size_t i, uint64_t *out) {
     slice s = call_arg(c, i);
@@ -126,7 +128,7 @@ bool fs_size(call *c, size_t i, uint64_t *out) {
     return true;
 }
 
-/* ---- effects ----------------------------------------------------------------------------- */
+/* ---- effects ----------------------------------------------------------------------- */
 
 void fs_args_begin(call *c, struct fs_args *a) {
     a->n = 0;
@@ -147,7 +149,7 @@ int fs_effect(call *c, enum volume_op op, const struct fs_args *a) {
     return call_value(c, TYPE_VOLUME, (uint8_t)op, call_arg(c, 1), a->args, a->n);
 }
 
-/* ---- replies ----------------------------------------------------------------------------- */
+/* ---- replies ----------------------------------------------------------------------- */
 
 static void pair_int(call *c, const char *name, uint64_t v) {
     reply_bulk_str(c, name);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* ---- READ -------------------------------------------------------------------------------- */
+/* ---- READ -------------------------------------------------------------------------- */
 
 /* What one reply may hold: as much as the largest bulk string of the protocol. */
 #define READ_BYTES_MAX (512ull << 20)
@@ -18,7 +18,8 @@ static bool read_lines_option(call *c, size_t i, struct read_options *r) {
     int64_t first, last;
     if (!call_int(c, i, &first) || !call_int(c, i + 1, &last)) return false;
     if (first < 1 || last < first) {
-        (void)reply_error(c, "EINVAL lines are counted from 1, the first before the last");
+        (void)reply_error(c,
+                          "EINVAL lines are counted from 1, the first before the last");
         return false;
     }
     r->first = (uint64_t)first;
@@ -88,7 +89,8 @@ int cmd_fs_read(call *c) {
         len = r.len;
     }
     if (len > READ_BYTES_MAX) {
-        return reply_error(c, "EINVAL more than 512 MiB: read it in parts with OFFSET and LEN");
+        return reply_error(
+            c, "EINVAL more than 512 MiB: read it in parts with OFFSET and LEN");
     }
     buf *out = call_out(c);
     if (r.meta) {
@@ -102,7 +104,7 @@ int cmd_fs_read(call *c) {
     return rc;
 }
 
-/* ---- STAT and INFO ----------------------------------------------------------------------- */
+/* ---- STAT and INFO ----------------------------------------------------------------- */
 
 int cmd_fs_stat(call *c) {
     struct volume v;
@@ -140,17 +142,18 @@ int cmd_fs_info(call *c) {
     return reply_int(c, (int64_t)info.version);
 }
 
-/* ---- LS ---------------------------------------------------------------------------------- */
+/* ---- LS ---------------------------------------------------------------------------- */
 
 #define LS_COUNT 1000
-#define LS_COUNT_MAX 100000 /* Names looked at in one call: a listing does not hold the loop. */
+#define LS_COUNT_MAX                                                                     \
+    100000 /* Names looked at in one call: a listing does not hold the loop. */
 
 struct ls {
     slice after, glob;
     bool stat, has_glob;
     size_t count, seen; /* names to look at, and looked at */
     bool more;
-    buf found;          /* u64 inode, u16 length and bytes of the name, ... */
+    buf found; /* u64 inode, u16 length and bytes of the name, ... */
     size_t found_n;
     uint8_t last[VOLUME_NAME_MAX];
     size_t last_n;

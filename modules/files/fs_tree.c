@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* ---- MKDIR ------------------------------------------------------------------------------- */
+/* ---- MKDIR ------------------------------------------------------------------------- */
 
 int cmd_fs_mkdir(call *c) {
     struct volume v;
@@ -42,7 +42,7 @@ int cmd_fs_mkdir(call *c) {
     return reply_int(c, (int64_t)next);
 }
 
-/* ---- RM ---------------------------------------------------------------------------------- */
+/* ---- RM ---------------------------------------------------------------------------- */
 
 int cmd_fs_rm(call *c) {
     struct volume v;
@@ -58,7 +58,8 @@ int cmd_fs_rm(call *c) {
     if (rc != OK) return rc;
     if (w.found == FS_NOT_DIR) return fs_error(c, FS_ENOTDIR);
     if (w.found == FS_MISSING || v.obj == NULL) return fs_error(c, FS_ENOENT);
-    if (w.at.type == INODE_DIR && w.at.size > 0 && !recursive) return fs_error(c, FS_ENOTEMPTY);
+    if (w.at.type == INODE_DIR && w.at.size > 0 && !recursive)
+        return fs_error(c, FS_ENOTEMPTY);
     if (w.at.ino == VOLUME_ROOT && !recursive) return fs_error(c, FS_EINVAL);
     volume_info(&v, &before);
     fs_args_begin(c, &a);
@@ -74,30 +75,36 @@ int cmd_fs_rm(call *c) {
     return reply_int(c, (int64_t)(before.inodes - after.inodes));
 }
 
-/* ---- MV and CP --------------------------------------------------------------------------- */
+/* ---- MV and CP --------------------------------------------------------------------- */
 
 /* Both ends of a move or a copy. False after an error reply, or with an error in *rc. */
-static bool two_paths(call *c, struct volume *v, struct path *from_path, struct path *to_path,
-                      struct fs_walk *from, struct fs_walk *to, int *rc) {
+static bool two_paths(call *c, struct volume *v, struct path *from_path,
+                      struct path *to_path, struct fs_walk *from, struct fs_walk *to,
+                      int *rc) {
     *rc = OK;
     if (!fs_path(c, 2, from_path) || !fs_path(c, 3, to_path)) return false;
     *rc = fs_open(c, true, v);
     if (*rc == OK) *rc = fs_walk(v, from_path, from);
     if (*rc == OK) *rc = fs_walk(v, to_path, to);
     if (*rc != OK) return false;
-    bool ok = false;
-    if (from->found == FS_NOT_DIR) (void)fs_error(c, FS_ENOTDIR);
-    else if (from->found == FS_MISSING || v->obj == NULL) (void)fs_error(c, FS_ENOENT);
-    else if (to->found == FS_NOT_DIR) (void)fs_error(c, FS_ENOTDIR);
-    else if (to->found == FS_MISSING && to->missing_n > 1) (void)fs_error(c, FS_ENOENT);
-    else if (to->found == FS_MISSING && to_path->dir && from->at.type == INODE_FILE)
+    bool not_dir = from->found == FS_NOT_DIR;
+    bool missing = from->found == FS_MISSING || v->obj == NULL;
+    if (!not_dir && !missing) {
+        bool as_dir =
+            to->found == FS_MISSING && to_path->dir && from->at.type == INODE_FILE;
+        missing = to->found == FS_MISSING && to->missing_n > 1;
+        not_dir = to->found == FS_NOT_DIR || (as_dir && !missing);
+    }
+    if (not_dir)
         (void)fs_error(c, FS_ENOTDIR);
-    else ok = true;
-    return ok;
+    else if (missing)
+        (void)fs_error(c, FS_ENOENT);
+    return !not_dir && !missing;
 }
 
 /* Whether the folder `i` is `dir` or lies above it; *rc as volume_is_above(). */
-static bool lies_above(const struct volume *v, const struct inode *i, uint64_t dir, int *rc) {
+static bool lies_above(const struct volume *v, const struct inode *i, uint64_t dir,
+                       int *rc) {
     int above = i->type == INODE_DIR ? volume_is_above(v, i->ino, dir) : 0;
     *rc = above < 0 ? above : OK;
     return above == 1;
@@ -113,7 +120,8 @@ static bool may_move(call *c, const struct volume *v, const struct fs_walk *from
     if (!there && exchange) return (void)fs_error(c, FS_ENOENT), false;
     if (there && to->at.ino == from->at.ino) return true;
     bool below = lies_above(v, &from->at, to->dir.ino, rc);
-    if (*rc == OK && !below && exchange) below = lies_above(v, &to->at, from->dir.ino, rc);
+    if (*rc == OK && !below && exchange)
+        below = lies_above(v, &to->at, from->dir.ino, rc);
     if (*rc != OK) return false;
     if (below || (there && exchange && to->at.ino == VOLUME_ROOT)) {
         (void)fs_error(c, FS_EINVAL);
@@ -124,7 +132,8 @@ static bool may_move(call *c, const struct volume *v, const struct fs_walk *from
     if (dir && !onto_dir) return (void)fs_error(c, FS_ENOTDIR), false;
     if (!dir && onto_dir) return (void)fs_error(c, FS_EISDIR), false;
     if (onto_dir && to->at.size > 0) return (void)fs_error(c, FS_ENOTEMPTY), false;
-    /* An empty root: nothing that lies in it can be moved onto it, so it is from's folder. */
+    /* An empty root: nothing that lies in it can be moved onto it, so it is from's
+     * folder. */
     assert(to->at.ino != VOLUME_ROOT);
     return true;
 }
@@ -137,10 +146,12 @@ int cmd_fs_mv(call *c) {
     int rc;
     bool nx = call_argc(c) == 5 && call_arg_is(c, 4, "nx");
     bool exchange = call_argc(c) == 5 && call_arg_is(c, 4, "exchange");
-    if (call_argc(c) > 5 || (call_argc(c) == 5 && !nx && !exchange)) return reply_syntax(c);
+    if (call_argc(c) > 5 || (call_argc(c) == 5 && !nx && !exchange))
+        return reply_syntax(c);
     if (!two_paths(c, &v, &from_path, &to_path, &from, &to, &rc)) return rc;
     if (!may_move(c, &v, &from, &to, nx, exchange, &rc)) return rc;
-    if (to.found == FS_FOUND && to.at.ino == from.at.ino) { /* Onto itself: nothing to do. */
+    if (to.found == FS_FOUND &&
+        to.at.ino == from.at.ino) { /* Onto itself: nothing to do. */
         return reply_int(c, (int64_t)from.at.version);
     }
     uint64_t next = fs_next_version(&v);
@@ -171,7 +182,8 @@ int cmd_fs_cp(call *c) {
     bool below = lies_above(&v, &from.at, to.dir.ino, &rc);
     if (rc != OK) return rc;
     if (below) return fs_error(c, FS_EINVAL);
-    if (there && dir) return fs_error(c, to.at.type == INODE_DIR ? FS_EEXIST : FS_ENOTDIR);
+    if (there && dir)
+        return fs_error(c, to.at.type == INODE_DIR ? FS_EEXIST : FS_ENOTDIR);
     if (there && to.at.type == INODE_DIR) return fs_error(c, FS_EISDIR);
     uint64_t next = fs_next_version(&v);
     fs_args_begin(c, &a);

@@ -8,7 +8,8 @@ struct write_options {
     uint64_t version, offset, mode;
 };
 
-/* [OFFSET o | TRUNC] [NX | XX | IFVER v] [PARENTS] [MODE m]. False after an error reply. */
+/* [OFFSET o | TRUNC] [NX | XX | IFVER v] [PARENTS] [MODE m]. False after an error
+ * reply. */
 static bool write_options(call *c, struct write_options *w) {
     *w = (struct write_options){.offset = VOLUME_REPLACE, .mode = VOLUME_NO_MODE};
     for (size_t i = 4; i < call_argc(c); i++) {
@@ -43,8 +44,10 @@ static bool write_options(call *c, struct write_options *w) {
     return true;
 }
 
-/* Whether a file can be written at the path, as far as the tree goes. False after an error. */
-static bool may_write(call *c, const struct path *p, const struct fs_walk *w, bool parents) {
+/* Whether a file can be written at the path, as far as the tree goes. False after an
+ * error. */
+static bool may_write(call *c, const struct path *p, const struct fs_walk *w,
+                      bool parents) {
     switch (w->found) {
     case FS_NOT_DIR: (void)fs_error(c, FS_ENOTDIR); return false;
     case FS_FOUND:
@@ -83,7 +86,8 @@ int cmd_fs_write(call *c) {
     struct write_options o;
     slice data = call_arg(c, 3);
     if (!write_options(c, &o) || !fs_path(c, 2, &p)) return OK;
-    if (data.n > VOLUME_FILE_MAX - (o.offset_given ? o.offset : 0)) return fs_error(c, FS_EINVAL);
+    if (data.n > VOLUME_FILE_MAX - (o.offset_given ? o.offset : 0))
+        return fs_error(c, FS_EINVAL);
     int rc = fs_open(c, true, &v);
     if (rc == OK) rc = fs_walk(&v, &p, &w);
     if (rc != OK) return rc;
@@ -96,8 +100,10 @@ int cmd_fs_write(call *c) {
     uint64_t next = fs_next_version(&v);
     rc = write_effect(c, &w, o.mode, o.offset, data);
     if (rc != OK) return rc;
-    if (!o.offset_given) size = data.n;
-    else if (data.n > 0 && o.offset + data.n > size) size = o.offset + data.n;
+    if (!o.offset_given)
+        size = data.n;
+    else if (data.n > 0 && o.offset + data.n > size)
+        size = o.offset + data.n;
     call_notify(c, 'd', "fs.write", call_arg(c, 1));
     reply_array(c, 2);
     reply_int(c, (int64_t)next);

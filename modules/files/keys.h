@@ -29,8 +29,12 @@ struct key {
     uint8_t bytes[KEY_HEAD + VOLUME_NAME_MAX];
 };
 
-static inline uint64_t get_be64(const uint8_t *p) { return __builtin_bswap64(get_u64(p)); }
-static inline void put_be64(uint8_t *p, uint64_t v) { put_u64(p, __builtin_bswap64(v)); }
+static inline uint64_t get_be64(const uint8_t *p) {
+    return __builtin_bswap64(get_u64(p));
+}
+static inline void put_be64(uint8_t *p, uint64_t v) {
+    put_u64(p, __builtin_bswap64(v));
+}
 
 static inline slice key_of(struct key *k, uint64_t ino, char tag) {
     put_be64(k->bytes, ino);
@@ -63,7 +67,8 @@ void inode_write(const struct inode *i, uint8_t out[INODE_BYTES]);
 int inode_read(uint64_t ino, slice val, struct inode *out); /* ERR_CORRUPT */
 int entry_read(slice val, uint64_t *ino, uint8_t *type);    /* ERR_CORRUPT */
 
-/* The chunks of a file from index `from`, as pairs of u64 (index, page), appended to *out. */
+/* The chunks of a file from index `from`, as pairs of u64 (index, page), appended to
+ * *out. */
 int chunks_list(const struct volume *v, uint64_t ino, uint64_t from, buf *out);
 /* The page of one chunk, or ERR_NOTFOUND. */
 int chunk_page(const struct volume *v, uint64_t ino, uint64_t index, uint64_t *page);

@@ -1,7 +1,7 @@
 /* volume.c -- the volume type: its operations, each one plan of edits.
  *
- * The handlers have looked at everything before they make an effect. What does not fit here came
- * from a damaged log: ERR_CORRUPT, and nothing has changed. */
+ * The handlers have looked at everything before they make an effect. What does not fit
+ * here came from a damaged log: ERR_CORRUPT, and nothing has changed. */
 #include "modules/files/volume.h"
 
 #include <assert.h>
@@ -30,14 +30,18 @@ static void modified(const struct op *o, struct inode *i) {
 }
 
 /* ERR_NOTFOUND means a damaged effect here. */
-static int inode_of(const struct op *o, uint64_t ino, enum inode_type type, struct inode *out) {
+static int inode_of(const struct op *o, uint64_t ino, enum inode_type type,
+                    struct inode *out) {
     int rc = volume_inode(&o->e.v, ino, out);
     if (rc == OK && out->type != (uint8_t)type) rc = ERR_CORRUPT;
     return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
 }
 
-static struct inode new_inode(struct op *o, enum inode_type type, uint16_t mode, uint64_t parent) {
-    struct inode i = {.ino = o->e.info.next_ino++, .type = (uint8_t)type, .mode = mode,
+static struct inode new_inode(struct op *o, enum inode_type type, uint16_t mode,
+                              uint64_t parent) {
+    struct inode i = {.ino = o->e.info.next_ino++,
+                      .type = (uint8_t)type,
+                      .mode = mode,
                       .nlink = type == INODE_DIR ? 2 : 1,
                       .parent = type == INODE_DIR ? parent : 0};
     modified(o, &i);
@@ -56,7 +60,7 @@ static void dir_loses(struct inode *dir, uint8_t type) {
     if (type == INODE_DIR) dir->nlink--;
 }
 
-/* ---- making ------------------------------------------------------------------------------ */
+/* ---- making ------------------------------------------------------------------------ */
 
 /* Makes the names below `base`, all but the last as folders. The inode of the last is the
  * caller's to add. ERR_CORRUPT: no name, or the first is there. */
@@ -66,7 +70,8 @@ static int make_names(struct op *o, uint64_t base, slice names, enum inode_type 
     slice name, next;
     uint64_t ino;
     uint8_t there;
-    if (path_check_names(names) != PATH_OK || !path_next(&names, &name)) return ERR_CORRUPT;
+    if (path_check_names(names) != PATH_OK || !path_next(&names, &name))
+        return ERR_CORRUPT;
     int rc = inode_of(o, base, INODE_DIR, &dir);
     if (rc != OK) return rc;
     rc = volume_entry(&o->e.v, base, name, &ino, &there);
@@ -91,7 +96,8 @@ static int make_names(struct op *o, uint64_t base, slice names, enum inode_type 
 static int op_mkdir(struct op *o, bool fresh) {
     uint64_t base, mode;
     struct inode i;
-    if (o->effect->argc != 4 || !number(o, 1, &base) || !number(o, 3, &mode) || mode > 07777)
+    if (o->effect->argc != 4 || !number(o, 1, &base) || !number(o, 3, &mode) ||
+        mode > 07777)
         return ERR_CORRUPT;
     slice names = o->effect->args[2];
     if (names.n == 0) {
@@ -146,19 +152,20 @@ static int op_truncate(struct op *o) {
     return OK;
 }
 
-/* ---- walking a tree ---------------------------------------------------------------------- */
+/* ---- walking a tree ---------------------------------------------------------------- */
 
 struct tree_item {
     uint64_t from, to, to_parent; /* to: the copy, for CP */
 };
 struct tree_walk {
     struct op *o;
-    buf items;         /* of struct tree_item, still to be visited */
+    buf items; /* of struct tree_item, still to be visited */
     struct tree_item at;
     bool copy;
 };
 
-static void walk_push(struct tree_walk *w, uint64_t from, uint64_t to, uint64_t to_parent) {
+static void walk_push(struct tree_walk *w, uint64_t from, uint64_t to,
+                      uint64_t to_parent) {
     struct tree_item i = {from, to, to_parent};
     buf_append(&w->items, &i, sizeof(i));
 }
@@ -206,8 +213,9 @@ static int walk_copy(struct tree_walk *w, const struct inode *i) {
     return OK;
 }
 
-/* Visits all that was pushed and what lies below. Goes on after a cold page, so that many are
- * asked for at once. A tree that has rings (damaged) ends by its number of inodes. */
+/* Visits all that was pushed and what lies below. Goes on after a cold page, so that
+ * many are asked for at once. A tree that has rings (damaged) ends by its number of
+ * inodes. */
 static int walk_tree(struct tree_walk *w) {
     struct volume_info info;
     int cold = OK;
@@ -221,15 +229,18 @@ static int walk_tree(struct tree_walk *w) {
         if (rc == OK && i.type == INODE_DIR)
             rc = volume_list(&w->o->e.v, i.ino, slice_make(NULL, 0), walk_entry, w);
         if (rc == OK) rc = w->copy ? walk_copy(w, &i) : walk_remove(w, &i);
-        if (rc == ERR_COLD) cold = ERR_COLD;
-        else if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+        if (rc == ERR_COLD)
+            cold = ERR_COLD;
+        else if (rc != OK)
+            return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     }
     return cold;
 }
 
-/* ---- removing, moving, copying ----------------------------------------------------------- */
+/* ---- removing, moving, copying ----------------------------------------------------- */
 
-static int find_entry(const struct op *o, uint64_t dir, slice name, uint64_t *ino, uint8_t *type) {
+static int find_entry(const struct op *o, uint64_t dir, slice name, uint64_t *ino,
+                      uint8_t *type) {
     if (name.n == 0 || name.n > VOLUME_NAME_MAX) return ERR_CORRUPT;
     if (memchr(name.p, '/', name.n) != NULL) return ERR_CORRUPT;
     return path_check_names(name) == PATH_OK ? volume_entry(&o->e.v, dir, name, ino, type)
@@ -334,7 +345,8 @@ static int op_mv(struct op *o) {
     int rc = mv_look(o, &m, from, name, to, to_name);
     if (rc != OK) return rc;
     struct inode *a = &m.from_dir, *b = m.same_dir ? &m.from_dir : &m.to_dir;
-    if (a->size == 0 || (m.has_there && b->size < 1 + (uint64_t)m.same_dir)) return ERR_CORRUPT;
+    if (a->size == 0 || (m.has_there && b->size < 1 + (uint64_t)m.same_dir))
+        return ERR_CORRUPT;
     if (exchange != 0) {
         if (!m.has_there) return ERR_CORRUPT;
         rc = not_below(o, &m.there, from);
@@ -400,7 +412,8 @@ static int op_cp(struct op *o) {
     uint64_t ino, to, there;
     uint8_t type;
     struct inode from, dir;
-    if (o->effect->argc != 4 || !number(o, 1, &ino) || !number(o, 2, &to)) return ERR_CORRUPT;
+    if (o->effect->argc != 4 || !number(o, 1, &ino) || !number(o, 2, &to))
+        return ERR_CORRUPT;
     slice name = o->effect->args[3];
     int rc = volume_inode(&o->e.v, ino, &from);
     if (rc == OK) rc = inode_of(o, to, INODE_DIR, &dir);
@@ -410,20 +423,26 @@ static int op_cp(struct op *o) {
     return rc == ERR_NOTFOUND ? cp_new(o, &from, &dir, name) : rc;
 }
 
-/* ---- the type ---------------------------------------------------------------------------- */
+/* ---- the type ---------------------------------------------------------------------- */
 
 static object *volume_make(pager *p, uint64_t now_ns) {
     struct key k;
     uint8_t val[INODE_BYTES];
     object *o = p->ops->make(p, false, META_SIZE);
-    struct inode root = {.ino = VOLUME_ROOT, .type = INODE_DIR, .mode = VOLUME_MODE_DIR,
-                         .nlink = 2, .mtime_ns = now_ns, .ctime_ns = now_ns, .version = 1,
+    struct inode root = {.ino = VOLUME_ROOT,
+                         .type = INODE_DIR,
+                         .mode = VOLUME_MODE_DIR,
+                         .nlink = 2,
+                         .mtime_ns = now_ns,
+                         .ctime_ns = now_ns,
+                         .version = 1,
                          .parent = VOLUME_ROOT};
     if (o == NULL) return NULL;
     inode_write(&root, val);
     int rc = btree_init(p, o);
     if (rc == OK) {
-        rc = btree_put(p, o, key_of(&k, VOLUME_ROOT, KEY_INODE), slice_make(val, sizeof(val)));
+        rc = btree_put(p, o, key_of(&k, VOLUME_ROOT, KEY_INODE),
+                       slice_make(val, sizeof(val)));
     }
     if (rc != OK) {
         p->ops->free(p, o);
@@ -452,7 +471,8 @@ static int run(struct op *o, bool fresh) {
 }
 
 static bool is_volume(const struct value *v) {
-    if (v->kind != VALUE_OBJECT || v->pager->ops->meta_bytes(v->obj) != META_SIZE) return false;
+    if (v->kind != VALUE_OBJECT || v->pager->ops->meta_bytes(v->obj) != META_SIZE)
+        return false;
     return get_u32(v->pager->ops->meta(v->obj) + META_FORMAT) == VOLUME_FORMAT;
 }
 
@@ -485,7 +505,8 @@ static int volume_dump(struct value *v, buf *out) {
     return ERR_UNSUPPORTED; /* Redis's dump format has no type that could hold one. */
 }
 
-static int volume_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_version) {
+static int volume_restore(struct value *v, uint8_t rdb_type, reader *r,
+                          unsigned rdb_version) {
     (void)v;
     (void)rdb_type;
     (void)r;

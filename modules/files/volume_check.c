@@ -8,11 +8,11 @@
 
 #include "modules/files/keys.h"
 
-/* ---- check: one pass over the tree gathers, then what was gathered is compared ------------ */
+/* ---- check: one pass over the tree gathers, then what was gathered is compared ----- */
 
 struct seen_inode {
     struct inode i;
-    uint64_t content; /* bytes inline */
+    uint64_t content;                 /* bytes inline */
     uint64_t entries, folders, named; /* entries in it; how many entries name it */
 };
 struct seen_entry {
@@ -32,7 +32,8 @@ struct check {
     char *why;
 };
 
-static int bad(struct check *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(struct check *k, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static int bad(struct check *k, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
@@ -58,14 +59,17 @@ static int gather_inode(struct check *k, uint64_t ino, slice key, slice val) {
 static int gather_entry(struct check *k, uint64_t ino, slice key, slice val) {
     struct seen_entry e = {.dir = ino};
     slice name = slice_make(key.p + KEY_HEAD, key.n - KEY_HEAD);
-    bool good = name.n > 0 && name.n <= VOLUME_NAME_MAX && memchr(name.p, '/', name.n) == NULL;
-    if (!good || path_check_names(name) != PATH_OK || entry_read(val, &e.ino, &e.type) != OK)
+    bool good =
+        name.n > 0 && name.n <= VOLUME_NAME_MAX && memchr(name.p, '/', name.n) == NULL;
+    if (!good || path_check_names(name) != PATH_OK ||
+        entry_read(val, &e.ino, &e.type) != OK)
         return bad(k, "volume: folder %llu has an entry that is not one", (ull)ino);
     buf_append(&k->entries, &e, sizeof(e));
     return OK;
 }
 
-static int gather_numbered(struct check *k, uint64_t ino, char tag, slice key, slice val) {
+static int gather_numbered(struct check *k, uint64_t ino, char tag, slice key,
+                           slice val) {
     size_t want = tag == KEY_CHUNK ? CHUNK_BYTES : PAGE_COUNT_BYTES;
     if (key.n != KEY_HEAD + 8 || val.n != want)
         return bad(k, "volume: a chunk or count of inode %llu is not one", (ull)ino);
@@ -92,7 +96,8 @@ static int gather(void *cookie, slice key, slice val) {
     if (ino != 0 && tag == KEY_INODE) return gather_inode(k, ino, key, val);
     if (at == NULL || at->i.ino != ino)
         return bad(k, "volume: something of inode %llu, which is not there", (ull)ino);
-    if (tag == KEY_ENTRY && at->i.type == INODE_DIR) return gather_entry(k, ino, key, val);
+    if (tag == KEY_ENTRY && at->i.type == INODE_DIR)
+        return gather_entry(k, ino, key, val);
     if (tag == KEY_CHUNK && at->i.type == INODE_FILE)
         return gather_numbered(k, ino, tag, key, val);
     if (tag == KEY_INLINE && at->i.type == INODE_FILE && key.n == KEY_HEAD) {
@@ -107,8 +112,10 @@ static struct seen_inode *inode_seen(struct check *k, uint64_t ino) {
     size_t from = 0, to = k->inodes.n / sizeof(*all);
     while (from < to) {
         size_t mid = from + (to - from) / 2;
-        if (all[mid].i.ino < ino) from = mid + 1;
-        else to = mid;
+        if (all[mid].i.ino < ino)
+            from = mid + 1;
+        else
+            to = mid;
     }
     bool found = from < k->inodes.n / sizeof(*all) && all[from].i.ino == ino;
     return found ? &all[from] : NULL;
@@ -117,10 +124,12 @@ static struct seen_inode *inode_seen(struct check *k, uint64_t ino) {
 static int check_entries(struct check *k) {
     struct seen_entry *all = (struct seen_entry *)(void *)k->entries.p;
     for (size_t i = 0; i < k->entries.n / sizeof(*all); i++) {
-        struct seen_inode *dir = inode_seen(k, all[i].dir), *in = inode_seen(k, all[i].ino);
+        struct seen_inode *dir = inode_seen(k, all[i].dir),
+                          *in = inode_seen(k, all[i].ino);
         if (dir == NULL || in == NULL || in->i.type != all[i].type)
-            return bad(k, "volume: an entry of folder %llu names %llu, of another type or gone",
-                       (ull)all[i].dir, (ull)all[i].ino);
+            return bad(
+                k, "volume: an entry of folder %llu names %llu, of another type or gone",
+                (ull)all[i].dir, (ull)all[i].ino);
         dir->entries++;
         in->named++;
         if (in->i.type == INODE_DIR) dir->folders++;
@@ -139,12 +148,15 @@ static int check_inodes(struct check *k, const struct volume_info *info) {
     for (size_t i = 0; i < n; i++) {
         const struct seen_inode *s = &all[i];
         if (s->named != (s->i.ino == VOLUME_ROOT ? 0 : 1))
-            return bad(k, "volume: inode %llu has %llu names", (ull)s->i.ino, (ull)s->named);
-        if (s->i.ino >= info->next_ino || s->i.version > info->version || s->i.version == 0)
+            return bad(k, "volume: inode %llu has %llu names", (ull)s->i.ino,
+                       (ull)s->named);
+        if (s->i.ino >= info->next_ino || s->i.version > info->version ||
+            s->i.version == 0)
             return bad(k, "volume: inode %llu or its version is too new", (ull)s->i.ino);
         if (s->i.type == INODE_DIR) {
             if (s->i.size != s->entries || s->i.nlink != 2 + s->folders)
-                return bad(k, "volume: folder %llu has %llu entries, %llu of them folders",
+                return bad(k,
+                           "volume: folder %llu has %llu entries, %llu of them folders",
                            (ull)s->i.ino, (ull)s->entries, (ull)s->folders);
             /* Up to the root: one name each and no ring make it a tree. */
             if (volume_is_above(k->v, VOLUME_ROOT, s->i.ino) != 1)
@@ -152,9 +164,10 @@ static int check_inodes(struct check *k, const struct volume_info *info) {
             continue;
         }
         bytes += s->i.size;
-        if (s->content != (s->i.size <= VOLUME_INLINE_MAX ? s->i.size : 0) || s->i.nlink != 1)
-            return bad(k, "volume: file %llu of %llu bytes has %llu inline", (ull)s->i.ino,
-                       (ull)s->i.size, (ull)s->content);
+        if (s->content != (s->i.size <= VOLUME_INLINE_MAX ? s->i.size : 0) ||
+            s->i.nlink != 1)
+            return bad(k, "volume: file %llu of %llu bytes has %llu inline",
+                       (ull)s->i.ino, (ull)s->i.size, (ull)s->content);
     }
     if (n != info->inodes || bytes != info->bytes)
         return bad(k, "volume: %llu inodes and %llu bytes, counted %zu and %llu",
@@ -163,7 +176,8 @@ static int check_inodes(struct check *k, const struct volume_info *info) {
 }
 
 /* A page that is not in memory is not looked into. */
-static int check_page(struct check *k, const struct seen_chunk *c, const struct inode *f) {
+static int check_page(struct check *k, const struct seen_chunk *c,
+                      const struct inode *f) {
     slice bytes;
     int rc = k->v->pager->ops->get(k->v->pager, k->v->obj, c->page, &bytes);
     if (rc == ERR_NOTFOUND) return bad(k, "volume: page %llu is not there", (ull)c->page);
@@ -171,24 +185,31 @@ static int check_page(struct check *k, const struct seen_chunk *c, const struct 
     uint64_t left = f->size - c->index * VOLUME_CHUNK;
     bool clean = bytes.n > 0 && bytes.n <= VOLUME_CHUNK;
     for (uint64_t i = left; clean && i < bytes.n; i++) clean = bytes.p[i] == 0;
-    return clean ? OK : bad(k, "volume: file %llu, chunk %llu: %zu bytes, or not zero past the end",
-                            (ull)c->ino, (ull)c->index, bytes.n);
+    return clean
+               ? OK
+               : bad(k,
+                     "volume: file %llu, chunk %llu: %zu bytes, or not zero past the end",
+                     (ull)c->ino, (ull)c->index, bytes.n);
 }
 
 static int by_page(const void *a, const void *b) {
-    uint64_t x = ((const struct seen_chunk *)a)->page, y = ((const struct seen_chunk *)b)->page;
+    uint64_t x = ((const struct seen_chunk *)a)->page,
+             y = ((const struct seen_chunk *)b)->page;
     return (x > y) - (x < y);
 }
 
 static int check_chunks(struct check *k) {
     struct seen_chunk *all = (struct seen_chunk *)(void *)k->chunks.p;
-    const struct seen_count *counts = (const struct seen_count *)(const void *)k->counts.p;
-    size_t n = k->chunks.n / sizeof(*all), counts_n = k->counts.n / sizeof(*counts), at = 0;
+    const struct seen_count *counts =
+        (const struct seen_count *)(const void *)k->counts.p;
+    size_t n = k->chunks.n / sizeof(*all), counts_n = k->counts.n / sizeof(*counts),
+           at = 0;
     for (size_t i = 0; i < n; i++) {
         const struct seen_inode *s = inode_seen(k, all[i].ino);
         if (s == NULL || s->i.size <= VOLUME_INLINE_MAX ||
             all[i].index >= (s->i.size + VOLUME_CHUNK - 1) / VOLUME_CHUNK)
-            return bad(k, "volume: file %llu has a chunk %llu", (ull)all[i].ino, (ull)all[i].index);
+            return bad(k, "volume: file %llu has a chunk %llu", (ull)all[i].ino,
+                       (ull)all[i].index);
         int rc = check_page(k, &all[i], &s->i);
         if (rc != OK) return rc;
     }
@@ -226,7 +247,7 @@ int volume_check(struct value *v, char why[160]) {
     return rc;
 }
 
-/* ---- digest ------------------------------------------------------------------------------ */
+/* ---- digest ------------------------------------------------------------------------ */
 
 struct digest {
     struct volume v;

@@ -1,4 +1,5 @@
-/* volume_plan.c -- what a change of a file's content means for the tree: inline or in chunks. */
+/* volume_plan.c -- what a change of a file's content means for the tree: inline or in
+ * chunks. */
 #include "modules/files/volume_plan.h"
 
 #include <assert.h>
@@ -8,7 +9,9 @@ static void set_size(struct edits *e, struct inode *f, uint64_t size) {
     f->size = size;
 }
 
-static bool is_inline(uint64_t size) { return size <= VOLUME_INLINE_MAX; }
+static bool is_inline(uint64_t size) {
+    return size <= VOLUME_INLINE_MAX;
+}
 
 /* The content of a small file, now `size` bytes, with data laid over it. */
 static int write_inline(struct edits *e, struct inode *f, uint64_t size, uint64_t offset,
@@ -21,14 +24,16 @@ static int write_inline(struct edits *e, struct inode *f, uint64_t size, uint64_
     if (old.n != 0) memcpy(content, old.p, old.n < size ? old.n : (size_t)size);
     assert(data.n == 0 || offset + data.n <= size);
     if (data.n != 0) memcpy(content + offset, data.p, data.n);
-    if (size != 0 || f->size != 0) edits_inline(e, f->ino, slice_make(content, (size_t)size));
+    if (size != 0 || f->size != 0)
+        edits_inline(e, f->ino, slice_make(content, (size_t)size));
     return OK;
 }
 
-/* A small file is about to be large: its content becomes the beginning of chunk 0, together
- * with what is written there, so that no chunk is changed twice by one commit. *data is what is
- * left to write, from *offset on. */
-static int inline_to_chunk(struct edits *e, const struct inode *f, uint64_t *offset, slice *data) {
+/* A small file is about to be large: its content becomes the beginning of chunk 0,
+ * together with what is written there, so that no chunk is changed twice by one
+ * commit. *data is what is left to write, from *offset on. */
+static int inline_to_chunk(struct edits *e, const struct inode *f, uint64_t *offset,
+                           slice *data) {
     slice old;
     buf head = BUF_INIT;
     int rc = inline_content(&e->v, f, &old);
@@ -51,9 +56,10 @@ static int inline_to_chunk(struct edits *e, const struct inode *f, uint64_t *off
     return OK;
 }
 
-/* had: the bytes of the file that are kept. A chunk of which none are is written as a whole. */
-static void write_chunks(struct edits *e, const struct inode *f, uint64_t offset, slice data,
-                         uint64_t had) {
+/* had: the bytes of the file that are kept. A chunk of which none are is written as a
+ * whole. */
+static void write_chunks(struct edits *e, const struct inode *f, uint64_t offset,
+                         slice data, uint64_t had) {
     while (data.n > 0) {
         uint64_t index = offset / VOLUME_CHUNK;
         size_t at = (size_t)(offset % VOLUME_CHUNK), n = VOLUME_CHUNK - at;
@@ -91,11 +97,15 @@ int plan_write(struct edits *e, struct inode *f, uint64_t offset, slice data) {
 
 int plan_replace(struct edits *e, struct inode *f, slice data) {
     int rc = OK;
-    if (!is_inline(f->size)) rc = drop_chunks(e, f->ino, 0);
-    else if (f->size > 0 && !is_inline(data.n)) edits_inline(e, f->ino, slice_make(NULL, 0));
+    if (!is_inline(f->size))
+        rc = drop_chunks(e, f->ino, 0);
+    else if (f->size > 0 && !is_inline(data.n))
+        edits_inline(e, f->ino, slice_make(NULL, 0));
     if (rc != OK) return rc;
-    if (!is_inline(data.n)) write_chunks(e, f, 0, data, 0);
-    else if (data.n > 0 || (f->size > 0 && is_inline(f->size))) edits_inline(e, f->ino, data);
+    if (!is_inline(data.n))
+        write_chunks(e, f, 0, data, 0);
+    else if (data.n > 0 || (f->size > 0 && is_inline(f->size)))
+        edits_inline(e, f->ino, data);
     set_size(e, f, data.n);
     return OK;
 }

@@ -4,7 +4,8 @@
 
 #include "modules/files/edits.h"
 
-/* Content. They set f->size; the caller adds the inode. Data is borrowed until the commit. */
+/* Content. They set f->size; the caller adds the inode. Data is borrowed until the
+ * commit. */
 int plan_write(struct edits *e, struct inode *f, uint64_t offset, slice data);
 int plan_replace(struct edits *e, struct inode *f, slice data);
 int plan_resize(struct edits *e, struct inode *f, uint64_t size);

@@ -5,7 +5,7 @@
 
 #include "modules/files/keys.h"
 
-/* ---- records ----------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------- */
 
 void inode_write(const struct inode *i, uint8_t out[INODE_BYTES]) {
     out[0] = i->type;
@@ -24,11 +24,17 @@ void inode_write(const struct inode *i, uint8_t out[INODE_BYTES]) {
 int inode_read(uint64_t ino, slice val, struct inode *out) {
     if (val.n != INODE_BYTES) return ERR_CORRUPT;
     const uint8_t *p = val.p;
-    *out = (struct inode){.ino = ino, .type = p[0], .mode = get_u16(p + 2),
-                          .nlink = get_u32(p + 4), .uid = get_u32(p + 8),
-                          .gid = get_u32(p + 12), .size = get_u64(p + 16),
-                          .mtime_ns = get_u64(p + 24), .ctime_ns = get_u64(p + 32),
-                          .version = get_u64(p + 40), .parent = get_u64(p + 48)};
+    *out = (struct inode){.ino = ino,
+                          .type = p[0],
+                          .mode = get_u16(p + 2),
+                          .nlink = get_u32(p + 4),
+                          .uid = get_u32(p + 8),
+                          .gid = get_u32(p + 12),
+                          .size = get_u64(p + 16),
+                          .mtime_ns = get_u64(p + 24),
+                          .ctime_ns = get_u64(p + 32),
+                          .version = get_u64(p + 40),
+                          .parent = get_u64(p + 48)};
     if (out->type != INODE_FILE && out->type != INODE_DIR) return ERR_CORRUPT;
     return out->type == INODE_FILE && out->size > VOLUME_FILE_MAX ? ERR_CORRUPT : OK;
 }
@@ -55,7 +61,10 @@ int volume_inode(const struct volume *v, uint64_t ino, struct inode *out) {
     slice val;
     if (v->obj == NULL) {
         if (ino != VOLUME_ROOT) return ERR_NOTFOUND;
-        *out = (struct inode){.ino = ino, .type = INODE_DIR, .mode = VOLUME_MODE_DIR, .nlink = 2,
+        *out = (struct inode){.ino = ino,
+                              .type = INODE_DIR,
+                              .mode = VOLUME_MODE_DIR,
+                              .nlink = 2,
                               .parent = ino};
         return OK;
     }
@@ -63,7 +72,8 @@ int volume_inode(const struct volume *v, uint64_t ino, struct inode *out) {
     return rc == OK ? inode_read(ino, val, out) : rc;
 }
 
-int volume_entry(const struct volume *v, uint64_t dir, slice name, uint64_t *ino, uint8_t *type) {
+int volume_entry(const struct volume *v, uint64_t dir, slice name, uint64_t *ino,
+                 uint8_t *type) {
     struct key k;
     slice val;
     if (v->obj == NULL || name.n > VOLUME_NAME_MAX) return ERR_NOTFOUND;
@@ -85,7 +95,7 @@ int volume_is_above(const struct volume *v, uint64_t ino, uint64_t dir) {
     return ERR_CORRUPT; /* A ring. */
 }
 
-/* ---- names ------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------- */
 
 bool path_next(slice *rest, slice *name) {
     while (rest->n > 0 && rest->p[0] == '/') *rest = slice_make(rest->p + 1, rest->n - 1);
@@ -103,7 +113,8 @@ enum path_error path_check_names(slice names) {
     if (names.n != 0 && memchr(names.p, '\0', names.n) != NULL) return PATH_INVALID;
     while (path_next(&names, &name)) {
         if (name.n > VOLUME_NAME_MAX) return PATH_TOO_LONG;
-        if (slice_eq(name, SLICE(".")) || slice_eq(name, SLICE(".."))) return PATH_INVALID;
+        if (slice_eq(name, SLICE(".")) || slice_eq(name, SLICE("..")))
+            return PATH_INVALID;
     }
     return PATH_OK;
 }
@@ -136,7 +147,7 @@ int volume_list(const struct volume *v, uint64_t dir, slice after, volume_each *
     return rc == 1 ? OK : rc;
 }
 
-/* ---- content ----------------------------------------------------------------------------- */
+/* ---- content ----------------------------------------------------------------------- */
 
 int inline_content(const struct volume *v, const struct inode *f, slice *out) {
     struct key k;
@@ -173,8 +184,8 @@ static int chunk_one(void *cookie, slice key, slice val) {
     return OK;
 }
 
-static int chunks_between(const struct volume *v, uint64_t ino, uint64_t from, uint64_t end,
-                          buf *out) {
+static int chunks_between(const struct volume *v, uint64_t ino, uint64_t from,
+                          uint64_t end, buf *out) {
     struct key k;
     struct chunk_walk w = {ino, end, out};
     int rc = btree_scan(v->pager, v->obj, key_chunk(&k, ino, from), chunk_one, &w);
@@ -185,16 +196,18 @@ int chunks_list(const struct volume *v, uint64_t ino, uint64_t from, buf *out) {
     return chunks_between(v, ino, from, UINT64_MAX, out);
 }
 
-/* The part of chunk `index` that lies in [offset, offset + len), laid over zeros at `to`. */
-static int copy_chunk(const struct volume *v, uint64_t index, uint64_t page, uint64_t offset,
-                      uint64_t len, uint8_t *to) {
+/* The part of chunk `index` that lies in [offset, offset + len), laid over zeros at
+ * `to`. */
+static int copy_chunk(const struct volume *v, uint64_t index, uint64_t page,
+                      uint64_t offset, uint64_t len, uint8_t *to) {
     slice bytes;
     int rc = v->pager->ops->get(v->pager, v->obj, page, &bytes);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     uint64_t start = index * VOLUME_CHUNK;
     uint64_t from = start > offset ? start : offset;
     uint64_t end = start + bytes.n < offset + len ? start + bytes.n : offset + len;
-    if (end > from) memcpy(to + (from - offset), bytes.p + (from - start), (size_t)(end - from));
+    if (end > from)
+        memcpy(to + (from - offset), bytes.p + (from - start), (size_t)(end - from));
     return OK;
 }
 
@@ -219,8 +232,8 @@ static int read_chunks(const struct volume *v, const struct inode *f, uint64_t o
     return rc;
 }
 
-int volume_read(const struct volume *v, const struct inode *f, uint64_t offset, uint64_t len,
-                buf *out) {
+int volume_read(const struct volume *v, const struct inode *f, uint64_t offset,
+                uint64_t len, buf *out) {
     assert(f->type == INODE_FILE && offset <= f->size && len <= f->size - offset);
     if (len == 0) return OK;
     if (f->size > VOLUME_INLINE_MAX) return read_chunks(v, f, offset, len, out);
@@ -230,11 +243,12 @@ int volume_read(const struct volume *v, const struct inode *f, uint64_t offset, 
     return rc;
 }
 
-/* ---- lines ------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------- */
 
 #define LINES_AHEAD 16 /* Chunks asked for at once: 1 MiB. */
 
-/* Counts newlines of `bytes`, which lie at s->at. True when the end of the last line is found. */
+/* Counts newlines of `bytes`, which lie at s->at. True when the end of the last line
+ * is found. */
 static bool lines_in(struct line_search *s, slice bytes, uint64_t first, uint64_t last) {
     while (bytes.n > 0) {
         const uint8_t *nl = memchr(bytes.p, '\n', bytes.n);
@@ -248,7 +262,8 @@ static bool lines_in(struct line_search *s, slice bytes, uint64_t first, uint64_
             s->started = true;
         }
         if (s->line == last) return true;
-        /* From the start of the first line to the end of the file: no more to look for. */
+        /* From the start of the first line to the end of the file: no more to look
+         * for. */
         if (s->started && last == UINT64_MAX) return false;
     }
     return false;
@@ -270,29 +285,35 @@ static int lines_in_chunks(const struct volume *v, const struct inode *f, uint64
         if (rc == ERR_COLD) {
             for (uint64_t i = 1; i < LINES_AHEAD; i++) {
                 if (chunk_page(v, f->ino, index + i, &page) != OK) break;
-                (void)v->pager->ops->need(v->pager, v->obj, page); /* It was cold anyway. */
+                (void)v->pager->ops->need(v->pager, v->obj,
+                                          page); /* It was cold anyway. */
             }
         }
         if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
         uint64_t skip = s->at - index * VOLUME_CHUNK, there = end - index * VOLUME_CHUNK;
         if (bytes.n < there) there = bytes.n;
-        if (there > skip) *found = lines_in(s, slice_make(bytes.p + skip, (size_t)(there - skip)),
-                                            first, last);
+        if (there > skip)
+            *found = lines_in(s, slice_make(bytes.p + skip, (size_t)(there - skip)),
+                              first, last);
         if (*found) return OK;
         if (!(s->started && last == UINT64_MAX)) s->at = end;
     }
     return OK;
 }
 
-int volume_lines(const struct volume *v, const struct inode *f, uint64_t first, uint64_t last,
-                 struct line_search *state, uint64_t *offset, uint64_t *len) {
+int volume_lines(const struct volume *v, const struct inode *f, uint64_t first,
+                 uint64_t last, struct line_search *state, uint64_t *offset,
+                 uint64_t *len) {
     assert(first >= 1 && last >= first);
     struct line_search *s = state;
     /* A key may be made anew with the same numbers while a page is on its way. */
     if (s->ino != f->ino || s->version != f->version || s->size != f->size ||
         s->mtime_ns != f->mtime_ns) {
-        *s = (struct line_search){.ino = f->ino, .version = f->version, .size = f->size,
-                                  .mtime_ns = f->mtime_ns, .started = first == 1};
+        *s = (struct line_search){.ino = f->ino,
+                                  .version = f->version,
+                                  .size = f->size,
+                                  .mtime_ns = f->mtime_ns,
+                                  .started = first == 1};
     }
     bool found = false;
     int rc = OK;

@@ -1,5 +1,5 @@
-/* volume_model_test.c -- volumes against a naive tree in memory, with pages that become cold at
- * random before every operation. */
+/* volume_model_test.c -- volumes against a naive tree in memory, with pages that
+ * become cold at random before every operation. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "modules/files/volume.h"
 #include "toy_pager.c"
 
-/* ---- the naive tree ----------------------------------------------------------------------- */
+/* ---- the naive tree ---------------------------------------------------------------- */
 
 struct node {
     char name[VOLUME_NAME_MAX + 1];
@@ -18,7 +18,8 @@ struct node {
     struct node *parent, *child, *next;
 };
 
-static struct node *node_new(struct node *parent, const char *name, bool dir, uint64_t mode) {
+static struct node *node_new(struct node *parent, const char *name, bool dir,
+                             uint64_t mode) {
     struct node *n = mem_calloc(1, sizeof(*n));
     snprintf(n->name, sizeof(n->name), "%s", name);
     n->dir = dir;
@@ -73,8 +74,8 @@ static bool is_above(const struct node *above, const struct node *n) {
     return false;
 }
 
-static struct node *node_copy(const struct node *from, struct node *parent, const char *name,
-                              uint64_t version) {
+static struct node *node_copy(const struct node *from, struct node *parent,
+                              const char *name, uint64_t version) {
     struct node *n = node_new(parent, name, from->dir, from->mode);
     n->version = version;
     buf_append_slice(&n->content, slice_of(&from->content));
@@ -89,7 +90,7 @@ static void content_resize(buf *b, size_t n) {
     b->n = n;
 }
 
-/* ---- both ----------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 struct world {
     struct toy toy;
@@ -104,7 +105,7 @@ static struct volume volume_of(struct world *w) {
 }
 
 /* Runs it again until nothing is cold. */
-#define WARM(w, rc, call)                                                                    \
+#define WARM(w, rc, call)                                                                \
     while (((rc) = (call)) == ERR_COLD) CHECK(toy_fetch(&(w)->toy) > 0)
 
 static uint64_t ino_of(struct world *w, const struct node *n) {
@@ -130,13 +131,16 @@ static void arg_u64(struct args *a, uint64_t v) {
     a->args[a->n] = slice_make(a->numbers[a->n], 8);
     a->n++;
 }
-static void arg_str(struct args *a, const char *s) { a->args[a->n++] = slice_str(s); }
+static void arg_str(struct args *a, const char *s) {
+    a->args[a->n++] = slice_str(s);
+}
 
 /* Applies, and the version goes up by one exactly when it works. */
 static int run(struct world *w, enum volume_op op, const struct args *a) {
     struct volume_info info;
     buf store = BUF_INIT;
-    int rc = toy_apply(&w->toy, &type_volume, &w->value, &store, (uint8_t)op, a->args, a->n);
+    int rc =
+        toy_apply(&w->toy, &type_volume, &w->value, &store, (uint8_t)op, a->args, a->n);
     buf_free(&store);
     if (rc == OK) w->version++;
     struct volume v = volume_of(w);
@@ -162,7 +166,7 @@ static int run_write(struct world *w, uint64_t base, const char *names, uint64_t
     return run(w, VOLUME_WRITE, &a);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------ */
+/* ---- comparing --------------------------------------------------------------------- */
 
 struct listed {
     struct node *dir;
@@ -197,7 +201,8 @@ static void compare_list(struct world *w, uint64_t ino, struct node *dir, size_t
     CHECK_INT(l.n, count);
 }
 
-static void compare_content(struct world *w, const struct inode *i, const struct node *n) {
+static void compare_content(struct world *w, const struct inode *i,
+                            const struct node *n) {
     struct volume v = volume_of(w);
     buf got = BUF_INIT;
     int rc;
@@ -249,8 +254,10 @@ static void compare(struct world *w, struct node *n) {
     CHECK_INT(i.size, n->dir ? count : n->content.n);
     CHECK_INT(i.nlink, n->dir ? 2 + folders : 1);
     toy_chill(&w->toy);
-    if (n->dir) compare_list(w, ino, n, count);
-    else compare_content(w, &i, n);
+    if (n->dir)
+        compare_list(w, ino, n, count);
+    else
+        compare_content(w, &i, n);
 }
 
 static uint64_t bytes_below(const struct node *n) {
@@ -277,7 +284,7 @@ static void compare_all(struct world *w) {
     CHECK_INT(info.bytes, bytes_below(w->root));
 }
 
-/* ---- random operations ------------------------------------------------------------------------ */
+/* ---- random operations ------------------------------------------------------------- */
 
 static struct node *pick(struct world *w) {
     size_t left = (size_t)rnd_below(&w->r, node_count(w->root));
@@ -309,7 +316,8 @@ static void pick_name(struct world *w, char name[VOLUME_NAME_MAX + 1]) {
 
 /* Sizes around the borders, and letters with newlines. */
 static void pick_data(struct world *w, buf *out) {
-    static const size_t around[] = {0, 10, VOLUME_INLINE_MAX, VOLUME_CHUNK, 2 * VOLUME_CHUNK};
+    static const size_t around[] = {0, 10, VOLUME_INLINE_MAX, VOLUME_CHUNK,
+                                    2 * VOLUME_CHUNK};
     size_t n = around[rnd_below(&w->r, 5)];
     if (n > 0) n = n - 5 + (size_t)rnd_below(&w->r, 10);
     if (rnd_below(&w->r, 2) == 0) n = (size_t)rnd_below(&w->r, 6000);
@@ -349,7 +357,8 @@ static void do_write(struct world *w) {
     pick_data(w, &data);
     pick_name(w, a);
     pick_name(w, b);
-    uint64_t offset = rnd_below(&w->r, 3) == 0 ? VOLUME_REPLACE : pick_offset(w, n->content.n);
+    uint64_t offset =
+        rnd_below(&w->r, 3) == 0 ? VOLUME_REPLACE : pick_offset(w, n->content.n);
     bool two = rnd_below(&w->r, 5) == 0;
     snprintf(names, sizeof(names), two ? "%s/%s" : "%s", a, b);
     if (n->dir) {
@@ -449,8 +458,10 @@ static void do_mv(struct world *w) {
     arg_str(&a, name);
     arg_u64(&a, exchange);
     bool ok = n != to && !is_above(n, to_dir);
-    if (exchange) ok = ok && to != NULL && !is_above(to, n->parent);
-    else if (to != NULL) ok = ok && to->dir == n->dir && to->child == NULL;
+    if (exchange)
+        ok = ok && to != NULL && !is_above(to, n->parent);
+    else if (to != NULL)
+        ok = ok && to->dir == n->dir && to->child == NULL;
     CHECK_INT(run(w, VOLUME_MV, &a), ok ? OK : ERR_CORRUPT);
     if (!ok) return;
     struct node *from_dir = n->parent;
@@ -526,11 +537,18 @@ static void random_run(uint64_t seed, unsigned cold, int ops) {
     for (int i = 0; i < ops; i++) {
         bool large = node_count(w.root) > 250;
         switch (rnd_below(&w.r, 12)) {
-        case 0: case 1: case 2: case 3: do_write(&w); break;
+        case 0:
+        case 1:
+        case 2:
+        case 3: do_write(&w); break;
         case 4: do_truncate(&w); break;
         case 5: do_mkdir(&w); break;
-        case 6: case 7: do_mv(&w); break;
-        case 8: case 9: if (!large) do_cp(&w); break;
+        case 6:
+        case 7: do_mv(&w); break;
+        case 8:
+        case 9:
+            if (!large) do_cp(&w);
+            break;
         default: do_rm(&w); break;
         }
         if (i % 100 == 99) compare_all(&w);
@@ -549,14 +567,16 @@ TEST_LONG("a volume does what a naive tree does, with every page cold", 120) {
     random_run(31, 100, 600);
 }
 
-/* ---- many chunks ------------------------------------------------------------------------------ */
+/* ---- many chunks ------------------------------------------------------------------- */
 
 #define CHUNKS 3000u
 
-static uint8_t byte_of(uint64_t chunk, unsigned round) { return (uint8_t)(1 + (chunk * 7 + round) % 250); }
+static uint8_t byte_of(uint64_t chunk, unsigned round) {
+    return (uint8_t)(1 + (chunk * 7 + round) % 250);
+}
 
-static void check_chunks(struct world *w, const char *name, uint64_t chunks, unsigned round,
-                         uint64_t changed_every) {
+static void check_chunks(struct world *w, const char *name, uint64_t chunks,
+                         unsigned round, uint64_t changed_every) {
     struct volume v = volume_of(w);
     struct inode i;
     uint64_t ino;
@@ -604,15 +624,19 @@ static void check_whole(struct world *w) {
     CHECK_INT(rc, OK);
 }
 
-TEST_LONG("copies share chunks, writes part them, and removals give every page back", 120) {
+TEST_LONG("copies share chunks, writes part them, and removals give every page back",
+          120) {
     struct world w;
     uint8_t b;
     world_init(&w, 41, 60);
-    CHECK_INT(run_write(&w, VOLUME_ROOT, "a", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("")), OK);
+    CHECK_INT(run_write(&w, VOLUME_ROOT, "a", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("")),
+              OK);
     uint64_t a = VOLUME_ROOT + 1;
     for (uint64_t c = 0; c < CHUNKS; c++) {
         b = byte_of(c, 0);
-        CHECK_INT(run_write(&w, a, "", VOLUME_NO_MODE, c * VOLUME_CHUNK, slice_make(&b, 1)), OK);
+        CHECK_INT(
+            run_write(&w, a, "", VOLUME_NO_MODE, c * VOLUME_CHUNK, slice_make(&b, 1)),
+            OK);
     }
     uint64_t pages = w.toy.base.ops->pages(w.value.obj);
     CHECK(pages >= CHUNKS);
@@ -623,7 +647,9 @@ TEST_LONG("copies share chunks, writes part them, and removals give every page b
     uint64_t bino = a + 1;
     for (uint64_t c = 0; c < CHUNKS; c += 5) {
         b = byte_of(c, 1);
-        CHECK_INT(run_write(&w, bino, "", VOLUME_NO_MODE, c * VOLUME_CHUNK, slice_make(&b, 1)), OK);
+        CHECK_INT(
+            run_write(&w, bino, "", VOLUME_NO_MODE, c * VOLUME_CHUNK, slice_make(&b, 1)),
+            OK);
     }
     check_whole(&w);
     check_chunks(&w, "a", CHUNKS, 0, 0);
@@ -634,7 +660,8 @@ TEST_LONG("copies share chunks, writes part them, and removals give every page b
     check_chunks(&w, "b", CHUNKS, 0, 5);
     check_chunks(&w, "c", CHUNKS, 0, 0);
     /* The content is replaced: what is shared with c stays. */
-    CHECK_INT(run_write(&w, bino, "", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("small")), OK);
+    CHECK_INT(run_write(&w, bino, "", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("small")),
+              OK);
     check_whole(&w);
     check_chunks(&w, "c", CHUNKS, 0, 0);
     CHECK_INT(run_rm(&w, "b"), OK);
@@ -645,12 +672,14 @@ TEST_LONG("copies share chunks, writes part them, and removals give every page b
     world_deinit(&w);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------ */
 
 TEST("an effect that makes no sense changes nothing") {
     struct world w;
     world_init(&w, 51, 0);
-    CHECK_INT(run_write(&w, VOLUME_ROOT, "d/f", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("x")), OK);
+    CHECK_INT(
+        run_write(&w, VOLUME_ROOT, "d/f", VOLUME_NO_MODE, VOLUME_REPLACE, SLICE("x")),
+        OK);
     uint8_t before[20] = {0}, after[20];
     CHECK_INT(volume_digest(&w.value, before), OK);
     rnd_seed(&w.r, 52);
@@ -659,13 +688,20 @@ TEST("an effect that makes no sense changes nothing") {
         size_t n = (size_t)rnd_below(&w.r, 7);
         uint8_t op = (uint8_t)rnd_below(&w.r, 9);
         for (size_t k = 0; k < n; k++) {
-            static const char *const names[] = {"", "d", "f", ".", "..", "a/b", "d/f", "//"};
-            if (k == 0 || rnd_below(&w.r, 3) > 0) arg_u64(&a, rnd_below(&w.r, 5) == 0 ? rnd_u64(&w.r) : rnd_below(&w.r, 6));
-            else arg_str(&a, names[rnd_below(&w.r, 8)]);
+            static const char *const names[] = {"",   "d",   "f",   ".",
+                                                "..", "a/b", "d/f", "//"};
+            if (k == 0 || rnd_below(&w.r, 3) > 0)
+                arg_u64(&a, rnd_below(&w.r, 5) == 0 ? rnd_u64(&w.r) : rnd_below(&w.r, 6));
+            else
+                arg_str(&a, names[rnd_below(&w.r, 8)]);
         }
         struct value fresh = toy_value(&w.toy, TYPE_VOLUME);
-        effect e = {.target = EFFECT_VALUE, .type = TYPE_VOLUME, .op = op, .key = SLICE("k"),
-                    .args = a.args, .argc = a.n};
+        effect e = {.target = EFFECT_VALUE,
+                    .type = TYPE_VOLUME,
+                    .op = op,
+                    .key = SLICE("k"),
+                    .args = a.args,
+                    .argc = a.n};
         int rc = type_volume.apply(rnd_below(&w.r, 2) == 0 ? &fresh : &w.value, &e);
         CHECK(rc == OK || rc == ERR_CORRUPT);
         if (fresh.kind == VALUE_OBJECT) w.toy.base.ops->free(&w.toy.base, fresh.obj);
