@@ -10,6 +10,8 @@
  * ownership validated after the intent was durable; replay complete (the state is SERVING).
  *
  * Log segments: the manifest carries the intent as a range. FENCE and FILL are never deleted (L6). */
+#include <stdlib.h>
+
 #include "tier/tier_internal.h"
 
 #define GC_INTERVAL_US 600000000
@@ -24,6 +26,7 @@ struct gc {
     struct manifest m;         /* as published when the run began */
     struct roots roots;
     uint32_t *live;            /* live locations, by line of roots.packs */
+    const struct pack_line **by_name; /* those lines, sorted by name */
     size_t tree;               /* 0: the present; i: snapshot i - 1 */
     reach *reach;
     timer *next;
@@ -51,6 +54,7 @@ static void gc_drop(struct gc *g) {
     reach_free(g->reach);
     roots_deinit(&g->roots);
     mem_free(g->live);
+    mem_free(g->by_name);
     mem_free(g->found);
     mem_free(g->doomed);
     mem_free(g);
@@ -112,6 +116,11 @@ void gc_consider(tier *t) {
 
 /* ---- mark ------------------------------------------------------------------------------------ */
 
+static int line_order(const void *a, const void *b) {
+    const struct pack_line *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
 static void gc_got_roots(io *o) {
     struct gc *g = o->cookie;
     int rc = o->req.rc == OK ? roots_decode(slice_of(&o->req.out), &g->roots) : o->req.rc;
@@ -120,6 +129,9 @@ static void gc_got_roots(io *o) {
         return;
     }
     g->live = mem_calloc(g->roots.packs_count + 1, sizeof(*g->live));
+    g->by_name = mem_calloc(g->roots.packs_count + 1, sizeof(*g->by_name));
+    for (size_t i = 0; i < g->roots.packs_count; i++) g->by_name[i] = &g->roots.packs[i];
+    qsort(g->by_name, g->roots.packs_count, sizeof(*g->by_name), line_order);
     g->next = loop_timer(g->t->loop, 0, gc_mark, g);
 }
 
@@ -195,9 +207,15 @@ static void gc_list(struct gc *g) {
 
 /* The line of the pack table that names this object, or packs_count. */
 static size_t gc_line(const struct gc *g, const char *name) {
-    size_t i = 0;
-    while (i < g->roots.packs_count && strcmp(g->roots.packs[i].name, name) != 0) i++;
-    return i;
+    size_t low = 0, high = g->roots.packs_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(g->by_name[mid]->name, name) < 0) low = mid + 1;
+        else high = mid;
+    }
+    if (low == g->roots.packs_count || strcmp(g->by_name[low]->name, name) != 0)
+        return g->roots.packs_count;
+    return (size_t)(g->by_name[low] - g->roots.packs);
 }
 
 static void gc_judge(struct gc *g, const char *name) {
@@ -255,10 +273,13 @@ static void gc_listed(io *o) {
 
 static const struct intent_line *intent_find(const struct intent_line *list_, size_t count,
                                              const char *name) {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list_[i].name, name) == 0) return &list_[i];
+    size_t low = 0, high = count; /* A listing is in name order, and so is what is made of it. */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(list_[mid].name, name) < 0) low = mid + 1;
+        else high = mid;
     }
-    return NULL;
+    return low < count && strcmp(list_[low].name, name) == 0 ? &list_[low] : NULL;
 }
 
 /* Lines of packs without a live slot leave the table, so that nothing can be placed there. */

@@ -127,6 +127,7 @@ static int decode_intents(struct roots *out, reader *r) {
         memcpy(d->name, name.p, name.n);
         /* Only data may be named here: this list leads to deletes. */
         if (!data_parse_name(d->name, NULL, NULL)) return ERR_CORRUPT;
+        if (i > 0 && strcmp(out->intents[i - 1].name, d->name) >= 0) return ERR_CORRUPT;
     }
     return OK;
 }

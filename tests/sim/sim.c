@@ -133,6 +133,7 @@ int sim_checkpoint(sim_node *n) {
 }
 
 bool sim_settle(sim_node *n) {
+    tier_want_durable(n->tier, tier_lsn(n->tier));
     uint64_t end = clock_mono_us(&n->s->clock.base) + 600000000ull;
     while (tier_durable(n->tier, ACK_STORE) < tier_lsn(n->tier) && !n->fatal &&
            clock_mono_us(&n->s->clock.base) < end)

@@ -238,6 +238,7 @@ static void transact(struct history *h) {
     uint64_t lsn = tier_txn_end(n->tier);
     CHECK(lsn != 0);
     h->lsn[v] = lsn;
+    if (draw(h, 8) != 0) tier_want_durable(n->tier, lsn); /* most clients wait, some do not */
     acknowledge(h);
 }
 

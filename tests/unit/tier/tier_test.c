@@ -208,7 +208,7 @@ TEST("an owner that was taken over writes nothing and ends with status 3") {
     CHECK(sim_settle(a));
     uint64_t durable = tier_durable(a->tier, ACK_STORE);
     objstore_mem_pause(a->store, true);
-    sim_set(a, keyspace_db(a->ks, 0), "k", SLICE("lost"));
+    tier_want_durable(a->tier, sim_set(a, keyspace_db(a->ks, 0), "k", SLICE("lost")));
     for (int i = 0; i < 50; i++) sim_step(s, 100);
     sim_node *b = open_one(s);
     sim_set(b, keyspace_db(b->ks, 0), "k", SLICE("b"));
@@ -288,7 +288,7 @@ TEST("a store that refuses for long: writes get TRYAGAIN, hot reads go on, then 
     sim_node *n = open_one(s);
     const char *reply;
     objstore_mem_pause(n->store, true);
-    sim_set(n, keyspace_db(n->ks, 0), "k", SLICE("v"));
+    tier_want_durable(n->tier, sim_set(n, keyspace_db(n->ks, 0), "k", SLICE("v")));
     for (int i = 0; i < 100; i++) sim_step(s, 200000);
     CHECK_INT(tier_admit(n->tier, &reply), OK);
     for (int i = 0; i < 100; i++) sim_step(s, 200000);
