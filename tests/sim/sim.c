@@ -36,7 +36,9 @@ static void node_fatal(void *cookie, int status, const char *why) {
     snprintf(n->why, sizeof(n->why), "%s", why);
 }
 
-sim_node *sim_node_create(sim *s) {
+sim_node *sim_node_create(sim *s) { return sim_node_create_cached(s, text_empty, 0); }
+
+sim_node *sim_node_create_cached(sim *s, char *cache_dir, int64_t cache_bytes) {
     static const struct tier_hooks hooks = {.durable = node_durable, .fatal = node_fatal};
     CHECK(s->nodes_count < 16);
     sim_node *n = mem_calloc(1, sizeof(*n));
@@ -51,7 +53,7 @@ sim_node *sim_node_create(sim *s) {
                                               .proto_max_bulk_len = 512 << 20};
     n->config = (struct tier_config){.store = text_store, .store_endpoint = text_empty,
                                      .store_region = text_empty, .store_path_style = text_empty,
-                                     .cache_dir = text_empty, .cache_size = 0,
+                                     .cache_dir = cache_dir, .cache_size = cache_bytes,
                                      .commit_spacing_ms = -1,
                                      .checkpoint_log_bytes = 64 << 20,
                                      .checkpoint_interval_s = 60,

@@ -44,6 +44,7 @@ sim *sim_create(uint64_t seed);
 void sim_free(sim *s);
 /* A new process: not opened yet. config may be changed before sim_open(). */
 sim_node *sim_node_create(sim *s);
+sim_node *sim_node_create_cached(sim *s, char *cache_dir, int64_t cache_bytes);
 /* As kill -9: what it sent to the store goes on by itself. Frees n. */
 void sim_node_kill(sim_node *n);
 void sim_open(sim_node *n);
