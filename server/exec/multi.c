@@ -77,9 +77,15 @@ void multi__touched(exec *x, db *d, slice key) {
     uint64_t hash = keyspace_hash(d, key);
     LIST_FOR(n, watch_slot(x, hash)) {
         struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_hash);
-        if (w->hash == hash && w->db_id == db_id(d) && slice_eq(w->key, key)) {
-            w->client->watch_dirty = true;
+        if (w->hash != hash || w->db_id != db_id(d) || !slice_eq(w->key, key)) continue;
+        struct entry e;
+        bool was_expired = w->expired_at_watch;
+        w->expired_at_watch = false;
+        /* What had expired before it was watched may be removed: nothing has changed by that. */
+        if (was_expired && keyspace_get(x->deps.keyspace, d, key, KS_EXPIRED, &e) == ERR_NOTFOUND) {
+            continue;
         }
+        w->client->watch_dirty = true;
     }
 }
 
