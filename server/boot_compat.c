@@ -2,6 +2,7 @@
  * kept, and answered by CONFIG GET, so that an unchanged redis.conf starts the server and tools that
  * read the configuration find what they expect. */
 #include "base/mem.h"
+#include "base/num.h"
 #include "boot.h"
 
 #define BOOLS 47
@@ -43,6 +44,120 @@ static void words_clear(void *field) {
     *s = NULL;
 }
 static const struct option_custom words_option = {words_set, words_print, words_clear};
+
+/* Pairs of seconds and changes; "" switches it off. */
+static int save_set(void *field, const slice *words, size_t count, bool append, const char **why) {
+    bool off = count == 1 && words[0].n == 0;
+    for (size_t i = 0; i < count && !off; i++) {
+        int64_t v;
+        if (count % 2 != 0 || !num_parse_ll(words[i], &v) || v < (i % 2 == 0 ? 1 : 0) || v > INT32_MAX) {
+            *why = "Invalid save parameters";
+            return ERR_SYNTAX;
+        }
+    }
+    return words_set(field, words, count, append && !off, why);
+}
+static const struct option_custom save_option = {save_set, words_print, words_clear};
+
+static void text_take(char **s, buf *text) {
+    mem_free(*s);
+    *s = slice_strdup(slice_of(text));
+    buf_free(text);
+}
+
+/* ---- notify-keyspace-events: classes in Redis's order ------------------------------------------ */
+
+#define EVENT_CLASSES "g$lshzxetd" /* what A stands for */
+
+static int events_set(void *field, const slice *words, size_t count, bool append, const char **why) {
+    static const char all[] = EVENT_CLASSES "KEmn";
+    bool set[sizeof(all)] = {false};
+    (void)append; /* One line says it all. */
+    for (size_t w = 0; w < count; w++) {
+        for (size_t i = 0; i < words[w].n; i++) {
+            const char *at = strchr(all, words[w].p[i]);
+            if (words[w].p[i] == 'A') {
+                for (size_t k = 0; k < sizeof(EVENT_CLASSES) - 1; k++) set[k] = true;
+            } else if (at == NULL || *at == '\0') {
+                *why = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+                return ERR_SYNTAX;
+            } else {
+                set[at - all] = true;
+            }
+        }
+    }
+    buf text = BUF_INIT;
+    size_t full = 0;
+    for (size_t k = 0; k < sizeof(EVENT_CLASSES) - 1; k++) full += set[k];
+    if (full == sizeof(EVENT_CLASSES) - 1) buf_u8(&text, 'A');
+    for (size_t k = full == sizeof(EVENT_CLASSES) - 1 ? full : 0; k < sizeof(all) - 1; k++) {
+        if (set[k]) buf_u8(&text, (uint8_t)all[k]);
+    }
+    text_take(field, &text);
+    return OK;
+}
+static const struct option_custom events_option = {events_set, words_print, words_clear};
+
+/* ---- client-output-buffer-limit: class, hard limit, soft limit, seconds ----------------------------- */
+
+#define CLASSES 3
+static const char *const class_names[CLASSES] = {"normal", "slave", "pubsub"};
+
+struct output_limits { uint64_t v[CLASSES][3]; };
+
+static int limits_group(struct output_limits *l, const slice *w, const char **why) {
+    int class = -1;
+    for (int i = 0; i < CLASSES; i++) {
+        if (slice_is(w[0], class_names[i]) || (i == 1 && slice_is(w[0], "replica"))) class = i;
+    }
+    if (class < 0) {
+        *why = "Invalid client class specified in buffer limit configuration.";
+        return ERR_SYNTAX;
+    }
+    int64_t seconds;
+    if (!num_parse_memory(w[1], &l->v[class][0]) || !num_parse_memory(w[2], &l->v[class][1]) ||
+        !num_parse_ll(w[3], &seconds) || seconds < 0) {
+        *why = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
+        return ERR_SYNTAX;
+    }
+    l->v[class][2] = (uint64_t)seconds;
+    return OK;
+}
+
+static int limits_parse(struct output_limits *l, const slice *words, size_t count, const char **why) {
+    if (count == 0 || count % 4 != 0) {
+        *why = "Wrong number of arguments in buffer limit configuration.";
+        return ERR_SYNTAX;
+    }
+    int rc = OK;
+    for (size_t i = 0; i < count && rc == OK; i += 4) rc = limits_group(l, words + i, why);
+    return rc;
+}
+
+static int limits_set(void *field, const slice *words, size_t count, bool append, const char **why) {
+    char **s = field;
+    struct output_limits l = {{{0}}};
+    buf store = BUF_INIT, text = BUF_INIT;
+    slice *old = NULL;
+    size_t old_n = 0;
+    const char *ignored;
+    (void)append; /* A class that is not named keeps what it had. */
+    if (*s != NULL && option_split_line(slice_str(*s), &store, &old, &old_n) == OK && old_n > 0) {
+        (void)limits_parse(&l, old, old_n, &ignored); /* Our own print: always well formed. */
+    }
+    mem_free(old);
+    buf_free(&store);
+    int rc = limits_parse(&l, words, count, why);
+    if (rc != OK) return rc;
+    for (int i = 0; i < CLASSES; i++) {
+        buf_printf(&text, "%s%s %llu %llu %llu", i > 0 ? " " : "", class_names[i],
+                   (unsigned long long)l.v[i][0], (unsigned long long)l.v[i][1],
+                   (unsigned long long)l.v[i][2]);
+    }
+    text_take(s, &text);
+    return OK;
+}
+static const struct option_custom limits_option = {limits_set, words_print, words_clear};
 
 static const char *const words_acl_pubsub_default[] = {"allchannels", "resetchannels", NULL};
 static const char *const words_appendfsync[] = {"everysec", "always", "no", NULL};
@@ -114,7 +229,7 @@ const struct option compat_options[] = {
      "An option of Redis that has no meaning here: accepted, and its value kept."},
     {"busy-reply-threshold", "lua-time-limit", OPTION_INT, OPTION_IGNORED, I(9), "5000", 0, INT64_MAX, NULL, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
-    {"client-output-buffer-limit", NULL, OPTION_CUSTOM, OPTION_IGNORED, S(7), "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", 0, 0, NULL, &words_option,
+    {"client-output-buffer-limit", NULL, OPTION_CUSTOM, OPTION_IGNORED, S(7), "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", 0, 0, NULL, &limits_option,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
     {"cluster-allow-pubsubshard-when-down", NULL, OPTION_BOOL, OPTION_IGNORED, B(9), "yes", 0, 0, NULL, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
@@ -196,8 +311,8 @@ const struct option compat_options[] = {
      "An option of Redis that has no meaning here: accepted, and its value kept."},
     {"no-appendfsync-on-rewrite", NULL, OPTION_BOOL, OPTION_IGNORED, B(27), "no", 0, 0, NULL, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
-    {"notify-keyspace-events", NULL, OPTION_STRING, OPTION_IGNORED, S(15), "", 0, 0, NULL, NULL,
-     "An option of Redis that has no meaning here: accepted, and its value kept."},
+    {"notify-keyspace-events", NULL, OPTION_CUSTOM, OPTION_IGNORED, S(15), "", 0, 0, NULL, &events_option,
+     "Which keyspace events are published."},
     {"oom-score-adj", NULL, OPTION_ENUM, OPTION_IGNORED, E(3), "no", 0, 0, words_oom_score_adj, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
     {"oom-score-adj-values", NULL, OPTION_CUSTOM, OPTION_IGNORED, S(16), "0 200 800", 0, 0, NULL, &words_option,
@@ -254,7 +369,7 @@ const struct option compat_options[] = {
      "An option of Redis that has no meaning here: accepted, and its value kept."},
     {"sanitize-dump-payload", NULL, OPTION_ENUM, OPTION_IGNORED, E(6), "no", 0, 0, words_sanitize_dump_payload, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
-    {"save", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_MULTI, S(20), "3600 1 300 100 60 10000", 0, 0, NULL, &words_option,
+    {"save", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_MULTI, S(20), "3600 1 300 100 60 10000", 0, 0, NULL, &save_option,
      "Redis's snapshot intervals: kept, without effect, every write is in the store's log."},
     {"server_cpulist", NULL, OPTION_STRING, OPTION_IGNORED | OPTION_IMMUTABLE, S(21), "", 0, 0, NULL, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},

@@ -145,7 +145,7 @@ static int listen_tcp(struct app *a) {
         }
         if (optional && got != ERR_EXISTS) continue;
         log_line(a->log, LOG_WARNING, "Could not create server TCP listening socket %s:%lld: %s", host,
-                 (long long)a->exec_config.port, got == ERR_EXISTS ? "the port is taken" : strerror(errno));
+                 (long long)a->exec_config.port, got == ERR_EXISTS ? "Address already in use" : strerror(errno));
         rc = got;
         break;
     }
@@ -201,6 +201,9 @@ static void add_options(struct app *a) {
 }
 
 static int check_config(struct app *a) {
+    if (a->tier_config.commit_spacing_ms < 0) { /* By store; shown so from now on. */
+        a->tier_config.commit_spacing_ms = strncmp(a->tier_config.store, "s3:", 3) == 0 ? 50 : 0;
+    }
     if (a->tier_config.ack == ACK_DISK && a->tier_config.cache_dir[0] == '\0') {
         log_line(a->log, LOG_WARNING, "ack disk needs a local log: set cache-dir to a folder on a disk");
         return ERR_SYNTAX;
@@ -248,7 +251,8 @@ static int build_upper(struct app *a) {
     exec_on_shutdown(a->exec, shutdown_now, a);
     commands_add_all(a->exec);
     for (int i = 0; cove_modules[i] != NULL; i++) {
-        commands_add(exec_commands(a->exec), cove_modules[i]->commands, cove_modules[i]->commands_count);
+        commands_add_module(exec_commands(a->exec), cove_modules[i]->name, cove_modules[i]->commands,
+                            cove_modules[i]->commands_count);
     }
     commands_add_metrics(a->exec);
     metrics_add(a->metrics, keyspace_metrics, keyspace_metrics_count, keyspace_stats(a->ks));
@@ -317,7 +321,8 @@ static int self_check(void) {
     commands *t = commands_create();
     commands_add_rows(t);
     for (int i = 0; cove_modules[i] != NULL; i++) {
-        commands_add(t, cove_modules[i]->commands, cove_modules[i]->commands_count);
+        commands_add_module(t, cove_modules[i]->name, cove_modules[i]->commands,
+                            cove_modules[i]->commands_count);
     }
     int rc = commands_check(t, why);
     printf("%zu commands: %s\n", commands_count(t), rc == OK ? "ok" : why);

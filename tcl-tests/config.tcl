@@ -364,6 +364,7 @@ test -tags {cove} "The distribution's redis.conf starts the server unchanged" {
                  --logfile $dir/log --pidfile $dir/pid --store file:$dir/store >& $dir/output </dev/null &]
     set failure [catch {
         wait_for_condition 300 10 {![catch {set c [redis connect 127.0.0.1 $port [resp]]}]}
+        wait_for_condition 300 10 {![catch {$c SET k v}]}
         assert_equal OK [$c SET k v]
         assert_equal {save {3600 1 300 100 60 10000}} [$c CONFIG GET save]
         assert_equal {lua-time-limit 5000} [$c CONFIG GET lua-time-limit]

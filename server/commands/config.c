@@ -8,19 +8,51 @@
 struct get {
     call *call;
     size_t pairs;
+    buf seen; /* names answered so far, each with a NUL: once, however many patterns match */
 };
+
+static bool seen_before(struct get *g, slice name) {
+    for (size_t at = 0; at < g->seen.n;) {
+        size_t n = strlen((char *)g->seen.p + at);
+        if (n == name.n && slice_is(name, (char *)g->seen.p + at)) return true;
+        at += n + 1;
+    }
+    buf_append_slice(&g->seen, name);
+    buf_u8(&g->seen, 0);
+    return false;
+}
 
 static void get_one(void *cookie, const char *name, slice value) {
     struct get *g = cookie;
+    if (seen_before(g, slice_str(name))) return;
     resp_bulk_str(call_out(g->call), name);
     resp_bulk(call_out(g->call), value);
     g->pairs++;
 }
 
+static bool glob_is(slice s) {
+    return memchr(s.p, '*', s.n) != NULL || memchr(s.p, '?', s.n) != NULL || memchr(s.p, '[', s.n) != NULL;
+}
+
 static int config_get(call *c) {
     struct get g = {.call = c};
     size_t mark = reply_deferred(c);
-    options_match(exec_deps(call_exec(c))->options, call_argv(c) + 2, call_argc(c) - 2, get_one, &g);
+    options *o = exec_deps(call_exec(c))->options;
+    for (size_t i = 2; i < call_argc(c); i++) {
+        slice want = call_arg(c, i);
+        const struct option *row = options_find(o, want);
+        if (row == NULL || glob_is(want)) {
+            options_match(o, &want, 1, get_one, &g);
+        } else if (!seen_before(&g, want)) { /* A plain name is answered as it was asked. */
+            buf value = BUF_INIT;
+            options_print(o, row, &value);
+            resp_bulk(call_out(c), want);
+            resp_bulk(call_out(c), slice_of(&value));
+            buf_free(&value);
+            g.pairs++;
+        }
+    }
+    buf_free(&g.seen);
     reply_deferred_map(c, mark, g.pairs);
     return OK;
 }
@@ -33,7 +65,7 @@ static bool protected_allowed(call *c) {
 static int config_set(call *c) {
     size_t n = call_argc(c) - 2, bad = 0;
     const char *why = "unknown";
-    if (n % 2 != 0) return reply_arity(c);
+    if (n % 2 != 0) return reply_syntax(c);
     int rc = options_set_many(exec_deps(call_exec(c))->options, call_argv(c) + 2, n,
                               protected_allowed(c), &bad, &why);
     if (rc == OK) return reply_ok(c);

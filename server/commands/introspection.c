@@ -274,7 +274,8 @@ static void list_each(void *cookie, const struct command *cmd) {
     bool sub = strchr(name, '|') != NULL;
     if (f->category != 0 && (command_categories(cmd) & f->category) == 0) return;
     if (f->pattern.p != NULL && !glob_match(f->pattern, slice_str(name), true)) return;
-    if (f->module.p != NULL && ((cmd->flags & CMD_MODULE) == 0 || cmd->group != GROUP_MODULE)) return;
+    const char *module = commands_module(table(f->call), cmd);
+    if (f->module.p != NULL && (module == NULL || !slice_is(f->module, module))) return;
     if (sub && f->category == 0 && f->pattern.p == NULL) return;
     reply_bulk_str(f->call, name);
     f->n++;
@@ -304,6 +305,15 @@ static int command_list(call *c) {
 
 #define GETKEYS_MAX 1024
 
+/* SET reads its key only with GET: that is what its "variable flags" are about. */
+static unsigned shown_flags(const struct command *cmd, size_t argc, const slice *argv, unsigned flags) {
+    if ((flags & KEY_VARIABLE_FLAGS) == 0 || strcmp(cmd->name, "set") != 0) return flags & ~KEY_VARIABLE_FLAGS;
+    for (size_t i = 3; i < argc; i++) {
+        if (slice_is(argv[i], "get")) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_OW | KEY_UPDATE;
+}
+
 static int getkeys_generic(call *c, bool with_flags) {
     const slice *argv = call_argv(c) + 2;
     size_t argc = call_argc(c) - 2;
@@ -329,7 +339,7 @@ static int getkeys_generic(call *c, bool with_flags) {
         for (int i = 0; i < n; i++) {
             if (with_flags) reply_array(c, 2);
             reply_bulk(c, argv[keys[i].pos]);
-            if (with_flags) reply_key_flags(c, keys[i].flags);
+            if (with_flags) reply_key_flags(c, shown_flags(cmd, argc, argv, keys[i].flags));
         }
     }
     mem_free(keys);

@@ -77,14 +77,16 @@ static int cmd_bgrewriteaof(call *c) {
 }
 
 static int cmd_shutdown(call *c) {
-    bool save = true, now = false, abort_it = false;
+    bool save = true, nosave = false, yes = false, now = false, abort_it = false;
     for (size_t i = 1; i < call_argc(c); i++) {
-        if (call_arg_is(c, i, "nosave")) save = false;
-        else if (call_arg_is(c, i, "save")) save = true;
+        if (call_arg_is(c, i, "nosave")) nosave = true;
+        else if (call_arg_is(c, i, "save")) yes = true;
         else if (call_arg_is(c, i, "now") || call_arg_is(c, i, "force")) now = true;
         else if (call_arg_is(c, i, "abort")) abort_it = true;
         else return reply_syntax(c);
     }
+    if (yes && nosave) return reply_syntax(c);
+    save = !nosave;
     if (abort_it) {
         return call_argc(c) != 2 ? reply_syntax(c) : reply_error(c, "ERR No shutdown in progress.");
     }

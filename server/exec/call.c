@@ -212,21 +212,28 @@ static int lookup(call *c, db *d, slice key, unsigned flags, struct entry *out) 
     return rc;
 }
 
-int call_read(call *c, slice key, struct entry *out) {
-    return lookup(c, c->client->db, key, KS_TOUCH | KS_COUNT, out);
-}
-int call_peek(call *c, slice key, struct entry *out) {
-    return lookup(c, c->client->db, key, 0, out);
-}
-int call_write_db(call *c, db *d, slice key, struct entry *out) {
-    int rc = lookup(c, d, key, KS_TOUCH | KS_EXPIRED, out);
+/* Whoever meets a key whose time has come removes it, also by reading, unless no write is taken now. */
+static int lookup_live(call *c, db *d, slice key, unsigned flags, struct entry *out) {
+    const char *why;
+    int rc = lookup(c, d, key, flags | KS_EXPIRED, out);
     if (rc != OK || !out->expired) return rc;
+    if (tier_admit(c->exec->deps.tier, &why) != OK) return ERR_NOTFOUND;
     effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = key};
     rc = call_effect(c, &e);
     if (rc != OK) return rc;
     keyspace_stats(c->exec->deps.keyspace)->expired_keys++;
     call_notify(c, 'x', "expired", key);
     return ERR_NOTFOUND;
+}
+
+int call_read(call *c, slice key, struct entry *out) {
+    return lookup_live(c, c->client->db, key, KS_TOUCH | KS_COUNT, out);
+}
+int call_peek(call *c, slice key, struct entry *out) {
+    return lookup_live(c, c->client->db, key, 0, out);
+}
+int call_write_db(call *c, db *d, slice key, struct entry *out) {
+    return lookup_live(c, d, key, KS_TOUCH, out);
 }
 int call_write(call *c, slice key, struct entry *out) {
     return call_write_db(c, c->client->db, key, out);

@@ -12,6 +12,7 @@
 struct row {
     const struct command *cmd, *parent;
     char *full;
+    const char *module;
     struct command_stats stats;
 };
 struct commands {
@@ -95,6 +96,12 @@ void commands_add(commands *t, const struct command *rows, size_t count) {
     }
 }
 
+void commands_add_module(commands *t, const char *module, const struct command *rows, size_t count) {
+    size_t first = t->count;
+    commands_add(t, rows, count);
+    for (size_t i = first; i < t->count; i++) t->rows[i].module = module;
+}
+
 const struct command *commands_find(commands *t, slice name) {
     if (name.n == 0 || name.n > NAME_MAX_BYTES) return NULL;
     size_t i = name_hash(name.p, name.n) & (t->slots - 1);
@@ -129,6 +136,11 @@ struct command_stats *commands_stats(commands *t, const struct command *cmd) {
 const char *commands_full_name(commands *t, const struct command *cmd) {
     struct row *r = row_of(t, cmd);
     return r == NULL ? cmd->name : r->full;
+}
+
+const char *commands_module(commands *t, const struct command *cmd) {
+    struct row *r = row_of(t, cmd);
+    return r == NULL ? NULL : r->module;
 }
 
 void commands_reset_stats(commands *t) {

@@ -137,6 +137,9 @@ typedef struct commands commands;
 commands *commands_create(void);
 void commands_free(commands *t);
 void commands_add(commands *t, const struct command *rows, size_t count);
+/* Rows of a module, whose name COMMAND LIST FILTERBY MODULE asks for. */
+void commands_add_module(commands *t, const char *module, const struct command *rows, size_t count);
+const char *commands_module(commands *t, const struct command *cmd); /* or NULL */
 /* By name, any case; NULL. With subcommands: the container is found by argv[0], then the
  * subcommand by argv[1]. *parent is the container, or NULL. */
 const struct command *commands_find(commands *t, slice name);

@@ -12,6 +12,7 @@
 #include "exec/exec_internal.h"
 #include "resp/write.h"
 
+#define LOADING_WAIT_US 1000000 /* Commands wait so long for the opening before -LOADING. */
 #define ROOM_CHECK_EVERY 32  /* Commands between two looks at the memory in use. */
 
 static void wait_done(void *cookie, int rc);
@@ -33,8 +34,9 @@ static void reply_unknown(struct call *c) {
     slice name = c->argv[0];
     buf_printf(&line, "ERR unknown command '%.*s', with args beginning with: ",
                (int)(name.n < 128 ? name.n : 128), (const char *)name.p);
-    for (size_t i = 1; i < c->argc && line.n < 256; i++) {
-        size_t room = 128 + 128 - line.n;
+    size_t head = line.n;
+    for (size_t i = 1; i < c->argc && line.n < head + 128; i++) {
+        size_t room = head + 128 - line.n;
         size_t n = c->argv[i].n < room ? c->argv[i].n : room;
         buf_printf(&line, "'%.*s' ", (int)n, (const char *)c->argv[i].p);
     }
@@ -118,6 +120,11 @@ static int room_for(struct call *c) {
 static list *must_wait(struct call *c, enum client_state *state) {
     exec *x = c->exec;
     unsigned flags = effective_flags(c);
+    if (x->loading && (flags & CMD_LOADING) == 0 && c->client->authenticated &&
+        x->now_us - x->start_mono_us < LOADING_WAIT_US) {
+        *state = CLIENT_WAIT_LOCK; /* Opening mostly takes milliseconds: no error for that. */
+        return &x->lock_waiters;
+    }
     if (x->locked_by != NULL && x->locked_by != c->client &&
         (c->db == x->locked_db || (flags & (CMD_WRITE | CMD_WHOLE_DB)) != 0)) {
         *state = CLIENT_WAIT_LOCK;
@@ -147,6 +154,7 @@ static void standard_error(struct call *c, int rc) {
     case ERR_NOTFOUND: reply_error(c, "ERR no such key"); return;
     case ERR_FENCED: reply_error(c, "READONLY the store has another owner"); return;
     case ERR_LIMIT: reply_error(c, "ERR over a limit"); return;
+    case ERR_UNSUPPORTED: reply_error(c, "ERR not supported for a value of this type"); return;
     default: reply_errorf(c, "IOERR the store could not be read: %s", err_text(rc)); return;
     }
 }
@@ -289,7 +297,14 @@ void dispatch__unlock(exec *x) {
 static bool reject(struct call *k, const char *why) {
     client *c = k->client;
     size_t mark = c->out.n;
-    if (why != NULL) reply_error(k, why);
+    if (why != NULL && k->cmd != NULL && k->cmd->fn == cmd_exec) {
+        multi__discard(c);
+        multi__unwatch_all(c);
+        reply_errorf(k, "EXECABORT Transaction discarded because of: %s",
+                     strncmp(why, "ERR ", 4) == 0 ? why + 4 : why);
+    } else if (why != NULL) {
+        reply_error(k, why);
+    }
     if (k->cmd != NULL) commands_stats(c->exec->commands, k->cmd)->rejected++;
     if (c->multi) c->multi_dirty = true;
     finish_reply(c, mark, 0);
@@ -350,6 +365,7 @@ bool dispatch__request(client *c, const slice *argv, size_t argc) {
     k->cmd = cmd;
     c->last_cmd = cmd;
     if (!arity_ok(cmd, argc)) {
+        if (cmd->fn == cmd_exec) return reject(k, "ERR wrong number of arguments for 'exec' command");
         reply_arity(k);
         return reject(k, NULL);
     }

@@ -104,7 +104,7 @@ static bool before_sleep(void *cookie) {
             x->room_timer = loop_timer(x->deps.loop, ROOM_RETRY_US, room_retry, x);
         }
     }
-    if (x->locked_by == NULL && !list_empty(&x->lock_waiters)) {
+    if (x->locked_by == NULL && !x->loading && !list_empty(&x->lock_waiters)) {
         exec__wake(x, &x->lock_waiters);
         busy = true;
     }
@@ -145,6 +145,7 @@ static void cron(void *cookie) {
         tier_admit(x->deps.tier, &why) == OK) {
         keyspace_expire_cycle(x->deps.keyspace, EXPIRE_PER_CRON, expire_one, x);
     }
+    if (x->loading && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters);
     if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms >= x->pause_until_ms) exec_unpause(x);
     uint64_t idle_us = (uint64_t)x->deps.config->timeout * 1000000;
     for (list *n = x->clients.next; n != &x->clients;) {
@@ -240,7 +241,9 @@ void exec_accept(void *cookie, conn *c) {
 const struct exec_deps *exec_deps(const exec *x) { return &x->deps; }
 commands *exec_commands(exec *x) { return x->commands; }
 struct exec_stats *exec_stats(exec *x) { return &x->stats; }
-void exec_set_loading(exec *x, bool loading) { x->loading = loading; }
+void exec_set_loading(exec *x, bool loading) {
+    x->loading = loading; /* Who waited for this goes on at the end of the turn. */
+}
 bool exec_loading(const exec *x) { return x->loading; }
 uint64_t exec_start_time_ms(const exec *x) { return x->start_wall_ms; }
 uint64_t exec_start_mono_us(const exec *x) { return x->start_mono_us; }
