@@ -1,9 +1,11 @@
-/* access.c -- the time, and the 24 bits of an entry that tell when or how often it was used.
+/* access.c -- the time, and the 24 bits of an entry that tell when or how often it was
+ * used.
  *
- * LRU policies: seconds modulo 2^24. LFU policies: 16 bits of minutes, 8 bits of a counter that
- * grows with the logarithm of the accesses and decays with time. Both as Redis 7.0 has them, so that
- * OBJECT IDLETIME, OBJECT FREQ and the options behave as people know. The bits are not part of
- * the data: they are written in place, and a page does not become dirty by them. */
+ * LRU policies: seconds modulo 2^24. LFU policies: 16 bits of minutes, 8 bits of a
+ * counter that grows with the logarithm of the accesses and decays with time. Both as
+ * Redis 7.0 has them, so that OBJECT IDLETIME, OBJECT FREQ and the options behave as
+ * people know. The bits are not part of the data: they are written in place, and a page
+ * does not become dirty by them. */
 #include "keyspace/keyspace_internal.h"
 
 #define CLOCK_BITS 0xFFFFFFu
@@ -22,8 +24,12 @@ static bool by_frequency(const keyspace *ks) {
            ks->config->maxmemory_policy == POLICY_ALLKEYS_LFU;
 }
 
-static uint32_t seconds(keyspace *ks) { return (uint32_t)(ks__now_ms(ks) / 1000) & CLOCK_BITS; }
-static uint32_t minutes(keyspace *ks) { return (uint32_t)(ks__now_ms(ks) / 60000) & 0xFFFF; }
+static uint32_t seconds(keyspace *ks) {
+    return (uint32_t)(ks__now_ms(ks) / 1000) & CLOCK_BITS;
+}
+static uint32_t minutes(keyspace *ks) {
+    return (uint32_t)(ks__now_ms(ks) / 60000) & 0xFFFF;
+}
 
 uint32_t access__initial(keyspace *ks) {
     return by_frequency(ks) ? minutes(ks) << 8 | LFU_INITIAL : seconds(ks);

@@ -1,12 +1,14 @@
 /* apply.c -- effects change entries and values.
  *
- * One path for commands, replay and forks. Every operation first makes sure that all it needs is in
- * memory, and only then makes the path from the root its own and changes it; so ERR_COLD leaves
- * everything as it was. A value is changed by its type: in place when nothing on the way to its
- * object is shared, else in a clone of the object, which becomes the entry's when the type is done.
+ * One path for commands, replay and forks. Every operation first makes sure that all it
+ * needs is in memory, and only then makes the path from the root its own and changes it;
+ * so ERR_COLD leaves everything as it was. A value is changed by its type: in place when
+ * nothing on the way to its object is shared, else in a clone of the object, which
+ * becomes the entry's when the type is done.
  *
- * The counts in the effect say what the operation did to its databases' numbers of keys; adding them
- * is keyspace_apply()'s business, so that replay can add them earlier than it applies. */
+ * The counts in the effect say what the operation did to its databases' numbers of keys;
+ * adding them is keyspace_apply()'s business, so that replay can add them earlier than it
+ * applies. */
 #include "keyspace/keyspace_internal.h"
 
 #include "types/string.h"
@@ -18,8 +20,8 @@ struct target { /* an entry looked up for changing */
     uint64_t hash;
     slice key;
     part *page;
-    uint32_t off;      /* TPAGE_NONE: there is none */
-    struct head head;  /* when there is one */
+    uint32_t off;     /* TPAGE_NONE: there is none */
+    struct head head; /* when there is one */
 };
 
 /* OK whether or not there is an entry; ERR_COLD. */
@@ -38,9 +40,12 @@ static int target_find(keyspace *ks, db *d, slice key, struct target *t) {
     return rc;
 }
 
-static bool present(const struct target *t) { return t->off != TPAGE_NONE; }
+static bool present(const struct target *t) {
+    return t->off != TPAGE_NONE;
+}
 
-static void count_put(const struct target *t, int64_t expire_ms, int8_t *keys, int8_t *expires) {
+static void count_put(const struct target *t, int64_t expire_ms, int8_t *keys,
+                      int8_t *expires) {
     *keys = present(t) ? 0 : 1;
     *expires = (int8_t)((expire_ms >= 0) - (t->head.expire_ms >= 0));
 }
@@ -66,7 +71,7 @@ static int expiry_arg(const effect *e, size_t i, int64_t *out) {
     return i < e->argc ? read_expiry(e->args[i], out) : ERR_CORRUPT;
 }
 
-/* ---- values ------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------ */
 
 static int apply_value(keyspace *ks, db *d, effect *e) {
     const struct type *type = e->type < TYPES_MAX ? ks->types->by_id[e->type] : NULL;
@@ -87,7 +92,8 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     if (had != NULL) {
         rc = object__ready(ks, had);
         if (rc != OK) return rc;
-        if (had->refs > 1 || !trie__exclusive(&d->dir, t.hash)) v.obj = mine = object__clone(had);
+        if (had->refs > 1 || !trie__exclusive(&d->dir, t.hash))
+            v.obj = mine = object__clone(had);
     }
     object *given = v.obj;
     ks->scratch.n = 0;
@@ -115,7 +121,7 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     return OK;
 }
 
-/* ---- entries ------------------------------------------------------------------------------ */
+/* ---- entries ----------------------------------------------------------------------- */
 
 static int apply_set(keyspace *ks, db *d, effect *e) {
     int64_t expire_ms;
@@ -182,7 +188,8 @@ static int apply_transfer(keyspace *ks, db *d, effect *e) {
     count_put(&dest, from.head.expire_ms, &e->keys, &e->expires);
     struct value v;
     dir__value(ks, from.page, from.off, &from.head, &v);
-    /* After a COPY both entries may have one object, which a MOVE then puts over itself. */
+    /* After a COPY both entries may have one object, which a MOVE then puts over itself.
+     */
     bool same = v.obj != NULL && present(&dest) && dest.head.kind == VALUE_OBJECT &&
                 payload_object(dest.head.payload) == v.obj;
     buf bytes = BUF_INIT;
@@ -229,10 +236,11 @@ static int apply_restore(keyspace *ks, db *d, effect *e) {
     return OK;
 }
 
-/* ---- all ---------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key) {
-    if (e->target != EFFECT_ENTRY || (e->op != ENTRY_MOVE && e->op != ENTRY_COPY)) return false;
+    if (e->target != EFFECT_ENTRY || (e->op != ENTRY_MOVE && e->op != ENTRY_COPY))
+        return false;
     if (e->argc != 2 || e->args[0].n != 8 || e->args[1].n > KEY_BYTES_MAX) return false;
     *other_db = get_u64(e->args[0].p);
     *other_key = e->args[1];
@@ -278,7 +286,8 @@ int keyspace_apply(keyspace *ks, effect *e, bool live) {
     if (to == NULL) return ERR_CORRUPT;
     if (d->pending != 0 || to->pending != 0) {
         int rc = pending__resolve_key(ks, d, keyspace_hash(d, e->key), e->key);
-        if (rc == OK && two) rc = pending__resolve_key(ks, to, keyspace_hash(to, to_key), to_key);
+        if (rc == OK && two)
+            rc = pending__resolve_key(ks, to, keyspace_hash(to, to_key), to_key);
         if (rc != OK) return rc;
     }
     int rc = ks__apply(ks, e);

@@ -1,12 +1,13 @@
-/* catalogue.c -- the databases as stored: written from a frozen state, loaded, forked from.
+/* catalogue.c -- the databases as stored: written from a frozen state, loaded, forked
+ * from.
  *
  *     u32 magic, u8 version, 16 bytes secret, u64 next id, varint databases,
- *     database: u64 id, u32 number + 1, bytes name, u64 keys, u64 expires, u8 root, u64 base,
- *               u64 delta
+ *     database: u64 id, u32 number + 1, bytes name, u64 keys, u64 expires, u8 root,
+ *               u64 base, u64 delta
  *     root: 0 none, 1 a page, 2 a node; 4: may hold objects
  *
- * The secret keys the hashes of every table below, also of objects, which move from database to
- * database: so it is one for all. */
+ * The secret keys the hashes of every table below, also of objects, which move from
+ * database to database: so it is one for all. */
 #include "keyspace/keyspace_internal.h"
 
 #define CATALOGUE_MAGIC 0x534B5643u /* "CVKS" */
@@ -36,13 +37,14 @@ void frozen_catalogue(frozen_walk *w, buf *out) {
         }
         assert(part__written(root));
         unsigned kind = part_is_node(root) ? ROOT_NODE : ROOT_PAGE;
-        buf_u8(out, (uint8_t)(kind | (root->flags & PART_ROOTS ? ROOT_HOLDS_OBJECTS : 0)));
+        buf_u8(out,
+               (uint8_t)(kind | (root->flags & PART_ROOTS ? ROOT_HOLDS_OBJECTS : 0)));
         buf_u64(out, part__at(root));
         buf_u64(out, part__delta_at(root));
     }
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------- */
 
 int catalogue__open(slice bytes, struct catalogue *c) {
     c->r = reader_make(bytes);
@@ -68,13 +70,17 @@ int catalogue__next(struct catalogue *c, struct catalogue_db *d) {
     unsigned root = read_u8(&c->r);
     d->base = read_u64(&c->r);
     d->delta = read_u64(&c->r);
-    if (c->r.bad || number > DB_NUMBERS_MAX || name.n > NAME_BYTES_MAX) return ERR_CORRUPT;
-    if (memchr(name.p, 0, name.n) != NULL || (name.n == 0) != (number != 0)) return ERR_CORRUPT;
+    if (c->r.bad || number > DB_NUMBERS_MAX || name.n > NAME_BYTES_MAX)
+        return ERR_CORRUPT;
+    if (memchr(name.p, 0, name.n) != NULL || (name.n == 0) != (number != 0))
+        return ERR_CORRUPT;
     if (d->id == 0 || d->id >= c->next_db_id || d->expires > d->keys) return ERR_CORRUPT;
-    if (d->keys > UINT64_MAX / 4 || root > (ROOT_NODE | ROOT_HOLDS_OBJECTS)) return ERR_CORRUPT;
+    if (d->keys > UINT64_MAX / 4 || root > (ROOT_NODE | ROOT_HOLDS_OBJECTS))
+        return ERR_CORRUPT;
     d->root = root & 3u;
     d->holds_objects = (root & ROOT_HOLDS_OBJECTS) != 0;
-    if (d->root > ROOT_NODE || (d->root == ROOT_NONE) != (d->base == 0)) return ERR_CORRUPT;
+    if (d->root > ROOT_NODE || (d->root == ROOT_NONE) != (d->base == 0))
+        return ERR_CORRUPT;
     if (d->delta != 0 && d->root != ROOT_PAGE) return ERR_CORRUPT;
     d->number = (int)number - 1;
     memcpy(d->name, name.p, name.n);
@@ -83,14 +89,15 @@ int catalogue__next(struct catalogue *c, struct catalogue_db *d) {
 }
 
 int catalogue_each_db(slice catalogue,
-                      void (*each)(void *cookie, uint64_t id, int number, const char *name,
-                                   uint64_t keys),
+                      void (*each)(void *cookie, uint64_t id, int number,
+                                   const char *name, uint64_t keys),
                       void *cookie) {
     struct catalogue c;
     struct catalogue_db d;
     int rc = catalogue__open(catalogue, &c);
     if (rc != OK) return rc;
-    while ((rc = catalogue__next(&c, &d)) == OK) each(cookie, d.id, d.number, d.name, d.keys);
+    while ((rc = catalogue__next(&c, &d)) == OK)
+        each(cookie, d.id, d.number, d.name, d.keys);
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
@@ -102,9 +109,11 @@ static part *root_of(keyspace *ks, const struct catalogue_db *d) {
     return p;
 }
 
-/* ---- load and fork ------------------------------------------------------------------------ */
+/* ---- load and fork ----------------------------------------------------------------- */
 
-static int corrupt_catalogue(keyspace *ks) { return corrupt(ks->log, "catalogue", "", 0); }
+static int corrupt_catalogue(keyspace *ks) {
+    return corrupt(ks->log, "catalogue", "", 0);
+}
 
 /* All of it makes sense: ids and numbers stand once. */
 static int check_all(slice bytes) {
@@ -116,7 +125,8 @@ static int check_all(slice bytes) {
         /* Quadratic, over a few databases and forks. */
         c2 = c;
         while ((rc = catalogue__next(&c2, &d2)) == OK) {
-            if (d.id == d2.id || (d.number >= 0 && d.number == d2.number)) return ERR_CORRUPT;
+            if (d.id == d2.id || (d.number >= 0 && d.number == d2.number))
+                return ERR_CORRUPT;
             if (d.number < 0 && strcmp(d.name, d2.name) == 0) return ERR_CORRUPT;
         }
         if (rc != ERR_NOTFOUND) return rc;
@@ -145,8 +155,8 @@ int keyspace_load(keyspace *ks, slice catalogue) {
     return OK;
 }
 
-int keyspace_fork_frozen(keyspace *ks, frozen *f, uint64_t source, uint64_t id, const char *name,
-                         int number) {
+int keyspace_fork_frozen(keyspace *ks, frozen *f, uint64_t source, uint64_t id,
+                         const char *name, int number) {
     db *d;
     part *root = NULL;
     const struct frozen_db *from = NULL;
@@ -173,7 +183,8 @@ int keyspace_fork_catalogue(keyspace *ks, slice catalogue, uint64_t source, uint
     struct catalogue_db stored;
     if (check_all(catalogue) != OK || catalogue__open(catalogue, &c) != OK)
         return corrupt_catalogue(ks);
-    /* One store has one secret for ever; another one would find nothing in these pages. */
+    /* One store has one secret for ever; another one would find nothing in these pages.
+     */
     if (memcmp(c.secret, ks->secret, sizeof(c.secret)) != 0) return corrupt_catalogue(ks);
     int found;
     while ((found = catalogue__next(&c, &stored)) == OK)

@@ -1,9 +1,10 @@
-/* check.c -- a walk over every invariant of what is in memory (K1 to K5), and a digest of all
- * data.
+/* check.c -- a walk over every invariant of what is in memory (K1 to K5), and a digest of
+ * all data.
  *
- * Owners are counted from the outside in: databases, frozen states, the running walk and the reap
- * list own roots; each part is entered once and owns its children; a directory page owns the objects
- * it points to. At the end every part and object must have as many references as owners. */
+ * Owners are counted from the outside in: databases, frozen states, the running walk and
+ * the reap list own roots; each part is entered once and owns its children; a directory
+ * page owns the objects it points to. At the end every part and object must have as many
+ * references as owners. */
 #include "keyspace/keyspace_internal.h"
 
 #include <stdarg.h>
@@ -27,7 +28,8 @@ struct check {
     int rc;
 };
 
-__attribute__((format(printf, 2, 3))) static void fail(struct check *c, const char *fmt, ...) {
+__attribute__((format(printf, 2, 3))) static void fail(struct check *c, const char *fmt,
+                                                       ...) {
     if (c->rc != OK) return; /* The first one says it. */
     c->rc = ERR_CORRUPT;
     va_list ap;
@@ -45,7 +47,8 @@ static bool own(struct check *c, const void *p, uint32_t refs) {
         c->slots = mem_calloc(c->cap, sizeof(*c->slots));
         for (size_t i = 0; i < cap; i++) {
             if (old[i].p == NULL) continue;
-            size_t at = ((uintptr_t)old[i].p >> 4) * 0x9E3779B97F4A7C15u >> 20 & (c->cap - 1);
+            size_t at =
+                ((uintptr_t)old[i].p >> 4) * 0x9E3779B97F4A7C15u >> 20 & (c->cap - 1);
             while (c->slots[at].p != NULL) at = (at + 1) & (c->cap - 1);
             c->slots[at] = old[i];
         }
@@ -65,27 +68,36 @@ static void own_part(struct check *c, part *p) {
     if (p != NULL && own(c, p, p->refs)) parts__push(&c->todo, p);
 }
 
-static void own_held(void *cookie, part *p) { own_part(cookie, p); }
+static void own_held(void *cookie, part *p) {
+    own_part(cookie, p);
+}
 
-/* ---- parts -------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------- */
 
-static bool tpage_kind(const part *p) { return (p->kind & PART_LEAF) != PART_CHUNK; }
+static bool tpage_kind(const part *p) {
+    return (p->kind & PART_LEAF) != PART_CHUNK;
+}
 
 static void check_slot(struct check *c, const part *n, size_t i) {
     const part *child = n->child[i];
     if (child == NULL) {
-        if (tpage_kind(n) && n->refs != 0) fail(c, "slot %zu of a hashed node is empty", i);
+        if (tpage_kind(n) && n->refs != 0)
+            fail(c, "slot %zu of a hashed node is empty", i);
         return;
     }
-    if ((child->kind & PART_LEAF) != (n->kind & PART_LEAF)) fail(c, "a node's child of another kind");
-    if (part_is_clean(n) && !part_is_clean(child)) fail(c, "a clean node has a dirty child");
+    if ((child->kind & PART_LEAF) != (n->kind & PART_LEAF))
+        fail(c, "a node's child of another kind");
+    if (part_is_clean(n) && !part_is_clean(child))
+        fail(c, "a clean node has a dirty child");
     if (!tpage_kind(n)) {
-        if (child->depth + 1 != n->depth) fail(c, "a dense child at height %u", child->depth);
+        if (child->depth + 1 != n->depth)
+            fail(c, "a dense child at height %u", child->depth);
         return;
     }
     unsigned full = (unsigned)n->depth + n->bits;
     if (part_is_node(child)) {
-        if (child->depth != full || n->bits != 8) fail(c, "a child node at depth %u", child->depth);
+        if (child->depth != full || n->bits != 8)
+            fail(c, "a child node at depth %u", child->depth);
         return;
     }
     if (child->depth <= n->depth || child->depth > full) {
@@ -102,12 +114,14 @@ static void check_objects(struct check *c, part *p, const struct head *h) {
     if (o == NULL) return;
     if (part_is_clean(p) && o->trie.root != NULL && !part_is_clean(o->trie.root))
         fail(c, "a clean page has a dirty object");
-    if (h->payload.n != object__root_bytes(o)) fail(c, "an object's root has another size");
+    if (h->payload.n != object__root_bytes(o))
+        fail(c, "an object's root has another size");
     if (own(c, o, o->refs)) own_part(c, o->trie.root);
 }
 
 static void check_dir(struct check *c, part *p) {
-    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
+         off = tpage_next(p->blob, off)) {
         struct head h;
         slice val = tpage_val(p->blob, off);
         if (val.n < HEAD_BYTES) {
@@ -115,10 +129,13 @@ static void check_dir(struct check *c, part *p) {
             return;
         }
         head_read(val, &h);
-        if (h.expire_ms >= 0 && h.expire_ms < p->min_expire) fail(c, "a page's min_expire is late");
+        if (h.expire_ms >= 0 && h.expire_ms < p->min_expire)
+            fail(c, "a page's min_expire is late");
         if (h.type == 0 || h.type >= TYPES_MAX) fail(c, "an entry of type %u", h.type);
-        if (h.kind == VALUE_OBJECT) check_objects(c, p, &h);
-        else if (head__check(val) != OK) fail(c, "an entry's head is damaged");
+        if (h.kind == VALUE_OBJECT)
+            check_objects(c, p, &h);
+        else if (head__check(val) != OK)
+            fail(c, "an entry's head is damaged");
     }
 }
 
@@ -142,11 +159,12 @@ static void check_part(struct check *c, part *p) {
         fail(c, "a page of %u bytes is damaged", p->bytes);
         return;
     }
-    if (tpage_check_hashes(p->blob, ks__tpage_hash, c->ks) != OK) fail(c, "a page loses keys");
+    if (tpage_check_hashes(p->blob, ks__tpage_hash, c->ks) != OK)
+        fail(c, "a page loses keys");
     if (p->kind == PART_DIR) check_dir(c, p);
 }
 
-/* ---- databases ---------------------------------------------------------------------------- */
+/* ---- databases --------------------------------------------------------------------- */
 
 /* The keys of a database lie where their hashes say, and are as many as it counts. */
 static void check_db(struct check *c, db *d) {
@@ -174,8 +192,9 @@ static void check_db(struct check *c, db *d) {
         fail(c, "database %llu has %llu keys and counts %llu", (unsigned long long)d->id,
              (unsigned long long)keys, (unsigned long long)d->keys);
     if (expires != d->expires)
-        fail(c, "database %llu has %llu expiries and counts %llu", (unsigned long long)d->id,
-             (unsigned long long)expires, (unsigned long long)d->expires);
+        fail(c, "database %llu has %llu expiries and counts %llu",
+             (unsigned long long)d->id, (unsigned long long)expires,
+             (unsigned long long)d->expires);
 }
 
 static int check_value(void *cookie, const struct entry *e) {
@@ -218,7 +237,8 @@ static void check_all(struct check *c) {
         fail(c, "the counts of pages are too low");
     LIST_FOR(l, &ks->clean) {
         const part *p = LIST_ENTRY(l, part, ring);
-        if (!part_is_clean(p) || p->blob == NULL) fail(c, "the clean ring has another page");
+        if (!part_is_clean(p) || p->blob == NULL)
+            fail(c, "the clean ring has another page");
     }
     LIST_FOR(l, &ks->dbs) check_db(c, LIST_ENTRY(l, db, link));
 }
@@ -236,7 +256,7 @@ int keyspace_check(keyspace *ks, char why[160]) {
     return c.rc;
 }
 
-/* ---- digest ------------------------------------------------------------------------------- */
+/* ---- digest ------------------------------------------------------------------------ */
 
 static void xor_hash(uint8_t digest[20], const void *p, size_t n) {
     uint8_t h[20];
@@ -280,14 +300,17 @@ static int digest_entry(void *cookie, const struct entry *e) {
 static int digest_db(keyspace *ks, db *d, uint8_t digest[20], bool *cold) {
     if (d->keys == 0) return OK;
     uint8_t number[4] = {0, 0, (uint8_t)(d->number >> 8), (uint8_t)d->number};
-    if (d->number >= 0) mix(digest, number, sizeof(number));
-    else mix(digest, d->name, strlen(d->name));
+    if (d->number >= 0)
+        mix(digest, number, sizeof(number));
+    else
+        mix(digest, d->name, strlen(d->name));
     struct digest x = {ks, digest, false};
     uint64_t cursor = 0;
     do {
         uint64_t hash = cursor, from, to;
         part *p;
-        /* Not through keyspace_scan's read-ahead: every cold page is asked for at once. */
+        /* Not through keyspace_scan's read-ahead: every cold page is asked for at once.
+         */
         int rc = scan__page(ks, d, hash << 16, &p, &from, &to);
         if (rc == ERR_NOTFOUND) return OK;
         if (rc == ERR_COLD) {
@@ -296,7 +319,8 @@ static int digest_db(keyspace *ks, db *d, uint8_t digest[20], bool *cold) {
             cursor = (to >> 16) + 1 == (uint64_t)1 << 48 ? 0 : (to >> 16) + 1;
             continue;
         }
-        if (rc == OK) rc = scan__whole_page(ks, d, p, from, to, digest_entry, &x, &cursor);
+        if (rc == OK)
+            rc = scan__whole_page(ks, d, p, from, to, digest_entry, &x, &cursor);
         if (rc != OK) return rc;
     } while (cursor != 0);
     *cold = *cold || x.cold;

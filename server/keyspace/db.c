@@ -1,12 +1,13 @@
 /* db.c -- databases: numbers, names and ids, and the catalogue effects that move them.
  *
- * Number n starts as database id n + 1, made empty when somebody first asks: so that the log and
- * its replay agree without an effect. All other ids come from next_db_id, from DB_ID_FIRST on, and
- * are never reused.
+ * Number n starts as database id n + 1, made empty when somebody first asks: so that the
+ * log and its replay agree without an effect. All other ids come from next_db_id, from
+ * DB_ID_FIRST on, and are never reused.
  *
- * A numbered db struct stays for good: FLUSHDB and SWAPDB change what it holds, so that whoever has
- * selected a number may keep its pointer. A fork's struct goes with the fork. What was emptied or
- * dropped while effects still wait for it lives on in keyspace.gone until they are applied. */
+ * A db struct stays for good: FLUSHDB and SWAPDB change what it holds, so that whoever
+ * has selected a number may keep its pointer; a dropped fork stays as an empty one that
+ * no effect can reach (db_dropped tells). What was emptied or dropped while effects still
+ * wait for it lives on in keyspace.gone until they are applied. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
@@ -39,12 +40,18 @@ void db__settle(keyspace *ks, db *d) {
     list_remove(&d->link);
     if (ks->last_db == d) ks->last_db = NULL;
     part__put(ks, d->dir.root);
-    mem_free(d);
+    d->dir.root = NULL;
+    d->keys = d->expires = 0;
+    if (d->dropped)
+        list_push_back(&ks->dropped, &d->link);
+    else
+        mem_free(d);
 }
 
 void db__release(keyspace *ks, db *d) {
     assert(!d->gone);
     assert(d->number < 0);
+    d->dropped = d->name[0] != 0;
     d->name[0] = 0;
     d->gone = true;
     ks->dbs_count--;
@@ -69,9 +76,11 @@ db *keyspace_db_named(keyspace *ks, slice name) {
 }
 
 db *keyspace_db_id(keyspace *ks, uint64_t id) {
-    if (id - 1 < DB_NUMBERS_MAX && ks->numbers[id - 1] != NULL && ks->numbers[id - 1]->id == id)
+    if (id - 1 < DB_NUMBERS_MAX && ks->numbers[id - 1] != NULL &&
+        ks->numbers[id - 1]->id == id)
         return ks->numbers[id - 1];
-    if (ks->last_db != NULL && ks->last_db->id == id && !ks->last_db->gone) return ks->last_db;
+    if (ks->last_db != NULL && ks->last_db->id == id && !ks->last_db->gone)
+        return ks->last_db;
     LIST_FOR(l, &ks->dbs) {
         db *d = LIST_ENTRY(l, db, link);
         if (d->id == id) return ks->last_db = d;
@@ -79,8 +88,8 @@ db *keyspace_db_id(keyspace *ks, uint64_t id) {
     return NULL;
 }
 
-/* Of effects: also a numbered one that nobody has asked for yet, and one that is gone, but that
- * waiting effects still need. */
+/* Of effects: also a numbered one that nobody has asked for yet, and one that is gone,
+ * but that waiting effects still need. */
 db *db__for_effect(keyspace *ks, uint64_t id) {
     db *d = keyspace_db_id(ks, id);
     if (d != NULL) return d;
@@ -88,7 +97,8 @@ db *db__for_effect(keyspace *ks, uint64_t id) {
         d = LIST_ENTRY(l, db, link);
         if (d->id == id) return d;
     }
-    if (id - 1 < DB_NUMBERS_MAX && ks->numbers[id - 1] == NULL) return keyspace_db(ks, (int)id - 1);
+    if (id - 1 < DB_NUMBERS_MAX && ks->numbers[id - 1] == NULL)
+        return keyspace_db(ks, (int)id - 1);
     return NULL;
 }
 
@@ -118,15 +128,31 @@ static void renew(keyspace *ks, db *d, uint64_t id) {
     db__release(ks, old);
 }
 
-uint64_t db_id(const db *d) { return d->id; }
-int db_number(const db *d) { return d->number; }
-const char *db_name(const db *d) { return d->name; }
-uint64_t db_keys(const db *d) { return d->keys; }
-uint64_t db_expires(const db *d) { return d->expires; }
-uint64_t keyspace_next_db_id(keyspace *ks) { return ks->next_db_id; }
+uint64_t db_id(const db *d) {
+    return d->id;
+}
+bool db_dropped(const db *d) {
+    return d->dropped;
+}
+int db_number(const db *d) {
+    return d->number;
+}
+const char *db_name(const db *d) {
+    return d->name;
+}
+uint64_t db_keys(const db *d) {
+    return d->keys;
+}
+uint64_t db_expires(const db *d) {
+    return d->expires;
+}
+uint64_t keyspace_next_db_id(keyspace *ks) {
+    return ks->next_db_id;
+}
 
 void keyspace_each_db(keyspace *ks, void (*each)(void *cookie, db *d), void *cookie) {
-    for (int i = 0; i < DB_NUMBERS_MAX; i++) /* In the order of their numbers, then forks. */
+    for (int i = 0; i < DB_NUMBERS_MAX;
+         i++) /* In the order of their numbers, then forks. */
         if (ks->numbers[i] != NULL) each(cookie, ks->numbers[i]);
     list *next;
     for (list *l = ks->dbs.next; l != &ks->dbs; l = next) {
@@ -187,7 +213,7 @@ int db__attach(keyspace *ks, uint64_t id, const char *name, int number, db **out
     return OK;
 }
 
-/* ---- catalogue effects -------------------------------------------------------------------- */
+/* ---- catalogue effects ------------------------------------------------------------- */
 
 static int number_arg(const effect *e, size_t i, int *out) {
     if (i >= e->argc || e->args[i].n != 4) return ERR_CORRUPT;
@@ -199,7 +225,8 @@ static int number_arg(const effect *e, size_t i, int *out) {
 
 static int flush(keyspace *ks, const effect *e) {
     int number;
-    if (number_arg(e, 0, &number) != OK || e->argc != 2 || e->args[1].n != 8) return ERR_CORRUPT;
+    if (number_arg(e, 0, &number) != OK || e->argc != 2 || e->args[1].n != 8)
+        return ERR_CORRUPT;
     db *d;
     if (db__attach(ks, get_u64(e->args[1].p), "", number, &d) != OK) return ERR_CORRUPT;
     db__tell(ks, d);
@@ -226,10 +253,12 @@ int db__catalogue(keyspace *ks, const effect *e) {
         if (e->argc != 1) return ERR_CORRUPT;
         db *d = keyspace_db_named(ks, e->args[0]);
         if (d == NULL) return ERR_NOTFOUND;
+        d->dropped = true;
         db__tell(ks, d); /* While it still has its name. */
         db__release(ks, d);
         return OK;
     }
-    default: return e->op >= CATALOGUE_FORK ? OK : ERR_CORRUPT; /* Those are the tier's. */
+    default:
+        return e->op >= CATALOGUE_FORK ? OK : ERR_CORRUPT; /* Those are the tier's. */
     }
 }

@@ -4,15 +4,17 @@
  *
  *     u8 type, u8 kind, u8 aux, u8 flags, u32 access clock, [i64 expiry,] payload
  *
- * payload: 8 bytes for VALUE_INT, the bytes for VALUE_RAW, a root for VALUE_OBJECT (object.c). So
- * key, expiry and small value lie together, and a lookup ends there. */
+ * payload: 8 bytes for VALUE_INT, the bytes for VALUE_RAW, a root for VALUE_OBJECT
+ * (object.c). So key, expiry and small value lie together, and a lookup ends there. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define SPLIT_COUNT_MIN 4   /* With fewer entries a page grows: a split would gain little. */
-#define MERGE_EVERY_MASK 15 /* Deletes of one page in 16 look whether it can be joined. */
+/* With fewer entries a page grows: a split would gain little. */
+#define SPLIT_COUNT_MIN 4
+/* Deletes of one page in 16 look whether it can be joined. */
+#define MERGE_EVERY_MASK 15
 
 int head__check(slice val) {
     if (val.n < HEAD_BYTES) return ERR_CORRUPT;
@@ -52,14 +54,18 @@ void dir__value_init(keyspace *ks, struct value *v) {
     v->config = &ks->config->types;
 }
 
-void dir__value(keyspace *ks, part *page, uint32_t off, const struct head *h, struct value *v) {
+void dir__value(keyspace *ks, part *page, uint32_t off, const struct head *h,
+                struct value *v) {
     dir__value_init(ks, v);
     v->type = h->type;
     v->kind = h->kind;
     v->aux = h->aux;
-    if (h->kind == VALUE_INT) v->num = (int64_t)get_u64(h->payload.p);
-    else if (h->kind == VALUE_RAW) v->raw = h->payload;
-    else v->obj = dir__object(ks, page, off);
+    if (h->kind == VALUE_INT)
+        v->num = (int64_t)get_u64(h->payload.p);
+    else if (h->kind == VALUE_RAW)
+        v->raw = h->payload;
+    else
+        v->obj = dir__object(ks, page, off);
 }
 
 int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32_t *off) {
@@ -76,7 +82,8 @@ int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32
 void dir__page_scan(part *p) {
     p->min_expire = NO_EXPIRY;
     p->flags &= (uint8_t)~PART_ROOTS;
-    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
+         off = tpage_next(p->blob, off)) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
         if (h.expire_ms >= 0 && h.expire_ms < p->min_expire) p->min_expire = h.expire_ms;
@@ -87,7 +94,7 @@ void dir__page_scan(part *p) {
     }
 }
 
-/* ---- room --------------------------------------------------------------------------------- */
+/* ---- room -------------------------------------------------------------------------- */
 
 /* The next of the allocator's usual sizes, which are four to a doubling. */
 static size_t size_class(size_t n) {
@@ -96,7 +103,9 @@ static size_t size_class(size_t n) {
     return (n + step - 1) & ~(step - 1);
 }
 
-static uint8_t *exact(buf *b) { return mem_realloc(b->p, b->n); }
+static uint8_t *exact(buf *b) {
+    return mem_realloc(b->p, b->n);
+}
 
 static void grow(keyspace *ks, part *p, size_t need) {
     size_t used = tpage_used(p->blob);
@@ -105,7 +114,8 @@ static void grow(keyspace *ks, part *p, size_t need) {
     if (used + need < TABLE_PAGE_BYTES) room = size_class(used + need + used / 8) - used;
     buf out = BUF_INIT;
     /* Tombstones of many long keys: without a base there are none. */
-    bool clean = p->bytes > PAGE_BYTES && tpage_rebuilt_bytes(p->blob, room) > PAGE_BYTES_MAX / 2;
+    bool clean =
+        p->bytes > PAGE_BYTES && tpage_rebuilt_bytes(p->blob, room) > PAGE_BYTES_MAX / 2;
     if (clean) p->base = 0;
     tpage_rebuild(p->blob, room, ks__tpage_hash, ks, -1, 0, clean, &out);
     size_t n = out.n;
@@ -120,13 +130,15 @@ static void split(keyspace *ks, db *d, part *p, uint64_t hash, size_t need) {
         n[i] = side[i].n;
     }
     part *low, *high;
-    trie__split(ks, &d->dir, hash, exact(&side[0]), n[0], exact(&side[1]), n[1], &low, &high);
+    trie__split(ks, &d->dir, hash, exact(&side[0]), n[0], exact(&side[1]), n[1], &low,
+                &high);
     dir__page_scan(low);
     dir__page_scan(high);
 }
 
 /* A place of n value bytes for the key in the page that covers it; owned. */
-static part *place(keyspace *ks, db *d, uint64_t hash, slice key, size_t n, uint32_t *off) {
+static part *place(keyspace *ks, db *d, uint64_t hash, slice key, size_t n,
+                   uint32_t *off) {
     part *p = trie__own(ks, &d->dir, hash);
     if (p->blob == NULL) { /* The first of its database. */
         size_t first = tpage_min_bytes();
@@ -141,7 +153,8 @@ static part *place(keyspace *ks, db *d, uint64_t hash, slice key, size_t n, uint
         if (rc == OK) return p;
         assert(rc == ERR_LIMIT);
         bool full = tpage_used(p->blob) + need > TABLE_PAGE_BYTES;
-        if (full && p->depth < HASH_DEPTH_MAX && tpage_count(p->blob) >= SPLIT_COUNT_MIN) {
+        if (full && p->depth < HASH_DEPTH_MAX &&
+            tpage_count(p->blob) >= SPLIT_COUNT_MIN) {
             split(ks, d, p, hash, need);
             p = trie__own(ks, &d->dir, hash);
         } else {
@@ -150,7 +163,7 @@ static part *place(keyspace *ks, db *d, uint64_t hash, slice key, size_t n, uint
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------- */
 
 static size_t payload_bytes(const struct value *v) {
     if (v->kind == VALUE_INT) return 8;
@@ -159,7 +172,8 @@ static size_t payload_bytes(const struct value *v) {
     return object__root_bytes(v->obj);
 }
 
-/* Unhooks the entry's object from the page, so that nobody else drops it; NULL: none in memory. */
+/* Unhooks the entry's object from the page, so that nobody else drops it; NULL: none in
+ * memory. */
 static object *take_object(part *p, uint32_t off) {
     struct head h;
     slice val = tpage_val(p->blob, off);
@@ -181,7 +195,8 @@ void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value 
     if (off != TPAGE_NONE) {
         old = take_object(p, off);
         /* What the type left may lie in the page that is going to be changed. */
-        if (v->kind == VALUE_RAW && v->raw.p >= p->blob && v->raw.p < p->blob + p->bytes) {
+        if (v->kind == VALUE_RAW && v->raw.p >= p->blob &&
+            v->raw.p < p->blob + p->bytes) {
             ks->tmp.n = 0;
             buf_append_slice(&ks->tmp, v->raw);
             copy.raw = slice_of(&ks->tmp);

@@ -1,22 +1,25 @@
 /* evict.c -- staying under maxmemory.
  *
- * First clean pages leave: CLOCK turns over the ring of clean resident pages, which a page joins when it
- * was fetched or confirmed and leaves when it is changed; one that was used since the hand
- * last passed gets another round. Nothing is lost by that: they are fetched again. When nothing
- * clean is left, a checkpoint makes more; and only when that does not help either, a deleting
- * maxmemory-policy picks keys, by samples, as Redis does. */
+ * First clean pages leave: CLOCK turns over the ring of clean resident pages, which a
+ * page joins when it was fetched or confirmed and leaves when it is changed; one that was
+ * used since the hand last passed gets another round. Nothing is lost by that: they are
+ * fetched again. When nothing clean is left, a checkpoint makes more; and only when that
+ * does not help either, a deleting maxmemory-policy picks keys, by samples, as Redis
+ * does. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
 
 #define SLICE_US 1000
-#define CLOCK_EVERY 16        /* Pages between two looks at clock and memory. */
-#define CHECKPOINT_US 10000000 /* One that shows no progress for so long does not help. */
-#define PAGE_TRIES 32         /* Random places looked at for a resident page. */
-#define PAGES_WALKED_MAX 2048 /* When those find nothing: pages walked through in one go. */
+#define CLOCK_EVERY 16         /* Pages between two looks at clock and memory. */
+/* One that shows no progress for so long does not help. */
+#define CHECKPOINT_US 10000000
+#define PAGE_TRIES 32          /* Random places looked at for a resident page. */
+/* When those find nothing: pages walked through in one go. */
+#define PAGES_WALKED_MAX 2048
 
-/* Eviction begins above the limit less 1/64, and stops at the limit less 1/32: what a turn of the loop
- * allocates still fits under it. */
+/* Eviction begins above the limit less 1/64, and stops at the limit less 1/32: what a
+ * turn of the loop allocates still fits under it. */
 static size_t high_mark(const keyspace *ks) {
     size_t limit = (size_t)ks->config->maxmemory;
     return limit - limit / 64;
@@ -27,19 +30,21 @@ static size_t low_mark(const keyspace *ks) {
     return limit - limit / 32;
 }
 
-/* ---- clean pages -------------------------------------------------------------------------- */
+/* ---- clean pages ------------------------------------------------------------------- */
 
 /* A directory page goes together with the objects it holds: when they are clean, too. */
 static bool evictable(const part *p) {
     assert(part_is_clean(p) && p->blob != NULL && p->load == NULL);
     if (p->pins != 0 || (p->flags & (PART_PLACED | PART_PLACED_DELTA))) return false;
     if (!(p->flags & PART_ROOTS) || p->kind != PART_DIR) return true;
-    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
+         off = tpage_next(p->blob, off)) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
         if (h.kind != VALUE_OBJECT) continue;
         const object *o = payload_object(h.payload);
-        if (o != NULL && o->trie.root != NULL && !part_is_clean(o->trie.root)) return false;
+        if (o != NULL && o->trie.root != NULL && !part_is_clean(o->trie.root))
+            return false;
     }
     return true;
 }
@@ -47,7 +52,7 @@ static bool evictable(const part *p) {
 static void evict(keyspace *ks, part *p) {
     if (p->kind == PART_DIR) part__drop_objects(ks, p);
     part__set_blob(ks, p, NULL, 0);
-    p->flags &= (uint8_t)~(PART_USED | PART_FRESH);
+    p->flags &= (uint8_t) ~(PART_USED | PART_FRESH);
     ks->stats.evicted_pages++;
 }
 
@@ -68,7 +73,8 @@ static bool turn(keyspace *ks, bool *evicted) {
     return true;
 }
 
-/* True: memory is at the low mark. False: the time is over, or nothing can go: *exhausted. */
+/* True: memory is at the low mark. False: the time is over, or nothing can go:
+ * *exhausted. */
 static bool drop_pages(keyspace *ks, uint64_t start, bool *exhausted) {
     uint64_t idle = 0; /* turns since something went */
     *exhausted = false;
@@ -91,7 +97,8 @@ static bool drop_pages(keyspace *ks, uint64_t start, bool *exhausted) {
 size_t keyspace_drop_clean(keyspace *ks) {
     size_t dropped = 0;
     /* Objects go with their directory page; their pages may have gone before. */
-    for (size_t left = ks->stats.pages_resident - ks->stats.pages_dirty; left > 0; left--) {
+    for (size_t left = ks->stats.pages_resident - ks->stats.pages_dirty; left > 0;
+         left--) {
         list *l = list_first(&ks->clean);
         if (l == NULL) break;
         part *p = LIST_ENTRY(l, part, ring);
@@ -102,28 +109,34 @@ size_t keyspace_drop_clean(keyspace *ks) {
             list_remove(l);
             list_push_back(&ks->clean, l);
         }
-        while (part__reap_step(ks)) {}
+        while (part__reap_step(ks)) {
+        }
     }
     return dropped;
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------- */
+/* ---- checkpoints ------------------------------------------------------------------- */
 
-/* Asks for one; true: it may help. */
-static bool ask_checkpoint(keyspace *ks) {
+/* Asks for one; true: it may help to get rid of `excess` bytes. */
+static bool ask_checkpoint(keyspace *ks, size_t excess) {
     if (!ks->config->tiering || ks->hooks.want_checkpoint == NULL) return false;
-    if (ks->stats.pages_dirty == 0 || keyspace_pending(ks) != 0) return false;
+    /* None is possible while replayed effects wait; one comes as soon as they do not. */
+    if (keyspace_pending(ks) != 0) return true;
+    if (ks->stats.bytes_dirty < excess / 2) return false;
     uint64_t now = clock_mono_us(ks->clock);
     if (ks->checkpoint_asked_us == 0) ks->checkpoint_asked_us = now;
     uint64_t since = ks->checkpoint_asked_us > ks->checkpoint_progress_us
-                         ? ks->checkpoint_asked_us : ks->checkpoint_progress_us;
+                         ? ks->checkpoint_asked_us
+                         : ks->checkpoint_progress_us;
     ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
     return now - since < CHECKPOINT_US;
 }
 
-/* ---- keys to delete ----------------------------------------------------------------------- */
+/* ---- keys to delete ---------------------------------------------------------------- */
 
-static bool volatile_only(int policy) { return policy <= POLICY_VOLATILE_TTL; }
+static bool volatile_only(int policy) {
+    return policy <= POLICY_VOLATILE_TTL;
+}
 
 struct victim {
     db *d;
@@ -217,7 +230,8 @@ static db *random_db(keyspace *ks) {
 }
 
 /* One key by the policy. False: there is none, or each() did not delete it. */
-static bool delete_one(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie) {
+static bool delete_one(keyspace *ks, void (*each)(void *cookie, db *d, slice key),
+                       void *cookie) {
     struct victim best = {NULL, BUF_INIT, 0};
     for (int64_t i = 0; i < ks->config->maxmemory_samples; i++) {
         db *d = random_db(ks);
@@ -228,41 +242,48 @@ static bool delete_one(keyspace *ks, void (*each)(void *cookie, db *d, slice key
         uint64_t before = best.d->keys;
         each(cookie, best.d, slice_of(&best.key));
         gone = best.d->keys < before;
-        if (gone) ks->stats.evicted_keys++;
     }
     buf_free(&best.key);
     return gone;
 }
 
-/* ---- all ---------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int delete_keys(keyspace *ks, uint64_t start,
                        void (*each)(void *cookie, db *d, slice key), void *cookie) {
-    if (ks->config->maxmemory_policy == POLICY_NOEVICTION || each == NULL) return ERR_LIMIT;
+    if (ks->config->maxmemory_policy == POLICY_NOEVICTION || each == NULL)
+        return ERR_LIMIT;
     for (;;) {
         if (!delete_one(ks, each, cookie)) return ERR_LIMIT;
-        while (part__reap_step(ks)) {}
+        while (part__reap_step(ks)) {
+        }
         if (mem_used() <= high_mark(ks)) return OK;
         if (clock_mono_us(ks->clock) - start >= SLICE_US) return ERR_AGAIN;
     }
 }
 
-int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie) {
+int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key),
+                       void *cookie) {
     if (ks->config->maxmemory <= 0) return OK;
     ks->now_fresh = false;
     /* Half of memory dirty: clean pages may soon run short. */
-    if (ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2) (void)ask_checkpoint(ks);
-    else ks->checkpoint_asked_us = 0;
-    if (mem_used() <= high_mark(ks)) return OK;
+    bool half = ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2;
+    if (half) (void)ask_checkpoint(ks, 0); /* Whether it helps is asked below. */
+    if (mem_used() <= high_mark(ks)) {
+        if (!half) ks->checkpoint_asked_us = 0;
+        return OK;
+    }
     uint64_t start = clock_mono_us(ks->clock);
     bool exhausted = true;
     if (ks->config->tiering) {
         if (drop_pages(ks, start, &exhausted)) return OK;
     } else {
-        while (part__reap_step(ks) && clock_mono_us(ks->clock) - start < SLICE_US) {}
+        while (part__reap_step(ks) && clock_mono_us(ks->clock) - start < SLICE_US) {
+        }
     }
-    if (mem_used() <= (size_t)ks->config->maxmemory) return OK;
+    size_t used = mem_used(), limit = (size_t)ks->config->maxmemory;
+    if (used <= limit) return OK;
     if (!exhausted || ks->reap.n != 0) return ERR_AGAIN;
-    if (ask_checkpoint(ks)) return ERR_AGAIN;
+    if (ask_checkpoint(ks, used - limit)) return ERR_AGAIN;
     return delete_keys(ks, start, each, cookie);
 }

@@ -1,9 +1,10 @@
 /* expire.c -- finding keys whose time has come.
  *
- * Each directory page remembers the earliest expiry among its entries (not stored: counted anew when it
- * is loaded). A cycle goes round over the resident pages of all databases that have expiring keys, a
- * slice at a time, and looks inside only where that time has passed. Cold pages are left cold: an
- * expired key there answers as if it were not, and goes when somebody meets it. */
+ * Each directory page remembers the earliest expiry among its entries (not stored:
+ * counted anew when it is loaded). A cycle goes round over the resident pages of all
+ * databases that have expiring keys, a slice at a time, and looks inside only where that
+ * time has passed. Cold pages are left cold: an expired key there answers as if it were
+ * not, and goes when somebody meets it. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
@@ -33,14 +34,12 @@ struct cycle {
     void *cookie;
 };
 
-static void expire_page(keyspace *ks, db *d, uint64_t hash, part *p, struct cycle *c) {
+static void expire_page(db *d, uint64_t hash, part *p, struct cycle *c) {
     buf keys = BUF_INIT;
     size_t n = gather(p, c->now, c->max - c->found, &keys);
     reader r = reader_make(slice_of(&keys));
     for (size_t i = 0; i < n; i++) {
-        uint64_t before = d->keys;
         c->each(c->cookie, d, read_bytes(&r));
-        if (d->keys < before) ks->stats.expired_keys++;
         c->found++;
     }
     buf_free(&keys);
@@ -48,7 +47,7 @@ static void expire_page(keyspace *ks, db *d, uint64_t hash, part *p, struct cycl
 }
 
 /* Goes on where the last cycle stopped; true: the budget is used up. */
-static bool cycle_db(keyspace *ks, db *d, struct cycle *c) {
+static bool cycle_db(const keyspace *ks, db *d, struct cycle *c) {
     uint64_t began = d->expire_cursor;
     for (bool first = true; first || d->expire_cursor != began; first = false) {
         uint64_t hash = d->expire_cursor;
@@ -57,13 +56,15 @@ static bool cycle_db(keyspace *ks, db *d, struct cycle *c) {
         if (rc == ERR_NOTFOUND) return false;
         uint64_t to = hash | (p->depth == 0 ? UINT64_MAX : UINT64_MAX >> p->depth);
         bool hot = rc == OK && p->blob != NULL;
-        if (hot && (uint64_t)p->min_expire <= c->now) expire_page(ks, d, hash, p, c);
+        if (hot && (uint64_t)p->min_expire <= c->now) expire_page(d, hash, p, c);
         if (c->found >= c->max) return true; /* There may be more in this page. */
         d->expire_cursor = to + 1;
-        if (began > hash && began <= to) return false; /* Pages have joined over the mark. */
+        if (began > hash && began <= to)
+            return false; /* Pages have joined over the mark. */
         if (to == UINT64_MAX && began == 0) return false;
         if (c->pages-- <= 1) return true;
-        if (c->pages % CLOCK_EVERY == 0 && clock_mono_us(ks->clock) - c->start >= CYCLE_US)
+        if (c->pages % CLOCK_EVERY == 0 &&
+            clock_mono_us(ks->clock) - c->start >= CYCLE_US)
             return true;
     }
     return false;
@@ -74,9 +75,12 @@ size_t keyspace_expire_cycle(keyspace *ks, size_t max,
     if (!ks->config->active_expire || max == 0 || ks->dbs_count == 0) return 0;
     ks->now_fresh = false;
     int64_t effort = ks->config->active_expire_effort;
-    struct cycle c = {.now = ks__now_ms(ks), .start = clock_mono_us(ks->clock), .max = max,
+    struct cycle c = {.now = ks__now_ms(ks),
+                      .start = clock_mono_us(ks->clock),
+                      .max = max,
                       .pages = (size_t)(effort < 1 ? 1 : effort) * PAGES_PER_EFFORT,
-                      .each = each, .cookie = cookie};
+                      .each = each,
+                      .cookie = cookie};
     for (size_t tried = 0; tried < ks->dbs_count; tried++) {
         list *l = ks->dbs.next;
         for (size_t i = ks->expire_db % ks->dbs_count; i > 0; i--) l = l->next;

@@ -4,8 +4,9 @@
 #include "base/mem.h"
 #include "keyspace/keyspace_internal.h"
 
-keyspace *keyspace_create(const struct keyspace_config *config, const struct type_set *types,
-                          clock_source *clock, rnd *r, logger *log) {
+keyspace *keyspace_create(const struct keyspace_config *config,
+                          const struct type_set *types, clock_source *clock, rnd *r,
+                          logger *log) {
     keyspace *ks = mem_calloc(1, sizeof(*ks));
     ks->pager.ops = &object__pager_ops;
     ks->config = config;
@@ -17,6 +18,7 @@ keyspace *keyspace_create(const struct keyspace_config *config, const struct typ
     rnd_bytes(r, ks->secret, sizeof(ks->secret));
     list_init(&ks->dbs);
     list_init(&ks->gone);
+    list_init(&ks->dropped);
     list_init(&ks->clean);
     list_init(&ks->waits_ready);
     list_init(&ks->loads);
@@ -53,7 +55,12 @@ void keyspace_free(keyspace *ks) {
         mem_free(LIST_ENTRY(l, db, link));
     }
     assert(list_empty(&ks->gone));
-    while (part__reap_step(ks)) {}
+    for (list *l; (l = list_first(&ks->dropped)) != NULL;) {
+        list_remove(l);
+        mem_free(LIST_ENTRY(l, db, link));
+    }
+    while (part__reap_step(ks)) {
+    }
     mem_free(ks->reap.p);
     buf_free(&ks->scratch);
     buf_free(&ks->tmp);
@@ -61,36 +68,41 @@ void keyspace_free(keyspace *ks) {
     mem_free(ks);
 }
 
-struct keyspace_stats *keyspace_stats(keyspace *ks) { return &ks->stats; }
+struct keyspace_stats *keyspace_stats(keyspace *ks) {
+    return &ks->stats;
+}
 
-/* ---- options ------------------------------------------------------------------------------ */
+/* ---- options ----------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct keyspace_config, field)
 #define TYPES_AT(field) (AT(types) + offsetof(struct type_config, field))
 
 /* In the order of enum maxmemory_policy. */
 static const char *const policies[] = {
-    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
-    "allkeys-lru",  "allkeys-lfu",  "allkeys-random",  "noeviction", NULL};
+    "volatile-lru",   "volatile-lfu", "volatile-random",
+    "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
+    "allkeys-random", "noeviction",   NULL};
 
-#define INT(name, alias, flags, at, initial, min, max, doc)                                  \
-    {name, alias, OPTION_INT, flags, at, initial, min, max, NULL, NULL, doc}
-#define MEMORY(name, at, initial, min, max, doc)                                             \
-    {name, NULL, OPTION_MEMORY, 0, at, initial, min, max, NULL, NULL, doc}
+#define INT(name, alias, flags, at, initial, min, max, doc)                              \
+    { name, alias, OPTION_INT, flags, at, initial, min, max, NULL, NULL, doc }
+#define MEMORY(name, at, initial, min, max, doc)                                         \
+    { name, NULL, OPTION_MEMORY, 0, at, initial, min, max, NULL, NULL, doc }
 
 const struct option keyspace_options[] = {
     MEMORY("maxmemory", AT(maxmemory), "0", 0, INT64_MAX,
            "Bytes of memory that data may take; 0 for no limit."),
-    {"maxmemory-policy", NULL, OPTION_ENUM, 0, AT(maxmemory_policy), "noeviction", 0, 0, policies,
-     NULL, "Which keys are deleted when nothing clean is left to drop at maxmemory."},
+    {"maxmemory-policy", NULL, OPTION_ENUM, 0, AT(maxmemory_policy), "noeviction", 0, 0,
+     policies, NULL,
+     "Which keys are deleted when nothing clean is left to drop at maxmemory."},
     INT("maxmemory-samples", NULL, 0, AT(maxmemory_samples), "5", 1, 64,
         "Keys compared to find one to delete under maxmemory-policy."),
     INT("databases", NULL, OPTION_IMMUTABLE, AT(databases), "16", 1, DB_NUMBERS_MAX,
         "Number of databases that SELECT takes by number."),
     {"tiering", NULL, OPTION_BOOL, 0, AT(tiering), "yes", 0, 0, NULL, NULL,
      "Clean pages leave memory at maxmemory and are fetched again from the store."},
-    {"active-expire", NULL, OPTION_BOOL, OPTION_HIDDEN, AT(active_expire), "yes", 0, 0, NULL,
-     NULL, "Expired keys are looked for in the background (DEBUG SET-ACTIVE-EXPIRE)."},
+    {"active-expire", NULL, OPTION_BOOL, OPTION_HIDDEN, AT(active_expire), "yes", 0, 0,
+     NULL, NULL,
+     "Expired keys are looked for in the background (DEBUG SET-ACTIVE-EXPIRE)."},
     INT("active-expire-effort", NULL, 0, AT(active_expire_effort), "1", 1, 10,
         "How much work each look for expired keys may be."),
     INT("lfu-log-factor", NULL, 0, AT(lfu_log_factor), "10", 0, INT32_MAX,
@@ -103,17 +115,18 @@ const struct option keyspace_options[] = {
     INT("hash-max-listpack-value", "hash-max-ziplist-value", 0,
         TYPES_AT(hash_max_listpack_value), "64", 0, INT64_MAX,
         "Bytes of a field or value up to which a hash is one listpack."),
-    INT("list-max-listpack-size", "list-max-ziplist-size", 0, TYPES_AT(list_max_listpack_size),
-        "-2", INT32_MIN, INT32_MAX,
-        "Entries of a list's node, or, negative, its size class: -1 to -5 for 4 to 64 kb."),
+    INT("list-max-listpack-size", "list-max-ziplist-size", 0,
+        TYPES_AT(list_max_listpack_size), "-2", INT32_MIN, INT32_MAX,
+        "Entries of a list's node, or, negative, its size class: -1 to -5 for 4 to 64 "
+        "kb."),
     INT("list-compress-depth", NULL, 0, TYPES_AT(list_compress_depth), "0", 0, INT32_MAX,
         "Nodes at each end of a list that are never compressed; 0 for no compression."),
-    INT("set-max-intset-entries", NULL, 0, TYPES_AT(set_max_intset_entries), "512", 0, INT64_MAX,
-        "Integers up to which a set is one sorted array."),
+    INT("set-max-intset-entries", NULL, 0, TYPES_AT(set_max_intset_entries), "512", 0,
+        INT64_MAX, "Integers up to which a set is one sorted array."),
     INT("set-max-listpack-entries", NULL, 0, TYPES_AT(set_max_listpack_entries), "128", 0,
         INT64_MAX, "Members up to which a set is one listpack."),
-    INT("set-max-listpack-value", NULL, 0, TYPES_AT(set_max_listpack_value), "64", 0, INT64_MAX,
-        "Bytes of a member up to which a set is one listpack."),
+    INT("set-max-listpack-value", NULL, 0, TYPES_AT(set_max_listpack_value), "64", 0,
+        INT64_MAX, "Bytes of a member up to which a set is one listpack."),
     INT("zset-max-listpack-entries", "zset-max-ziplist-entries", 0,
         TYPES_AT(zset_max_listpack_entries), "128", 0, INT64_MAX,
         "Members up to which a sorted set is one listpack."),
@@ -126,24 +139,27 @@ const struct option keyspace_options[] = {
            "Bytes of a stream's node; 0 for no limit."),
     INT("stream-node-max-entries", NULL, 0, TYPES_AT(stream_node_max_entries), "100", 0,
         INT64_MAX, "Entries of a stream's node; 0 for no limit."),
-    MEMORY("proto-max-bulk-len", TYPES_AT(proto_max_bulk_len), "512mb", 1 << 20, INT64_MAX,
-           "Bytes of one string, and of one argument of a command."),
+    MEMORY("proto-max-bulk-len", TYPES_AT(proto_max_bulk_len), "512mb", 1 << 20,
+           INT64_MAX, "Bytes of one string, and of one argument of a command."),
 };
-const size_t keyspace_options_count = sizeof(keyspace_options) / sizeof(keyspace_options[0]);
+const size_t keyspace_options_count =
+    sizeof(keyspace_options) / sizeof(keyspace_options[0]);
 
-/* ---- metrics ------------------------------------------------------------------------------ */
+/* ---- metrics ----------------------------------------------------------------------- */
 
-#define ROW(section, name, field, doc)                                                       \
-    {section, name, offsetof(struct keyspace_stats, field), NULL, doc}
+#define ROW(section, name, field, doc)                                                   \
+    { section, name, offsetof(struct keyspace_stats, field), NULL, doc }
 
 const struct metric keyspace_metrics[] = {
-    ROW("Stats", "expired_keys", expired_keys, "Keys deleted because their time had come."),
+    ROW("Stats", "expired_keys", expired_keys,
+        "Keys deleted because their time had come."),
     ROW("Stats", "evicted_keys", evicted_keys, "Keys deleted by maxmemory-policy."),
     ROW("Stats", "keyspace_hits", hits, "Lookups that found their key."),
     ROW("Stats", "keyspace_misses", misses, "Lookups that found no key."),
     ROW("Tier", "pages_total", pages_total, "Pages known, in memory or not."),
     ROW("Tier", "pages_resident", pages_resident, "Pages in memory."),
-    ROW("Tier", "pages_dirty", pages_dirty, "Pages in memory that changed since they were stored."),
+    ROW("Tier", "pages_dirty", pages_dirty,
+        "Pages in memory that changed since they were stored."),
     ROW("Tier", "bytes_pages", bytes_pages, "Bytes of the pages in memory."),
     ROW("Tier", "bytes_dirty", bytes_dirty, "Bytes of the changed ones."),
     ROW("Tier", "evicted_pages", evicted_pages, "Clean pages dropped from memory."),
@@ -152,4 +168,5 @@ const struct metric keyspace_metrics[] = {
     ROW("Tier", "page_fetches", fetches, "Pages and nodes asked from the store."),
     ROW("Tier", "page_fetch_errors", fetch_errors, "Fetches that failed."),
 };
-const size_t keyspace_metrics_count = sizeof(keyspace_metrics) / sizeof(keyspace_metrics[0]);
+const size_t keyspace_metrics_count =
+    sizeof(keyspace_metrics) / sizeof(keyspace_metrics[0]);

@@ -90,6 +90,9 @@ db *keyspace_db_id(keyspace *ks, uint64_t id);        /* or NULL */
 uint64_t db_id(const db *d);
 int db_number(const db *d);                           /* -1: a fork */
 const char *db_name(const db *d);                     /* "" for numbered ones */
+/* A db pointer stays good for the keyspace's life. This fork was dropped (changed_db() tells it): it is
+ * empty, and effects on it are ERR_CORRUPT; select another. */
+bool db_dropped(const db *d);
 uint64_t db_keys(const db *d);                        /* DBSIZE: exact, without loading */
 uint64_t db_expires(const db *d);
 void keyspace_each_db(keyspace *ks, void (*each)(void *cookie, db *d), void *cookie);
@@ -144,7 +147,8 @@ int keyspace_random(keyspace *ks, db *d, buf *out);
  * done); ERR_CORRUPT (RESTORE of a bad payload; nothing done). `live`: not a replay. */
 int keyspace_apply(keyspace *ks, effect *e, bool live);
 /* Expiry is the caller's duty: a handler that meets an expired entry makes ENTRY_DEL first. Finds up to
- * `max` expired keys in resident pages, a slice of work at a time; each() makes the effect. */
+ * `max` expired keys in resident pages, a slice of work at a time; each() makes the effect, and counts
+ * it in the stats. */
 size_t keyspace_expire_cycle(keyspace *ks, size_t max, void (*each)(void *cookie, db *d, slice key),
                              void *cookie);
 
@@ -199,7 +203,7 @@ void frozen_walk_free(frozen_walk *w);
 /* The catalogue of a frozen state whose walk has ended: numbers, names, ids, counts, secrets, roots
  * (locations). Small. Appends to out. */
 void frozen_catalogue(frozen_walk *w, buf *out);
-/* At open: the databases as stored. ERR_CORRUPT. The keyspace must be empty. */
+/* At open: the databases as stored; what there was is dropped. ERR_CORRUPT, having changed nothing. */
 int keyspace_load(keyspace *ks, slice catalogue);
 /* Calls each() for every location that a catalogue's tree reaches, reading nodes through read() --
  * for garbage collection. A struct that lives across cold reads: step() answers ERR_COLD with the

@@ -1,20 +1,21 @@
 /* keyspace_internal.h -- what the files of keyspace/ share: parts, tries, objects, databases.
  *
- *   db -> root part -> nodes -> directory pages -> entries -> objects -> root part -> ... pages
+ *   db -> root part -> nodes -> directory pages -> entries -> objects -> ... -> pages
  *
- * A part is a node or a page. `refs` counts its owners: slots' holders in trees, frozen states and
- * the running walk. What has more than one owner, or hangs under something that has, is never
- * changed in place but cloned. `pins` counts what merely needs the descriptor to stay: loads and
- * waits; pinned pages are not evicted, and do not force a clone.
+ * A part is a node or a page. `refs` counts its owners: slots' holders in trees, frozen
+ * states and the running walk. What has more than one owner, or hangs under something
+ * that has, is never changed in place but cloned. `pins` counts what merely needs the
+ * descriptor to stay: loads and waits; pinned pages are not evicted, and do not force a
+ * clone.
  *
  * Invariants (keyspace_check walks them)
  *  K1  A part's refs equal the number of its owners.
- *  K2  A clean node has only clean children, or cold ones; a clean directory page's objects are
- *      clean. (Changes clear the path from the root; a walk confirms children before parents.)
+ *  K2  A clean node has only clean children; a clean directory page's objects are clean.
+ *      (Changes clear the path from the root; a walk confirms children before parents.)
  *  K3  Only clean pages are cold, only clean unpinned pages are evicted.
  *  K4  In a hashed trie a page of depth d under a node that starts at depth b spans
- *      2^(node bits - (d - b)) equal, aligned slots; a child node takes one slot of a full node.
- *  K5  An in-memory pointer in an entry is the only thing by which it differs from its stored form. */
+ *      2^(node bits - (d - b)) equal, aligned slots; a child node one slot of a full node.
+ *  K5  A pointer in an entry is the only thing by which it differs from its stored form. */
 #ifndef COVE_KEYSPACE_INTERNAL_H
 #define COVE_KEYSPACE_INTERNAL_H
 
@@ -24,13 +25,15 @@
 #include "keyspace/keyspace.h"
 #include "types/tpage.h"
 
-#define DB_NUMBERS_MAX 4095   /* Number n starts with id n + 1; ids of others start above. */
+/* Number n starts with id n + 1; ids of others start above. */
+#define DB_NUMBERS_MAX 4095
 #define DB_ID_FIRST 4096
-#define HASH_DEPTH_MAX 48     /* A page deeper than this grows instead of splitting. */
-#define HEIGHT_MAX 7          /* Dense: 256^7 pages. */
+#define HASH_DEPTH_MAX 48 /* A page deeper than this grows instead of splitting. */
+#define HEIGHT_MAX 7      /* Dense: 256^7 pages. */
 #define NO_EXPIRY INT64_MAX
 
-enum part_kind { /* The leaves' kind, and PART_NODE for the nodes above them. */
+/* The leaves' kind, and PART_NODE for the nodes above them. */
+enum part_kind {
     PART_DIR = 1,   /* a page of a directory */
     PART_TABLE = 2, /* a page of a hashed object: a tpage */
     PART_CHUNK = 3, /* a page of a dense object: any bytes */
@@ -38,11 +41,11 @@ enum part_kind { /* The leaves' kind, and PART_NODE for the nodes above them. */
 };
 #define PART_LEAF 7u
 
-#define PART_CLEAN 1u        /* base and delta hold exactly these bytes */
-#define PART_USED 2u         /* CLOCK's bit */
-#define PART_FRESH 4u        /* fetched, and not yet used */
-#define PART_ROOTS 8u        /* a directory page that may hold objects */
-#define PART_PLACED 16u      /* written by the running walk as a whole, to `placed` */
+#define PART_CLEAN 1u         /* base and delta hold exactly these bytes */
+#define PART_USED 2u          /* CLOCK's bit */
+#define PART_FRESH 4u         /* fetched, and not yet used */
+#define PART_ROOTS 8u         /* a directory page that may hold objects */
+#define PART_PLACED 16u       /* written by the running walk as a whole, to `placed` */
 #define PART_PLACED_DELTA 32u /* written as a delta to its base */
 
 typedef struct part part;
@@ -50,12 +53,12 @@ struct load;
 struct part {
     uint32_t refs, pins;
     uint8_t kind, flags;
-    uint8_t depth;      /* hashed: hash bits fixed above this part; dense node: its height */
-    uint8_t bits;       /* nodes: log2 of the number of slots */
-    uint32_t bytes;     /* pages: of blob */
+    uint8_t depth;  /* hashed: hash bits fixed above this part; dense node: its height */
+    uint8_t bits;   /* nodes: log2 of the number of slots */
+    uint32_t bytes; /* pages: of blob */
     union {
-        uint8_t *blob;  /* a page's bytes, NULL when cold */
-        part **child;   /* a node's slots, NULL when cold */
+        uint8_t *blob; /* a page's bytes, NULL when cold */
+        part **child;  /* a node's slots, NULL when cold */
     };
     location base, delta, placed;
     struct load *load;  /* under way, or NULL */
@@ -63,9 +66,15 @@ struct part {
     int64_t min_expire; /* directory: no entry expires before; NO_EXPIRY: none does */
 };
 
-static inline bool part_is_node(const part *p) { return (p->kind & PART_NODE) != 0; }
-static inline bool part_is_clean(const part *p) { return (p->flags & PART_CLEAN) != 0; }
-static inline bool part_is_cold(const part *p) { return p->blob == NULL; }
+static inline bool part_is_node(const part *p) {
+    return (p->kind & PART_NODE) != 0;
+}
+static inline bool part_is_clean(const part *p) {
+    return (p->flags & PART_CLEAN) != 0;
+}
+static inline bool part_is_cold(const part *p) {
+    return p->blob == NULL;
+}
 /* The page is a tpage: it has change marks, and deltas. */
 static inline bool part_is_tpage(const part *p) {
     return p->kind == PART_DIR || p->kind == PART_TABLE;
@@ -80,30 +89,33 @@ struct trie {
 struct object {
     uint32_t refs;
     bool hashed;
-    bool nodes_ready;  /* dense: all nodes are known to be in memory */
+    bool nodes_ready; /* dense: all nodes are known to be in memory */
     uint16_t meta_n;
     uint64_t pages;
     struct trie trie;
-    part *home;        /* the directory page it was last reached through, or NULL; weak */
+    part *home; /* the directory page it was last reached through, or NULL; weak */
     uint8_t meta[];
 };
 
 struct db {
     keyspace *ks;
-    list link;         /* keyspace.dbs, or keyspace.gone while effects wait for it */
+    list link; /* keyspace.dbs, or keyspace.gone while effects wait for it */
     uint64_t id;
     int number;
     char name[NAME_BYTES_MAX + 1];
     uint64_t keys, expires;
     struct trie dir;
     uint64_t expire_cursor, random_hash;
-    bool random_kept, gone;
-    size_t pending;    /* effects that wait for keys of this database */
+    bool random_kept, gone, dropped;
+    size_t pending; /* effects that wait for keys of this database */
 };
 
-/* ---- the keyspace itself ---- */
+/* ---- the keyspace itself ----------------------------------------------------------- */
 
-struct parts { part **p; size_t n, cap; };
+struct parts {
+    part **p;
+    size_t n, cap;
+};
 struct pending_index;
 struct keyspace {
     pager pager; /* first: the pager's functions cast */
@@ -113,19 +125,21 @@ struct keyspace {
     rnd *rnd;
     logger *log;
     struct keyspace_hooks hooks;
-    struct { void *fetch, *changed, *changed_db, *want_checkpoint; } cookies;
-    uint8_t secret[16];      /* keys the hashes of all tables; stored with the catalogue */
+    struct {
+        void *fetch, *changed, *changed_db, *want_checkpoint;
+    } cookies;
+    uint8_t secret[16]; /* keys the hashes of all tables; stored with the catalogue */
     struct keyspace_stats stats;
     db *numbers[DB_NUMBERS_MAX];
     db *last_db;
-    list dbs, gone;
+    list dbs, gone, dropped;
     size_t dbs_count;
     uint64_t next_db_id;
-    list clean;              /* CLOCK's ring; the hand is its head */
+    list clean; /* CLOCK's ring; the hand is its head */
     struct parts reap;
-    struct parts wanted;     /* cold parts that the running command met */
-    struct parts homes;      /* directory pages of the objects they belong to */
-    list waits_ready;        /* done() is to be called */
+    struct parts wanted; /* cold parts that the running command met */
+    struct parts homes;  /* directory pages of the objects they belong to */
+    list waits_ready;    /* done() is to be called */
     list loads;
     buf scratch, tmp, slot;
     const object *applying;
@@ -143,23 +157,28 @@ struct keyspace {
 
 /* A page was read: counted, and remembered for CLOCK. Writes only what changes. */
 static inline void part__seen(keyspace *ks, part *p) {
-    if (p->flags & PART_FRESH) p->flags &= (uint8_t)~PART_FRESH; /* Counted when fetched. */
-    else ks->stats.reads_hot++;
+    if (p->flags & PART_FRESH)
+        p->flags &= (uint8_t)~PART_FRESH; /* Counted when fetched. */
+    else
+        ks->stats.reads_hot++;
     if (!(p->flags & PART_USED)) p->flags |= PART_USED;
 }
 
-/* ---- part.c: life of parts ---- */
+/* ---- part.c: life of parts --------------------------------------------------------- */
 
 part *part__new(keyspace *ks, uint8_t kind);
-part *part__cold(keyspace *ks, uint8_t kind, uint8_t depth, location base, location delta);
+part *part__cold(keyspace *ks, uint8_t kind, uint8_t depth, location base,
+                 location delta);
 /* Takes blob (exactly n bytes; NULL: cold, only for a clean page). */
 void part__set_blob(keyspace *ks, part *p, uint8_t *blob, size_t n);
 /* Gives an owned page n bytes, keeping what fits; new ones are zero. */
 void part__resize(keyspace *ks, part *p, size_t n);
 void part__set_clean(keyspace *ks, part *p, location base, location delta);
-void part__touch(keyspace *ks, part *p); /* about to be changed in place: not clean any more */
+void part__touch(keyspace *ks,
+                 part *p); /* about to be changed in place: not clean any more */
 part *part__clone(keyspace *ks, part *p);
-/* p for changing: itself when it has one owner, else a clone that takes over the owner's count. */
+/* p for changing: itself when it has one owner, else a clone that takes over the owner's
+ * count. */
 part *part__own(keyspace *ks, part *p);
 static inline part *part__ref(part *p) {
     p->refs++;
@@ -168,21 +187,21 @@ static inline part *part__ref(part *p) {
 void part__put(keyspace *ks, part *p); /* NULL is fine */
 void part__pin(part *p);
 void part__unpin(keyspace *ks, part *p);
-bool part__delta_fits(const part *p);  /* would be written as a delta to its base */
-location part__at(const part *p);      /* where a slot that names it should point */
+bool part__delta_fits(const part *p); /* would be written as a delta to its base */
+location part__at(const part *p);     /* where a slot that names it should point */
 location part__delta_at(const part *p);
-bool part__written(const part *p);     /* clean, or placed by the running walk */
-bool part__reap_step(keyspace *ks);    /* frees one detached part; false: none left */
+bool part__written(const part *p);  /* clean, or placed by the running walk */
+bool part__reap_step(keyspace *ks); /* frees one detached part; false: none left */
 void parts__push(struct parts *v, part *p);
 void part__drop_objects(keyspace *ks, part *p);
 
-/* ---- tree.c: tries ---- */
+/* ---- tree.c: tries ----------------------------------------------------------------- */
 
 static inline size_t node_slot(const part *node, uint64_t hash) { /* hashed */
     return (size_t)((hash << node->depth) >> (64 - node->bits));
 }
-/* OK and the page that covers hash, which may be cold itself; ERR_NOTFOUND: an empty trie;
- * ERR_COLD: *out is a cold node. */
+/* OK and the page that covers hash, which may be cold itself; ERR_NOTFOUND: an empty
+ * trie; ERR_COLD: *out is a cold node. */
 static inline int trie_find(const struct trie *t, uint64_t hash, part **out) {
     part *p = t->root;
     if (p == NULL) return ERR_NOTFOUND;
@@ -196,37 +215,42 @@ static inline int trie_find(const struct trie *t, uint64_t hash, part **out) {
     *out = p;
     return OK;
 }
-bool trie__exclusive(const struct trie *t, uint64_t hash); /* nothing on the path is shared */
-/* The page for changing; the path must be resident. Makes a page of depth 0 in an empty trie,
- * without bytes. */
+bool trie__exclusive(const struct trie *t,
+                     uint64_t hash); /* nothing on the path is shared */
+/* The page for changing; the path must be resident. Makes a page of depth 0 in an empty
+ * trie, without bytes. */
 part *trie__own(keyspace *ks, struct trie *t, uint64_t hash);
 /* Replaces the page (owned, resident) by two that take the blobs. */
 void trie__split(keyspace *ks, struct trie *t, uint64_t hash, uint8_t *low, size_t low_n,
                  uint8_t *high, size_t high_n, part **low_page, part **high_page);
-/* Joins the page that covers hash with its sibling, if both are resident and small together.
- * The joined page (whose min_expire and roots are to be scanned), or NULL. */
+/* Joins the page that covers hash with its sibling, if both are resident and small
+ * together. The joined page (whose min_expire and roots are to be scanned), or NULL. */
 part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash);
 /* Dense. OK, ERR_NOTFOUND, ERR_COLD (*out: the cold node). */
 int trie__dense_find(const struct trie *t, uint64_t index, part **out);
 part *trie__dense_own(keyspace *ks, struct trie *t, uint64_t index, bool *made);
-bool trie__dense_drop(keyspace *ks, struct trie *t, uint64_t index); /* false: was absent */
+bool trie__dense_drop(keyspace *ks, struct trie *t,
+                      uint64_t index); /* false: was absent */
 uint64_t ks__tpage_hash(void *cookie, slice key);
 
-/* ---- object.c ---- */
+/* ---- object.c ---------------------------------------------------------------------- */
 
 extern const struct pager_ops object__pager_ops;
-#define ROOT_BYTES 40 /* of an object in an entry, before its meta; the pointer comes first */
+/* of an object in an entry, before its meta; the pointer comes first */
+#define ROOT_BYTES 40
 object *object__clone(object *o);
 void object__put(keyspace *ks, object *o);
-/* Dense objects have all their nodes in memory before a type sees them. OK or ERR_COLD. */
+/* Dense objects have all their nodes in memory before a type sees them. OK or ERR_COLD.
+ */
 int object__ready(keyspace *ks, object *o);
 size_t object__root_bytes(const object *o);
-void object__root_write(const object *o, uint8_t *out); /* all but the pointer, which is 0 */
+void object__root_write(const object *o,
+                        uint8_t *out); /* all but the pointer, which is 0 */
 int object__root_check(slice root);
 object *object__root_read(keyspace *ks, const uint8_t *root); /* checked before */
 size_t object__resident_bytes(const object *o);
 
-/* ---- dir.c: entries of a directory ---- */
+/* ---- dir.c: entries of a directory ------------------------------------------------- */
 
 #define HEAD_BYTES 8
 #define HEAD_EXPIRE 1u
@@ -256,12 +280,15 @@ static inline object *payload_object(slice payload) {
     memcpy(&o, payload.p, sizeof(o));
     return o;
 }
-/* The object of an entry at `off`, made from its stored root when that is still all there is. */
+/* The object of an entry at `off`, made from its stored root when that is still all there
+ * is. */
 object *dir__object(keyspace *ks, part *page, uint32_t off);
 /* Fills v from the entry; an object is made ready to be read. */
-void dir__value(keyspace *ks, part *page, uint32_t off, const struct head *h, struct value *v);
+void dir__value(keyspace *ks, part *page, uint32_t off, const struct head *h,
+                struct value *v);
 void dir__value_init(keyspace *ks, struct value *v);
-/* OK: page and offset; ERR_NOTFOUND: *page may be NULL (no page at all); ERR_COLD: wanted. */
+/* OK: page and offset; ERR_NOTFOUND: *page may be NULL (no page at all); ERR_COLD:
+ * wanted. */
 int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32_t *off);
 /* Writes the entry (v's object's reference is taken); the path must be resident. */
 void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value *v,
@@ -269,17 +296,18 @@ void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value 
 void dir__del(keyspace *ks, db *d, uint64_t hash, slice key);
 void dir__page_scan(part *page); /* after loading or splitting: min_expire, PART_ROOTS */
 
-/* ---- access clocks (access.c) ---- */
+/* ---- access clocks (access.c) ------------------------------------------------------ */
 
 uint64_t ks__now_ms(keyspace *ks);
 uint32_t access__initial(keyspace *ks);
 uint32_t access__touched(keyspace *ks, uint32_t access);
 
-/* ---- db.c ---- */
+/* ---- db.c -------------------------------------------------------------------------- */
 
 db *db__create(keyspace *ks, uint64_t id, int number, const char *name);
-void db__release(keyspace *ks, db *d);  /* leaves all tables; freed when nothing waits for it */
-void db__settle(keyspace *ks, db *d);   /* frees a gone database that nothing waits for */
+void db__release(keyspace *ks,
+                 db *d); /* leaves all tables; freed when nothing waits for it */
+void db__settle(keyspace *ks, db *d); /* frees a gone database that nothing waits for */
 db *db__for_effect(keyspace *ks, uint64_t id);
 int db__catalogue(keyspace *ks, const effect *e);
 void db__tell(keyspace *ks, db *d); /* the hook: all of it changed */
@@ -288,20 +316,21 @@ db *db__numbered(keyspace *ks, int number, uint64_t id); /* an empty one gets th
 /* A new empty database: a name's, or the number's from now on. ERR_EXISTS, ERR_RANGE. */
 int db__attach(keyspace *ks, uint64_t id, const char *name, int number, db **out);
 
-/* ---- apply.c ---- */
+/* ---- apply.c ----------------------------------------------------------------------- */
 
 /* As keyspace_apply, but leaves the databases' counts and the hooks alone. */
 int ks__apply(keyspace *ks, effect *e);
 bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key);
 
-/* ---- wait.c ---- */
+/* ---- wait.c ------------------------------------------------------------------------ */
 
-/* Asks for a cold part; home (may be NULL): the directory page to keep meanwhile. ERR_COLD. */
+/* Asks for a cold part; home (may be NULL): the directory page to keep meanwhile.
+ * ERR_COLD. */
 int ks__want(keyspace *ks, part *p, part *home);
 void wait__drop_all(keyspace *ks);
 void wait__call_ready(keyspace *ks);
 
-/* ---- load.c, node.c: bytes from the store ---- */
+/* ---- load.c, node.c: bytes from the store ------------------------------------------ */
 
 int load__install(keyspace *ks, part *p, slice base, slice delta);
 void node__write(const part *n, buf *out);
@@ -312,13 +341,16 @@ struct node_child {
     uint8_t index, kind, depth;
     bool roots;
 };
-struct node_head { uint8_t kind, depth, bits; size_t count; };
+struct node_head {
+    uint8_t kind, depth, bits;
+    size_t count;
+};
 int node__parse(slice bytes, struct node_head *head, struct node_child children[256]);
 /* A page as stored, from its memory form: pointers zero, roots fresh. */
 void page__write_full(keyspace *ks, const part *p, buf *out);
 void page__write_delta(keyspace *ks, const part *p, buf *out);
 
-/* ---- walk.c, catalogue.c ---- */
+/* ---- walk.c, catalogue.c ----------------------------------------------------------- */
 
 struct frozen_db {
     uint64_t id, keys, expires;
@@ -335,7 +367,8 @@ struct frozen {
 };
 frozen *walk__frozen(const frozen_walk *w); /* of a walk that has ended */
 /* The parts that the running walk owns. */
-void walk__each_held(const keyspace *ks, void (*each)(void *cookie, part *p), void *cookie);
+void walk__each_held(const keyspace *ks, void (*each)(void *cookie, part *p),
+                     void *cookie);
 
 const uint8_t *walk__secret(const frozen_walk *w);
 
@@ -354,19 +387,22 @@ struct catalogue_db {
     location base, delta;
 };
 int catalogue__open(slice bytes, struct catalogue *c);
-int catalogue__next(struct catalogue *c, struct catalogue_db *d); /* ERR_NOTFOUND: the end */
+int catalogue__next(struct catalogue *c,
+                    struct catalogue_db *d); /* ERR_NOTFOUND: the end */
 
-/* ---- replay.c ---- */
+/* ---- replay.c ---------------------------------------------------------------------- */
 
-/* Applies what waits for this key, or for the hashes [from, to]; OK, ERR_COLD, ERR_CORRUPT. */
+/* Applies what waits for this key, or for the hashes [from, to]; OK, ERR_COLD,
+ * ERR_CORRUPT. */
 int pending__resolve_key(keyspace *ks, db *d, uint64_t hash, slice key);
 int pending__resolve_range(keyspace *ks, db *d, uint64_t from, uint64_t to);
 void pending__free(keyspace *ks);
 
-/* ---- scan.c ---- */
+/* ---- scan.c ------------------------------------------------------------------------ */
 
 /* The page that covers `hash`, with the hashes it spans; wanted when cold. */
-int scan__page(keyspace *ks, db *d, uint64_t hash, part **page, uint64_t *from, uint64_t *to);
+int scan__page(keyspace *ks, db *d, uint64_t hash, part **page, uint64_t *from,
+               uint64_t *to);
 /* All live entries of such a page; *next: the cursor behind it. */
 int scan__whole_page(keyspace *ks, db *d, part *page, uint64_t from, uint64_t to,
                      keyspace_each *each, void *cookie, uint64_t *next);

@@ -1,18 +1,19 @@
 /* load.c -- pages between memory and the store.
  *
- * What comes from the store is checked whole before it becomes part of the tree: after that, code
- * trusts it. What goes there has no pointers: an object is stored as the root that lies behind
- * its pointer (object.c), brought up to date. */
+ * What comes from the store is checked whole before it becomes part of the tree: after
+ * that, code trusts it. What goes there has no pointers: an object is stored as the root
+ * that lies behind its pointer (object.c), brought up to date. */
 #include "keyspace/keyspace_internal.h"
 
 #include <stdio.h>
 
 #include "base/mem.h"
 
-/* ---- in ----------------------------------------------------------------------------------- */
+/* ---- in ---------------------------------------------------------------------------- */
 
 static int check_entries(const uint8_t *page) {
-    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE; off = tpage_next(page, off))
+    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE;
+         off = tpage_next(page, off))
         if (head__check(tpage_val(page, off)) != OK) return ERR_CORRUPT;
     return OK;
 }
@@ -60,11 +61,13 @@ int load__install(keyspace *ks, part *p, slice base, slice delta) {
     return corrupt(ks->log, part_is_node(p) ? "node" : "page", where, 0);
 }
 
-/* ---- out ---------------------------------------------------------------------------------- */
+/* ---- out --------------------------------------------------------------------------- */
 
-/* Puts the objects' roots, as they are now, in place of the pointers of a copy of a page. */
+/* Puts the objects' roots, as they are now, in place of the pointers of a copy of a page.
+ */
 static void settle_roots(uint8_t *page) {
-    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE; off = tpage_next(page, off)) {
+    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE;
+         off = tpage_next(page, off)) {
         struct head h;
         slice val = tpage_val(page, off);
         head_read(val, &h);

@@ -3,9 +3,10 @@
  *     u32 magic, u8 version, u8 kind, u8 depth, u8 bits, u16 children,
  *     child: u8 slot, u8 kind, u8 depth, u8 flags, u64 base, u64 delta
  *
- * The children stand in the order of their slots; in a hashed node they cover all slots, each as
- * many as its depth says. A node says its own kind and depth, and whoever follows a location
- * knows which they must be: so a ring of locations cannot be followed for ever. */
+ * The children stand in the order of their slots; in a hashed node they cover all slots,
+ * each as many as its depth says. A node says its own kind and depth, and whoever follows
+ * a location knows which they must be: so a ring of locations cannot be followed for
+ * ever. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
@@ -40,21 +41,26 @@ void node__write(const part *n, buf *out) {
     }
 }
 
-static bool hashed_kind(unsigned kind) { return (kind & PART_LEAF) != PART_CHUNK; }
+static bool hashed_kind(unsigned kind) {
+    return (kind & PART_LEAF) != PART_CHUNK;
+}
 
 static int check_head(const struct node_head *h) {
     unsigned leaf = h->kind & PART_LEAF;
     if ((h->kind & ~PART_LEAF) != PART_NODE || leaf < PART_DIR || leaf > PART_CHUNK)
         return ERR_CORRUPT;
     if (h->bits < 1 || h->bits > 8 || h->count > (size_t)1 << h->bits) return ERR_CORRUPT;
-    if (hashed_kind(h->kind)) return h->depth % 8 == 0 && h->depth <= 56 ? OK : ERR_CORRUPT;
+    if (hashed_kind(h->kind))
+        return h->depth % 8 == 0 && h->depth <= 56 ? OK : ERR_CORRUPT;
     return h->depth >= 1 && h->depth <= HEIGHT_MAX + 1 ? OK : ERR_CORRUPT;
 }
 
 /* at: the first slot that is not covered yet; moves on. */
-static int check_child(const struct node_head *h, const struct node_child *c, size_t *at) {
+static int check_child(const struct node_head *h, const struct node_child *c,
+                       size_t *at) {
     bool node = (c->kind & PART_NODE) != 0;
-    if ((c->kind & ~PART_NODE) != (h->kind & PART_LEAF) || c->base == 0) return ERR_CORRUPT;
+    if ((c->kind & ~PART_NODE) != (h->kind & PART_LEAF) || c->base == 0)
+        return ERR_CORRUPT;
     if (c->delta != 0 && (node || c->kind == PART_CHUNK)) return ERR_CORRUPT;
     if (!hashed_kind(h->kind)) {
         if (c->index < *at || c->index >> h->bits != 0) return ERR_CORRUPT;
@@ -96,7 +102,8 @@ int node__parse(slice bytes, struct node_head *head, struct node_child children[
         c->delta = read_u64(&r);
         if (check_child(head, c, &at) != OK) return ERR_CORRUPT;
     }
-    if (r.bad || (hashed_kind(head->kind) && at != (size_t)1 << head->bits)) return ERR_CORRUPT;
+    if (r.bad || (hashed_kind(head->kind) && at != (size_t)1 << head->bits))
+        return ERR_CORRUPT;
     return OK;
 }
 

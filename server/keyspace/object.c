@@ -6,20 +6,22 @@
  *     0    8       9       10       12    13      16     24    32     40
  *     | ptr | hashed | height | meta n | root | zero | pages | base | delta | meta |
  *
- * root: 0 none, 1 a page, 2 a node. A pointer of 0 means that nobody has looked yet: the object is
- * made from the stored root when somebody does. Both forms have the same length, so that a page is
- * stored by copying it (page__write_full).
+ * root: 0 none, 1 a page, 2 a node. A pointer of 0 means that nobody has looked yet: the
+ * object is made from the stored root when somebody does. Both forms have the same
+ * length, so that a page is stored by copying it (page__write_full).
  *
- * Dense objects have all their nodes in memory before a type sees them, so that drop() never
- * meets a cold one: 2 KiB for each 16 MiB of value. */
+ * Dense objects have all their nodes in memory before a type sees them, so that drop()
+ * never meets a cold one: 2 KiB for each 16 MiB of value. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
 
-static keyspace *of(pager *p) { return (keyspace *)(void *)p; }
+static keyspace *of(pager *p) {
+    return (keyspace *)(void *)p;
+}
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------- */
 
 static object *object_new(bool hashed, size_t meta_n) {
     assert(meta_n <= META_BYTES_MAX);
@@ -63,9 +65,15 @@ static void pager_free(pager *p, object *o) {
     object__put(ks, o);
 }
 
-static const uint8_t *pager_meta(const object *o) { return o->meta; }
-static size_t pager_meta_bytes(const object *o) { return o->meta_n; }
-static uint64_t pager_pages(const object *o) { return o->pages; }
+static const uint8_t *pager_meta(const object *o) {
+    return o->meta;
+}
+static size_t pager_meta_bytes(const object *o) {
+    return o->meta_n;
+}
+static uint64_t pager_pages(const object *o) {
+    return o->pages;
+}
 
 static uint8_t *pager_meta_mut(pager *p, object *o) {
     (void)p;
@@ -73,11 +81,15 @@ static uint8_t *pager_meta_mut(pager *p, object *o) {
     return o->meta;
 }
 
-static uint64_t pager_hash(pager *p, slice key) { return hash_key(of(p)->secret, key.p, key.n); }
+static uint64_t pager_hash(pager *p, slice key) {
+    return hash_key(of(p)->secret, key.p, key.n);
+}
 
-/* ---- stored roots ------------------------------------------------------------------------- */
+/* ---- stored roots ------------------------------------------------------------------ */
 
-size_t object__root_bytes(const object *o) { return ROOT_BYTES + o->meta_n; }
+size_t object__root_bytes(const object *o) {
+    return ROOT_BYTES + o->meta_n;
+}
 
 void object__root_write(const object *o, uint8_t *out) {
     const part *root = o->trie.root;
@@ -95,13 +107,15 @@ void object__root_write(const object *o, uint8_t *out) {
 }
 
 int object__root_check(slice root) {
-    if (root.n < ROOT_BYTES || root.n - ROOT_BYTES != get_u16(root.p + 10)) return ERR_CORRUPT;
+    if (root.n < ROOT_BYTES || root.n - ROOT_BYTES != get_u16(root.p + 10))
+        return ERR_CORRUPT;
     if (get_u64(root.p) != 0 || root.n - ROOT_BYTES > META_BYTES_MAX) return ERR_CORRUPT;
     unsigned hashed = root.p[8], height = root.p[9], kind = root.p[12];
     location base = get_u64(root.p + 24), delta = get_u64(root.p + 32);
     if (hashed > 1 || height > HEIGHT_MAX + 1 || kind > ROOT_NODE) return ERR_CORRUPT;
     if (hashed && height != 0) return ERR_CORRUPT;
-    if (!hashed && kind != ROOT_NONE && (kind == ROOT_NODE) != (height != 0)) return ERR_CORRUPT;
+    if (!hashed && kind != ROOT_NONE && (kind == ROOT_NODE) != (height != 0))
+        return ERR_CORRUPT;
     if ((kind == ROOT_NONE) != (base == 0)) return ERR_CORRUPT;
     if (delta != 0 && (kind != ROOT_PAGE || !hashed)) return ERR_CORRUPT;
     return OK;
@@ -114,7 +128,8 @@ object *object__root_read(keyspace *ks, const uint8_t *root) {
     o->trie.height = root[9];
     if (root[12] == ROOT_NONE) return o;
     uint8_t kind = o->trie.leaf | (root[12] == ROOT_NODE ? PART_NODE : 0);
-    o->trie.root = part__cold(ks, kind, o->trie.height, get_u64(root + 24), get_u64(root + 32));
+    o->trie.root =
+        part__cold(ks, kind, o->trie.height, get_u64(root + 24), get_u64(root + 32));
     o->nodes_ready = o->hashed || root[12] == ROOT_PAGE;
     return o;
 }
@@ -122,7 +137,10 @@ object *object__root_read(keyspace *ks, const uint8_t *root) {
 int object__ready(keyspace *ks, object *o) {
     if (o->nodes_ready) return OK;
     /* Heights are at most 8, so a stack of the way down is small. */
-    struct { part *node; size_t slot; } stack[HEIGHT_MAX + 2];
+    struct {
+        part *node;
+        size_t slot;
+    } stack[HEIGHT_MAX + 2];
     size_t depth = 0;
     bool cold = false;
     stack[depth].node = o->trie.root;
@@ -131,7 +149,8 @@ int object__ready(keyspace *ks, object *o) {
         part *n = stack[depth - 1].node;
         if (n->child == NULL) {
             cold = true;
-            (void)ks__want(ks, n, o->home); /* Always ERR_COLD; all of them are asked for. */
+            (void)ks__want(ks, n,
+                           o->home); /* Always ERR_COLD; all of them are asked for. */
         }
         /* Below height 1 there are only pages. */
         size_t slots = n->child == NULL || n->depth <= 1 ? 0 : (size_t)1 << n->bits;
@@ -156,7 +175,8 @@ static size_t resident_bytes(const part *p) {
     if (!part_is_node(p)) return sizeof(*p) + (p->blob == NULL ? 0 : p->bytes);
     size_t sum = sizeof(*p), slots = p->child == NULL ? 0 : (size_t)1 << p->bits;
     sum += slots * sizeof(part *);
-    /* Recursion: at most eight levels, by construction and by what node__read() lets in. */
+    /* Recursion: at most eight levels, by construction and by what node__read() lets in.
+     */
     for (size_t i = 0; i < slots; i++)
         if (i == 0 || p->child[i] != p->child[i - 1]) sum += resident_bytes(p->child[i]);
     return sum;
@@ -166,7 +186,7 @@ size_t object__resident_bytes(const object *o) {
     return sizeof(*o) + o->meta_n + resident_bytes(o->trie.root);
 }
 
-/* ---- pages -------------------------------------------------------------------------------- */
+/* ---- pages ------------------------------------------------------------------------- */
 
 static int seen(keyspace *ks, object *o, part *p) {
     if (p->blob == NULL) return ks__want(ks, p, o->home);

@@ -1,18 +1,18 @@
 /* part.c -- the life of pages and nodes: made, shared, cloned, cleaned, detached, freed.
  *
- * Every change of a page's bytes, size or cleanness goes through here, so that the counts of
- * keyspace_stats() and the ring of clean resident pages (which eviction turns) are always exact:
- * account(false) before, account(true) after.
+ * Every change of a page's bytes, size or cleanness goes through here, so that the counts
+ * of keyspace_stats() and the ring of clean resident pages (which eviction turns) are
+ * always exact: account(false) before, account(true) after.
  *
- * Nothing frees a tree at once: a node, or a page that may hold objects, whose last owner went
- * is put on the reap list, and keyspace_reap() takes it apart a part at a time. */
+ * Nothing frees a tree at once: a node, or a page that may hold objects, whose last owner
+ * went is put on the reap list, and keyspace_reap() takes it apart a part at a time. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
 
 #define REAP_CLOCK_EVERY 16 /* Parts freed between two looks at the clock. */
 
-/* ---- accounts ----------------------------------------------------------------------------- */
+/* ---- accounts ---------------------------------------------------------------------- */
 
 static void account(keyspace *ks, part *p, bool add) {
     if (part_is_node(p) || p->blob == NULL) return;
@@ -21,8 +21,10 @@ static void account(keyspace *ks, part *p, bool add) {
     s->pages_resident += one;
     s->bytes_pages += bytes;
     if (part_is_clean(p)) {
-        if (add) list_push_back(&ks->clean, &p->ring);
-        else list_remove(&p->ring);
+        if (add)
+            list_push_back(&ks->clean, &p->ring);
+        else
+            list_remove(&p->ring);
     } else {
         s->pages_dirty += one;
         s->bytes_dirty += bytes;
@@ -39,7 +41,8 @@ part *part__new(keyspace *ks, uint8_t kind) {
     return p;
 }
 
-part *part__cold(keyspace *ks, uint8_t kind, uint8_t depth, location base, location delta) {
+part *part__cold(keyspace *ks, uint8_t kind, uint8_t depth, location base,
+                 location delta) {
     assert(base != 0);
     part *p = part__new(ks, kind);
     p->depth = depth;
@@ -92,14 +95,15 @@ void part__touch(keyspace *ks, part *p) {
     account(ks, p, true);
 }
 
-/* ---- sharing ------------------------------------------------------------------------------ */
+/* ---- sharing ----------------------------------------------------------------------- */
 
 bool part__delta_fits(const part *p) {
     return p->base != 0 && part_is_tpage(p) && tpage_delta_bytes(p->blob) <= p->bytes / 4;
 }
 
 static void ref_objects(part *p) {
-    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
+         off = tpage_next(p->blob, off)) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
         if (h.kind != VALUE_OBJECT) continue;
@@ -110,7 +114,8 @@ static void ref_objects(part *p) {
 
 void part__drop_objects(keyspace *ks, part *p) {
     if (!(p->flags & PART_ROOTS) || p->blob == NULL) return;
-    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE; off = tpage_next(p->blob, off)) {
+    for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
+         off = tpage_next(p->blob, off)) {
         struct head h;
         slice val = tpage_val(p->blob, off);
         head_read(val, &h);
@@ -138,8 +143,9 @@ part *part__clone(keyspace *ks, part *p) {
                 q->child[i]->refs++;
         return q;
     }
-    /* The clone may go on with its original's base as long as that base stays part of the next
-     * checkpoint: not when the original is about to be written as a base of its own. */
+    /* The clone may go on with its original's base as long as that base stays part of the
+     * next checkpoint: not when the original is about to be written as a base of its own.
+     */
     if (part_is_tpage(p) && p->base != 0 && (part_is_clean(p) || part__delta_fits(p)))
         q->base = p->base;
     q->min_expire = p->min_expire;
@@ -161,7 +167,9 @@ part *part__own(keyspace *ks, part *p) {
     return q;
 }
 
-location part__at(const part *p) { return p->flags & PART_PLACED ? p->placed : p->base; }
+location part__at(const part *p) {
+    return p->flags & PART_PLACED ? p->placed : p->base;
+}
 
 location part__delta_at(const part *p) {
     if (p->flags & PART_PLACED) return 0;
@@ -172,7 +180,7 @@ bool part__written(const part *p) {
     return (p->flags & (PART_CLEAN | PART_PLACED | PART_PLACED_DELTA)) != 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------------------- */
 
 void parts__push(struct parts *v, part *p) {
     if (v->n == v->cap) {
@@ -193,8 +201,10 @@ static void free_page(keyspace *ks, part *p) {
 static void dispose(keyspace *ks, part *p) {
     if (p->refs != 0 || p->pins != 0) return;
     assert(p->load == NULL);
-    if (part_is_node(p) || ((p->flags & PART_ROOTS) && p->blob != NULL)) parts__push(&ks->reap, p);
-    else free_page(ks, p);
+    if (part_is_node(p) || ((p->flags & PART_ROOTS) && p->blob != NULL))
+        parts__push(&ks->reap, p);
+    else
+        free_page(ks, p);
 }
 
 void part__put(keyspace *ks, part *p) {
@@ -204,7 +214,9 @@ void part__put(keyspace *ks, part *p) {
     dispose(ks, p);
 }
 
-void part__pin(part *p) { p->pins++; }
+void part__pin(part *p) {
+    p->pins++;
+}
 
 void part__unpin(keyspace *ks, part *p) {
     assert(p->pins > 0);
@@ -234,6 +246,7 @@ bool keyspace_reap(keyspace *ks, uint64_t budget_us) {
     if (ks->reap.n == 0) return false;
     uint64_t start = clock_mono_us(ks->clock);
     for (size_t i = 1; part__reap_step(ks); i++)
-        if (i % REAP_CLOCK_EVERY == 0 && clock_mono_us(ks->clock) - start >= budget_us) break;
+        if (i % REAP_CLOCK_EVERY == 0 && clock_mono_us(ks->clock) - start >= budget_us)
+            break;
     return ks->reap.n != 0;
 }

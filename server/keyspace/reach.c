@@ -1,9 +1,9 @@
-/* reach.c -- every location that a stored catalogue reaches, without a keyspace: for garbage
- * collection.
+/* reach.c -- every location that a stored catalogue reaches, without a keyspace: for
+ * garbage collection.
  *
- * Reads nodes, and directory pages that their parents say may hold objects (their roots are in
- * there); any other page is only named. What was read once is not read again: forks share most of
- * their trees. */
+ * Reads nodes, and directory pages that their parents say may hold objects (their roots
+ * are in there); any other page is only named. What was read once is not read again:
+ * forks share most of their trees. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
@@ -25,9 +25,9 @@ struct reach {
     struct todo *stack;
     size_t n, cap;
     struct seen seen;
-    struct todo now;   /* what is being read */
+    struct todo now; /* what is being read */
     bool reading;
-    buf base;          /* of a page whose delta is still to come */
+    buf base; /* of a page whose delta is still to come */
     bool has_base;
 };
 
@@ -122,7 +122,8 @@ static int push_root(reach *r, slice root) {
 }
 
 static int feed_page(reach *r, const uint8_t *page) {
-    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE; off = tpage_next(page, off)) {
+    for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE;
+         off = tpage_next(page, off)) {
         slice val = tpage_val(page, off);
         if (head__check(val) != OK) return ERR_CORRUPT;
         struct head h;

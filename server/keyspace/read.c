@@ -1,23 +1,28 @@
 /* read.c -- looking a key up.
  *
- * The way of a hot lookup: hash; root node, child node; page; one bucket; the entry. Nothing is
- * allocated, and no function pointer is followed. */
+ * The way of a hot lookup: hash; root node, child node; page; one bucket; the entry.
+ * Nothing is allocated, and no function pointer is followed. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
 
-uint64_t keyspace_hash(db *d, slice key) { return hash_key(d->ks->secret, key.p, key.n); }
+uint64_t keyspace_hash(db *d, slice key) {
+    return hash_key(d->ks->secret, key.p, key.n);
+}
 
 void keyspace_prefetch(db *d, slice key) {
     uint64_t hash = keyspace_hash(d, key);
     part *p;
-    if (trie_find(&d->dir, hash, &p) == OK && p->blob != NULL) tpage_prefetch(p->blob, hash);
+    if (trie_find(&d->dir, hash, &p) == OK && p->blob != NULL)
+        tpage_prefetch(p->blob, hash);
 }
 
 static void count(keyspace *ks, unsigned flags, bool hit) {
     if (!(flags & KS_COUNT)) return;
-    if (hit) ks->stats.hits++;
-    else ks->stats.misses++;
+    if (hit)
+        ks->stats.hits++;
+    else
+        ks->stats.misses++;
 }
 
 int keyspace_get(keyspace *ks, db *d, slice key, unsigned flags, struct entry *out) {

@@ -1,24 +1,26 @@
 /* replay.c -- effects whose pages are not in memory yet.
  *
- * At open the log's tail is replayed before anything is loaded. The counts of the databases change at
- * once, from what the effects say; an effect whose pages are cold waits in a list of its key, and so
- * does every later one of that key. Whoever reaches for the key, or for a page as a whole,
- * first has what waits for it applied (pending__resolve_*): so nobody sees a state in between.
+ * At open the log's tail is replayed before anything is loaded. The counts of the
+ * databases change at once, from what the effects say; an effect whose pages are cold
+ * waits in a list of its key, and so does every later one of that key. Whoever reaches
+ * for the key, or for a page as a whole, first has what waits for it applied
+ * (pending__resolve_*): so nobody sees a state in between.
  *
- *   buckets by the hash's top 16 bits -> key (database, hash, bytes) -> effects in LSN order
+ *   buckets by the hash's top 16 bits -> key (database, hash, bytes) -> effects by LSN
  *
- * MOVE and COPY wait in the lists of both their keys, and are applied when they are the first of
- * both. What an effect waits for always has a lower LSN, so the dependencies have no rings; they may
- * be long chains, so they are followed with a stack of our own.
+ * MOVE and COPY wait in the lists of both their keys, and are applied when they are the
+ * first of both. What an effect waits for always has a lower LSN, so the dependencies
+ * have no rings; they may be long chains, so they are followed with a stack of our own.
  *
- * An effect that does not fit what it meets (the key it removes is not there) is damage: it is
- * reported and stays, so that nobody reads the key as if nothing had been. */
+ * An effect that does not fit what it meets (the key it removes is not there) is damage:
+ * it is reported and stays, so that nobody reads the key as if nothing had been. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
 
 #define BUCKETS 65536
-#define STEP_COLD_MAX 32 /* Effects looked at ahead while pages come: pages in flight. */
+/* Effects looked at ahead while pages come: pages in flight. */
+#define STEP_COLD_MAX 32
 #define STEP_US 1000
 
 struct pending_key;
@@ -26,8 +28,8 @@ struct pending_effect {
     list order; /* pending_index.order: by LSN */
     uint64_t lsn;
     effect e;
-    struct pending_key *keys[2];     /* the second one: of MOVE and COPY, or NULL */
-    struct pending_effect *next[2];  /* in the list of keys[i] */
+    struct pending_key *keys[2];    /* the second one: of MOVE and COPY, or NULL */
+    struct pending_effect *next[2]; /* in the list of keys[i] */
 };
 
 struct pending_key {
@@ -48,7 +50,7 @@ size_t keyspace_pending(const keyspace *ks) {
     return ks->pending == NULL ? 0 : ks->pending->count;
 }
 
-/* ---- the index ---------------------------------------------------------------------------- */
+/* ---- the index --------------------------------------------------------------------- */
 
 static struct pending_key **bucket_of(keyspace *ks, uint64_t hash) {
     return &ks->pending->buckets[hash >> 48];
@@ -57,7 +59,8 @@ static struct pending_key **bucket_of(keyspace *ks, uint64_t hash) {
 static struct pending_key *find_key(keyspace *ks, uint64_t id, uint64_t hash, slice key) {
     if (ks->pending == NULL) return NULL;
     for (struct pending_key *k = *bucket_of(ks, hash); k != NULL; k = k->next)
-        if (k->hash == hash && k->db == id && slice_eq(slice_make(k->bytes, k->n), key)) return k;
+        if (k->hash == hash && k->db == id && slice_eq(slice_make(k->bytes, k->n), key))
+            return k;
     return NULL;
 }
 
@@ -74,8 +77,10 @@ static void enqueue(keyspace *ks, struct pending_effect *p, int side, db *d, sli
         *bucket_of(ks, hash) = k;
     }
     p->keys[side] = k;
-    if (k->last == NULL) k->first = p;
-    else k->last->next[k->last->keys[0] == k ? 0 : 1] = p;
+    if (k->last == NULL)
+        k->first = p;
+    else
+        k->last->next[k->last->keys[0] == k ? 0 : 1] = p;
     k->last = p;
     d->pending++;
 }
@@ -137,7 +142,7 @@ static struct pending_effect *copy_effect(const effect *e, uint64_t lsn) {
     return p;
 }
 
-/* ---- applying ----------------------------------------------------------------------------- */
+/* ---- applying ---------------------------------------------------------------------- */
 
 /* Applies without counting, and compares: what the effect says it did is what it did. */
 static int apply_quiet(keyspace *ks, const effect *e) {
@@ -145,8 +150,8 @@ static int apply_quiet(keyspace *ks, const effect *e) {
     int rc = ks__apply(ks, &done);
     if (rc == ERR_COLD) return rc;
     if (rc != OK) return corrupt(ks->log, "replay", "an effect does not apply", e->op);
-    if (done.keys != e->keys || done.expires != e->expires || done.src_keys != e->src_keys ||
-        done.src_expires != e->src_expires)
+    if (done.keys != e->keys || done.expires != e->expires ||
+        done.src_keys != e->src_keys || done.src_expires != e->src_expires)
         return corrupt(ks->log, "replay", "an effect counted otherwise", e->op);
     return OK;
 }
@@ -213,13 +218,16 @@ int pending__resolve_range(keyspace *ks, db *d, uint64_t from, uint64_t to) {
     return result;
 }
 
-/* ---- replay ------------------------------------------------------------------------------- */
+/* ---- replay ------------------------------------------------------------------------ */
 
 /* Would the count stay a count? */
-static bool can_add(uint64_t count, int8_t by) { return by >= 0 || count >= (uint64_t)-by; }
+static bool can_add(uint64_t count, int8_t by) {
+    return by >= 0 || count >= (uint64_t)-by;
+}
 
 static int add_counts(db *d, db *to, const effect *e) {
-    if (!can_add(to->keys, e->keys) || !can_add(to->expires, e->expires)) return ERR_CORRUPT;
+    if (!can_add(to->keys, e->keys) || !can_add(to->expires, e->expires))
+        return ERR_CORRUPT;
     if (!can_add(d->keys, e->src_keys) || !can_add(d->expires, e->src_expires))
         return ERR_CORRUPT;
     to->keys += (uint64_t)(int64_t)e->keys;
@@ -241,7 +249,8 @@ int keyspace_replay(keyspace *ks, const effect *e, uint64_t lsn) {
     if (two && d != NULL) to = db__for_effect(ks, to_id);
     if (d == NULL || to == NULL || e->key.n > KEY_BYTES_MAX)
         return corrupt(ks->log, "replay", "no such database", lsn);
-    bool waits = d->pending != 0 && find_key(ks, d->id, keyspace_hash(d, e->key), e->key) != NULL;
+    bool waits =
+        d->pending != 0 && find_key(ks, d->id, keyspace_hash(d, e->key), e->key) != NULL;
     if (two && to->pending != 0)
         waits = waits || find_key(ks, to->id, keyspace_hash(to, to_key), to_key) != NULL;
     if (!waits) {
@@ -250,7 +259,8 @@ int keyspace_replay(keyspace *ks, const effect *e, uint64_t lsn) {
         keyspace_want_reset(ks); /* Nobody waits yet. */
         if (rc != ERR_COLD) return rc;
     }
-    if (add_counts(d, to, e) != OK) return corrupt(ks->log, "replay", "counts below zero", lsn);
+    if (add_counts(d, to, e) != OK)
+        return corrupt(ks->log, "replay", "counts below zero", lsn);
     if (ks->pending == NULL) {
         ks->pending = mem_calloc(1, sizeof(*ks->pending));
         list_init(&ks->pending->order);
@@ -263,7 +273,7 @@ int keyspace_replay(keyspace *ks, const effect *e, uint64_t lsn) {
     return OK;
 }
 
-/* ---- in the background -------------------------------------------------------------------- */
+/* ---- in the background ------------------------------------------------------------- */
 
 static void step_done(void *cookie, int rc) {
     keyspace *ks = cookie;

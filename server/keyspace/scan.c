@@ -1,8 +1,9 @@
 /* scan.c -- walks in hash order: SCAN's cursor, and a random key.
  *
- * A cursor is the top 48 bits of the next hash: small enough that every client's numbers hold it, and
- * independent of how pages split, join, leave memory and come back. Entries whose hashes share
- * those bits lie in one page (HASH_DEPTH_MAX) and are answered together. */
+ * A cursor is the top 48 bits of the next hash: small enough that every client's numbers
+ * hold it, and independent of how pages split, join, leave memory and come back. Entries
+ * whose hashes share those bits lie in one page (HASH_DEPTH_MAX) and are answered
+ * together. */
 #include "keyspace/keyspace_internal.h"
 
 #include <stdlib.h>
@@ -11,11 +12,15 @@
 #include "base/mem.h"
 
 #define CURSOR_SHIFT 16
-#define READ_AHEAD_MAX 16 /* Cold pages asked for at once: a scan from S3 takes one round for them. */
-#define KEYS_PER_PAGE 64  /* A guess, to see how many pages a count may need. */
+/* Cold pages asked for at once: a scan from S3 takes one round for them. */
+#define READ_AHEAD_MAX 16
+#define KEYS_PER_PAGE 64 /* A guess, to see how many pages a count may need. */
 #define RANDOM_TRIES 64
 
-struct found { uint64_t hash; uint32_t off; };
+struct found {
+    uint64_t hash;
+    uint32_t off;
+};
 
 _Static_assert(64 - CURSOR_SHIFT >= HASH_DEPTH_MAX, "what shares a cursor shares a page");
 
@@ -35,7 +40,8 @@ static int covering(db *d, uint64_t hash, part **p, uint64_t *from, uint64_t *to
     return rc;
 }
 
-int scan__page(keyspace *ks, db *d, uint64_t hash, part **page, uint64_t *from, uint64_t *to) {
+int scan__page(keyspace *ks, db *d, uint64_t hash, part **page, uint64_t *from,
+               uint64_t *to) {
     int rc = covering(d, hash, page, from, to);
     if (rc == ERR_NOTFOUND) {
         *page = NULL;
@@ -79,8 +85,10 @@ static int by_hash(const void *a, const void *b) {
     return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
-/* The page's entries from hash `from` on, in hash order, into the keyspace's slot buffer. */
-static struct found *gather(keyspace *ks, const part *page, uint64_t from, size_t *count) {
+/* The page's entries from hash `from` on, in hash order, into the keyspace's slot buffer.
+ */
+static struct found *gather(keyspace *ks, const part *page, uint64_t from,
+                            size_t *count) {
     struct found *f = mem_alloc((tpage_count(page->blob) + 1) * sizeof(*f));
     size_t n = 0;
     for (uint32_t off = tpage_next(page->blob, 0); off != TPAGE_NONE;
@@ -96,7 +104,8 @@ static struct found *gather(keyspace *ks, const part *page, uint64_t from, size_
 }
 
 /* Fills *e from an entry; false: its time has come. */
-static bool load_entry(keyspace *ks, db *d, part *page, const struct found *f, struct entry *e) {
+static bool load_entry(keyspace *ks, db *d, part *page, const struct found *f,
+                       struct entry *e) {
     struct head h;
     head_read(tpage_val(page->blob, f->off), &h);
     if (h.expire_ms >= 0 && (uint64_t)h.expire_ms <= ks__now_ms(ks)) return false;
@@ -112,8 +121,8 @@ static bool load_entry(keyspace *ks, db *d, part *page, const struct found *f, s
 }
 
 /* One page of a scan. *cursor moves behind what was answered. */
-static int scan_page(keyspace *ks, db *d, part *page, uint64_t to, uint64_t *cursor, size_t *left,
-                     keyspace_each *each, void *cookie) {
+static int scan_page(keyspace *ks, db *d, part *page, uint64_t to, uint64_t *cursor,
+                     size_t *left, keyspace_each *each, void *cookie) {
     size_t count;
     struct found *f = gather(ks, page, *cursor << CURSOR_SHIFT, &count);
     int rc = OK;
@@ -145,8 +154,8 @@ int scan__whole_page(keyspace *ks, db *d, part *page, uint64_t from, uint64_t to
     return scan_page(ks, d, page, to, next, &left, each, cookie);
 }
 
-int keyspace_scan(keyspace *ks, db *d, uint64_t *cursor, size_t count, keyspace_each *each,
-                  void *cookie) {
+int keyspace_scan(keyspace *ks, db *d, uint64_t *cursor, size_t count,
+                  keyspace_each *each, void *cookie) {
     *cursor &= UINT64_MAX >> CURSOR_SHIFT; /* It came from a client. */
     size_t left = count;
     bool first = true;
@@ -170,7 +179,7 @@ int keyspace_scan(keyspace *ks, db *d, uint64_t *cursor, size_t count, keyspace_
     return OK;
 }
 
-/* ---- a random key ------------------------------------------------------------------------- */
+/* ---- a random key ------------------------------------------------------------------ */
 
 static bool random_of_page(keyspace *ks, part *page, buf *out) {
     size_t count = tpage_count(page->blob);
@@ -199,7 +208,8 @@ int keyspace_random(keyspace *ks, db *d, buf *out) {
     uint64_t from, to;
     for (int i = 0; i < RANDOM_TRIES; i++) {
         uint64_t hash = rnd_u64(ks->rnd);
-        /* After a fetch: the page that it was for, or a large cold keyspace would never answer. */
+        /* After a fetch: the page that it was for, or a large cold keyspace would never
+         * answer. */
         if (d->random_kept) hash = d->random_hash;
         d->random_kept = false;
         int rc = covering(d, hash, &page, &from, &to);

@@ -1,18 +1,19 @@
 /* tree.c -- page tables: persistent tries with copy on write.
  *
- * Hashed: a node at depth b looks at the hash's bits b..b+bits-1 (bits grows from 1 to 8, doubling
- * the slots, as an extendible hash table does); a page of depth d spans 2^(b + bits - d) slots;
- * under a full node's slot that must be split further, a child node begins at depth b + 8.
+ * Hashed: a node at depth b looks at the hash's bits b..b+bits-1 (bits grows from 1 to 8,
+ * doubling the slots, as an extendible hash table does); a page of depth d spans 2^(b +
+ * bits - d) slots; under a full node's slot that must be split further, a child node
+ * begins at depth b + 8.
  *
  *      hash 10110...      node, bits 3      [p0 p0 p0 p0 p4 p5 p6 p6]
  *           ^^^ slot 5                       `- depth 1 -'  |  `-' depth 2
  *                                                        depth 3
  *
- * Dense: a node of height h looks at the index's h-th byte from below; its slots grow from 8 to 256.
- * A trie of one page has no node.
+ * Dense: a node of height h looks at the index's h-th byte from below; its slots grow
+ * from 8 to 256. A trie of one page has no node.
  *
- * A change first walks from the root and makes each part on the way its own (part__own), which
- * also forgets their locations: so what is dirty hangs together from the root. */
+ * A change first walks from the root and makes each part on the way its own (part__own),
+ * which also forgets their locations: so what is dirty hangs together from the root. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
@@ -25,7 +26,7 @@ uint64_t ks__tpage_hash(void *cookie, slice key) {
     return hash_key(ks->secret, key.p, key.n);
 }
 
-/* ---- hashed ------------------------------------------------------------------------------- */
+/* ---- hashed ------------------------------------------------------------------------ */
 
 bool trie__exclusive(const struct trie *t, uint64_t hash) {
     const part *p = t->root;
@@ -46,7 +47,8 @@ static void set_span(part *node, uint64_t hash, unsigned depth, part *to) {
     for (size_t i = 0; i < span; i++) node->child[first + i] = to;
 }
 
-/* Makes the path to the page that covers hash its own. *parent: the node above it, or NULL. */
+/* Makes the path to the page that covers hash its own. *parent: the node above it, or
+ * NULL. */
 static part *own_path(keyspace *ks, struct trie *t, uint64_t hash, part **parent) {
     *parent = NULL;
     part *p = t->root = part__own(ks, t->root);
@@ -126,14 +128,16 @@ static bool pour(keyspace *ks, const part *from, buf *out) {
         slice key = tpage_key(p, off), val = tpage_val(p, off);
         uint32_t at;
         bool added;
-        if (tpage_put(out->p, ks__tpage_hash(ks, key), key, val.n, &at, &added) != OK) return false;
+        if (tpage_put(out->p, ks__tpage_hash(ks, key), key, val.n, &at, &added) != OK)
+            return false;
         if (val.n != 0) memcpy(tpage_val_mut(out->p, at), val.p, val.n);
     }
     return true;
 }
 
 /* The last page of a node (owned, all slots name the page) takes its place above. */
-static void collapse(keyspace *ks, struct trie *t, part *node, uint64_t hash, part *page) {
+static void collapse(keyspace *ks, struct trie *t, part *node, uint64_t hash,
+                     part *page) {
     part **at = &t->root;
     while (*at != node) at = &(*at)->child[node_slot(*at, hash)];
     *at = page;
@@ -150,12 +154,13 @@ part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash) {
     if (node == NULL) return NULL;
     uint64_t bit = (uint64_t)1 << (64 - p->depth);
     part *sib = node->child[node_slot(node, hash ^ bit)];
-    if (part_is_node(sib) || sib->depth != p->depth || sib->blob == NULL || sib->pins != 0)
+    if (part_is_node(sib) || sib->depth != p->depth || sib->blob == NULL ||
+        sib->pins != 0)
         return NULL;
     if (tpage_used(p->blob) + tpage_used(sib->blob) > TABLE_PAGE_BYTES / 4) return NULL;
     buf out = BUF_INIT;
-    tpage_rebuild(p->blob, tpage_used(sib->blob) + TABLE_PAGE_BYTES / 8, ks__tpage_hash, ks, -1,
-                  0, true, &out);
+    tpage_rebuild(p->blob, tpage_used(sib->blob) + TABLE_PAGE_BYTES / 8, ks__tpage_hash,
+                  ks, -1, 0, true, &out);
     if (!pour(ks, sib, &out)) { /* The guess of the room was short: another time. */
         buf_free(&out);
         return NULL;
@@ -167,16 +172,20 @@ part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash) {
     a->depth--;
     if (b->min_expire < a->min_expire) a->min_expire = b->min_expire;
     part__set_blob(ks, a, mem_realloc(out.p, out.n), out.n);
-    if (a->depth == node->depth) collapse(ks, t, node, hash, a);
-    else set_span(node, hash, a->depth, a);
+    if (a->depth == node->depth)
+        collapse(ks, t, node, hash, a);
+    else
+        set_span(node, hash, a->depth, a);
     part__put(ks, b);
     return a;
 }
 
-/* ---- dense -------------------------------------------------------------------------------- */
+/* ---- dense ------------------------------------------------------------------------- */
 
 /* Bits of an index that nodes of heights below `height` look at. */
-static unsigned shift_of(unsigned height) { return 8 * (height - 1); }
+static unsigned shift_of(unsigned height) {
+    return 8 * (height - 1);
+}
 
 static bool index_fits(const struct trie *t, uint64_t index) {
     return t->height == HEIGHT_MAX + 1 || index >> (8 * t->height) == 0;

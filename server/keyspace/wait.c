@@ -1,23 +1,25 @@
-/* wait.c -- cold parts: wanted by a command, fetched once for all who wait, kept for them.
+/* wait.c -- cold parts: wanted by a command, fetched once for all who wait, kept for
+ * them.
  *
- *   command --ks__want--> wanted --keyspace_wait--> ks_wait -> item -+-> load -> fetch (the tier's)
- *                                                   ks_wait -> item -+
+ *   command -ks__want-> wanted -keyspace_wait-> ks_wait -> item -+-> load -> fetch
+ *                                               ks_wait -> item -+
  *
- * A wait pins all its parts, cold or not, until it is ended; and the directory pages through which
- * objects were reached, for without them the object would have to be found anew. A load pins its
- * part, so that a wait may be ended while the fetch is under way. */
+ * A wait pins all its parts, cold or not, until it is ended; and the directory pages
+ * through which objects were reached, for without them the object would have to be found
+ * anew. A load pins its part, so that a wait may be ended while the fetch is under way.
+ */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
 
-struct item { /* one part that a wait needs */
-    list link;    /* load.items, while under way */
+struct item {  /* one part that a wait needs */
+    list link; /* load.items, while under way */
     ks_wait *wait;
     part *part;
 };
 
 struct ks_wait {
-    list link;    /* keyspace.waits_ready, when nothing is missing any more */
+    list link; /* keyspace.waits_ready, when nothing is missing any more */
     void (*done)(void *cookie, int rc);
     void *cookie;
     int rc;
@@ -32,7 +34,7 @@ struct load {
     part *part;
 };
 
-/* ---- wanting ------------------------------------------------------------------------------ */
+/* ---- wanting ----------------------------------------------------------------------- */
 
 int ks__want(keyspace *ks, part *p, part *home) {
     assert(part_is_cold(p));
@@ -56,9 +58,11 @@ void keyspace_want_reset(keyspace *ks) {
     ks->wanted.n = ks->homes.n = 0;
 }
 
-size_t keyspace_wanted(const keyspace *ks) { return ks->wanted.n; }
+size_t keyspace_wanted(const keyspace *ks) {
+    return ks->wanted.n;
+}
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting ----------------------------------------------------------------------- */
 
 static struct load *load_start(keyspace *ks, part *p) {
     assert(ks->hooks.fetch != NULL);

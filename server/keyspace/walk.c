@@ -1,13 +1,13 @@
 /* walk.c -- frozen states, and the walk that writes what is dirty under one.
  *
- * To freeze is to take a reference to every database's root: from then on nothing below is changed
- * in place, and the state stays as it was, whoever goes on writing.
+ * To freeze is to take a reference to every database's root: from then on nothing below
+ * is changed in place, and the state stays as it was, whoever goes on writing.
  *
- * The walk goes down only where something is dirty (a dirty part's parents are dirty up to the
- * root), writes children before parents, and gives each part that it wrote its new location aside, in
- * `placed`. Packs may be confirmed in any order; parts become clean in the order in which they were
- * written, up to the first whose pack is not confirmed: so that what a clean node names
- * is always there (K2). */
+ * The walk goes down only where something is dirty (a dirty part's parents are dirty up
+ * to the root), writes children before parents, and gives each part that it wrote its new
+ * location aside, in `placed`. Packs may be confirmed in any order; parts become clean in
+ * the order in which they were written, up to the first whose pack is not confirmed: so
+ * that what a clean node names is always there (K2). */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
@@ -17,7 +17,8 @@ struct frame {
     size_t at; /* next slot of a node; last entry looked at of a directory page */
 };
 
-#define WALK_DEPTH_MAX 24 /* Nodes of a directory, a page, nodes of an object, a page. */
+/* Nodes of a directory, a page, nodes of an object, a page. */
+#define WALK_DEPTH_MAX 24
 
 struct frozen_walk {
     keyspace *ks;
@@ -28,12 +29,12 @@ struct frozen_walk {
     part *emitted; /* waits for frozen_walk_placed() */
     bool emitted_delta, ended;
     struct parts placed;
-    size_t confirmed;  /* of placed, from the front */
-    uint32_t *packs;   /* confirmed ones */
+    size_t confirmed; /* of placed, from the front */
+    uint32_t *packs;  /* confirmed ones */
     size_t packs_n, packs_cap;
 };
 
-/* ---- frozen states ------------------------------------------------------------------------ */
+/* ---- frozen states ----------------------------------------------------------------- */
 
 static void freeze_db(struct frozen_db *to, const db *d) {
     to->id = d->id;
@@ -86,7 +87,7 @@ void frozen_each_db(frozen *f,
         each(cookie, f->dbs[i].id, f->dbs[i].number, f->dbs[i].name, f->dbs[i].keys);
 }
 
-/* ---- the walk ----------------------------------------------------------------------------- */
+/* ---- the walk ---------------------------------------------------------------------- */
 
 frozen_walk *frozen_walk_start(keyspace *ks, frozen *f) {
     assert(ks->walk == NULL);
@@ -218,7 +219,7 @@ void frozen_walk_free(frozen_walk *w) {
     assert(ks->walk == w);
     for (size_t i = w->confirmed; i < w->placed.n; i++) {
         part *p = w->placed.p[i];
-        p->flags &= (uint8_t)~(PART_PLACED | PART_PLACED_DELTA);
+        p->flags &= (uint8_t) ~(PART_PLACED | PART_PLACED_DELTA);
         p->placed = 0;
         part__put(ks, p);
     }
@@ -234,9 +235,12 @@ frozen *walk__frozen(const frozen_walk *w) {
     return w->f;
 }
 
-const uint8_t *walk__secret(const frozen_walk *w) { return w->ks->secret; }
+const uint8_t *walk__secret(const frozen_walk *w) {
+    return w->ks->secret;
+}
 
-void walk__each_held(const keyspace *ks, void (*each)(void *cookie, part *p), void *cookie) {
+void walk__each_held(const keyspace *ks, void (*each)(void *cookie, part *p),
+                     void *cookie) {
     const frozen_walk *w = ks->walk;
     if (w == NULL) return;
     for (size_t i = w->confirmed; i < w->placed.n; i++) each(cookie, w->placed.p[i]);

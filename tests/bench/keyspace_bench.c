@@ -1,6 +1,7 @@
 /* keyspace_bench.c -- the keyspace alone: nanoseconds per get and set, bytes per key.
  *
- *   build/tests/bench/keyspace_bench [keys]        16-byte keys, 64-byte values, 1 M of them */
+ *   COVE_KEYS=n build/tests/bench/keyspace_bench    16-byte keys, 64-byte values, 1 M of
+ * them */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "keyspace/keyspace.h"
+#include "test.h"
 
 #define BATCH 16 /* Keys prefetched before they are looked up, as a pipeline is. */
 
@@ -19,8 +21,12 @@ static slice key_of(char key[17], uint64_t i) {
 static void set(keyspace *ks, db *d, uint64_t i, const uint8_t *val) {
     char key[17];
     slice args[2] = {slice_make(val, 64), slice_make(NULL, 0)};
-    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_SET, .db = db_id(d), .key = key_of(key, i),
-                .args = args, .argc = 2};
+    effect e = {.target = EFFECT_ENTRY,
+                .op = ENTRY_SET,
+                .db = db_id(d),
+                .key = key_of(key, i),
+                .args = args,
+                .argc = 2};
     if (keyspace_apply(ks, &e, true) != OK) abort();
 }
 
@@ -32,11 +38,12 @@ static uint64_t cpu_ns(void) {
 }
 
 static void report(const char *what, uint64_t start, uint64_t n) {
-    printf("%-28s %7.1f ns\n", what, (double)(cpu_ns() - start) / (double)n);
+    printf("# %-28s %7.1f ns\n", what, (double)(cpu_ns() - start) / (double)n);
 }
 
-int main(int argc, char **argv) {
-    uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+TEST_LONG("keyspace: nanoseconds per get and set, bytes per key", 600) {
+    const char *keys_wanted = getenv("COVE_KEYS");
+    uint64_t n = keys_wanted != NULL ? strtoull(keys_wanted, NULL, 10) : 1000000;
     struct keyspace_config config;
     memset(&config, 0, sizeof(config));
     struct type_set types;
@@ -54,7 +61,7 @@ int main(int argc, char **argv) {
     uint64_t start = cpu_ns();
     for (uint64_t i = 0; i < n; i++) set(ks, d, i, val);
     report("set, new key", start, n);
-    printf("%-28s %7.1f\n", "bytes per key", (double)(mem_used() - before) / (double)n);
+    printf("# %-28s %7.1f\n", "bytes per key", (double)(mem_used() - before) / (double)n);
     start = cpu_ns();
     for (uint64_t i = 0; i < n; i++) set(ks, d, rnd_below(&r, n), val);
     report("set, same size", start, n);
@@ -62,20 +69,22 @@ int main(int argc, char **argv) {
     start = cpu_ns();
     for (uint64_t i = 0; i < n; i++) {
         struct entry e;
-        found += keyspace_get(ks, d, slice_make(keys[i], 16), KS_TOUCH | KS_COUNT, &e) == OK;
+        found +=
+            keyspace_get(ks, d, slice_make(keys[i], 16), KS_TOUCH | KS_COUNT, &e) == OK;
     }
     report("get", start, n);
     start = cpu_ns();
     for (uint64_t i = 0; i + BATCH <= n; i += BATCH) {
-        for (uint64_t k = i; k < i + BATCH; k++) keyspace_prefetch(d, slice_make(keys[k], 16));
+        for (uint64_t k = i; k < i + BATCH; k++)
+            keyspace_prefetch(d, slice_make(keys[k], 16));
         for (uint64_t k = i; k < i + BATCH; k++) {
             struct entry e;
-            found += keyspace_get(ks, d, slice_make(keys[k], 16), KS_TOUCH | KS_COUNT, &e) == OK;
+            found += keyspace_get(ks, d, slice_make(keys[k], 16), KS_TOUCH | KS_COUNT,
+                                  &e) == OK;
         }
     }
     report("get, prefetched by 16", start, n);
     if (found < 2 * n - BATCH) abort();
     free(keys);
     keyspace_free(ks);
-    return 0;
 }

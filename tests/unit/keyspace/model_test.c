@@ -1,6 +1,6 @@
-/* model_test.c -- the whole keyspace against a naive map: random changes, checkpoints that fail and
- * succeed while the changes go on, eviction, fetches in any order and failing ones, forks, frozen
- * states, and restarts that replay the log over cold pages.
+/* model_test.c -- the whole keyspace against a naive map: random changes, checkpoints
+ * that fail and succeed while the changes go on, eviction, fetches in any order and
+ * failing ones, forks, frozen states, and restarts that replay the log over cold pages.
  *
  *   COVE_SEED=n repeats one round; COVE_ROUNDS=n makes more of them. */
 #include "ks_util.h"
@@ -11,7 +11,9 @@
 #define DBS 6 /* the rest are forks */
 #define NONE UINT32_MAX
 
-struct bytes { uint32_t seed, n; }; /* n NONE: not there */
+struct bytes {
+    uint32_t seed, n;
+}; /* n NONE: not there */
 
 struct mval {
     int kind; /* 0 none, 1 string, 2 hash */
@@ -19,7 +21,10 @@ struct mval {
     struct bytes fields[FIELDS];
     int64_t expire;
 };
-struct mdb { bool used; struct mval *v; };
+struct mdb {
+    bool used;
+    struct mval *v;
+};
 
 struct model {
     struct world *w;
@@ -34,7 +39,9 @@ struct model {
     int walking;
 };
 
-static uint64_t below(struct model *m, uint64_t n) { return rnd_below(&m->w->rnd, n); }
+static uint64_t below(struct model *m, uint64_t n) {
+    return rnd_below(&m->w->rnd, n);
+}
 
 static void fill(buf *out, struct bytes b) {
     out->n = 0;
@@ -53,7 +60,7 @@ static slice key_bytes(buf *tmp, size_t i) {
     return slice_of(tmp);
 }
 
-/* ---- the map ------------------------------------------------------------------------------ */
+/* ---- the map ----------------------------------------------------------------------- */
 
 static void mval_clear(struct mval *v) {
     buf_free(&v->str);
@@ -104,7 +111,7 @@ static int some_db(struct model *m) {
     return i;
 }
 
-/* ---- comparing ---------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------- */
 
 static int fields_of(const struct mval *v) {
     int n = 0;
@@ -117,7 +124,8 @@ static int compare_value(const struct entry *e, const struct mval *v) {
     buf got = BUF_INIT;
     int rc = OK;
     if (e->expire_ms != v->expire)
-        test_fail(__FILE__, __LINE__, "expiry %" PRId64 ", expected %" PRId64, e->expire_ms, v->expire);
+        test_fail(__FILE__, __LINE__, "expiry %" PRId64 ", expected %" PRId64,
+                  e->expire_ms, v->expire);
     if (v->kind == 1) {
         CHECK_INT(e->value.type, TYPE_STRING);
         rc = string_read(&e->value, 0, UINT64_MAX, &got);
@@ -160,7 +168,8 @@ static void compare_key(struct model *m, db *d, const struct mdb *md, size_t i) 
             if (md->v[i].kind == 0) test_fail(__FILE__, __LINE__, "key %zu is there", i);
             rc = compare_value(&e, &md->v[i]);
         } else if (rc == ERR_NOTFOUND) {
-            if (md->v[i].kind != 0) test_fail(__FILE__, __LINE__, "key %zu is missing", i);
+            if (md->v[i].kind != 0)
+                test_fail(__FILE__, __LINE__, "key %zu is missing", i);
             rc = OK;
         }
         if (rc == OK) break;
@@ -195,7 +204,7 @@ static void compare_all(struct model *m) {
             compare_key(m, real_db(m, i), &m->dbs[i], k);
 }
 
-/* ---- changing ----------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------- */
 
 static void log_effect(struct model *m, const effect *e) {
     effect_encode(&m->log, e);
@@ -351,8 +360,10 @@ static void op_catalogue(struct model *m) {
     put_u64(id, keyspace_next_db_id(m->w->ks));
     bool flush = below(m, 3) == 0;
     slice args[2] = {slice_make(x, 4), flush ? slice_make(id, 8) : slice_make(y, 4)};
-    effect e = {.target = EFFECT_CATALOGUE, .op = flush ? CATALOGUE_FLUSH : CATALOGUE_SWAP,
-                .args = args, .argc = 2};
+    effect e = {.target = EFFECT_CATALOGUE,
+                .op = flush ? CATALOGUE_FLUSH : CATALOGUE_SWAP,
+                .args = args,
+                .argc = 2};
     apply(m, &e, true);
     if (flush) {
         mdb_free(&m->dbs[a]);
@@ -372,18 +383,26 @@ static void change(struct model *m) {
     buf key = BUF_INIT;
     slice s = key_bytes(&key, k);
     uint64_t x = below(m, 1000);
-    if (x < 350) op_set(m, d, md, k, s);
-    else if (x < 450) op_append(m, d, md, k, s);
-    else if (x < 650) op_hset(m, d, md, k, s);
-    else if (x < 720) op_hdel(m, d, md, k, s);
-    else if (x < 820) op_transfer(m, d, md, k, s);
-    else if (x < 900) op_expire(m, d, md, k, s);
-    else if (x < 996) op_del(m, d, md, k, s);
-    else op_catalogue(m);
+    if (x < 350)
+        op_set(m, d, md, k, s);
+    else if (x < 450)
+        op_append(m, d, md, k, s);
+    else if (x < 650)
+        op_hset(m, d, md, k, s);
+    else if (x < 720)
+        op_hdel(m, d, md, k, s);
+    else if (x < 820)
+        op_transfer(m, d, md, k, s);
+    else if (x < 900)
+        op_expire(m, d, md, k, s);
+    else if (x < 996)
+        op_del(m, d, md, k, s);
+    else
+        op_catalogue(m);
     buf_free(&key);
 }
 
-/* ---- larger events ------------------------------------------------------------------------ */
+/* ---- larger events ----------------------------------------------------------------- */
 
 static void between(void *cookie) {
     struct model *m = cookie;
@@ -410,7 +429,8 @@ static void fork_one(struct model *m) {
     int slot = NUMBERED + (int)below(m, DBS - NUMBERED);
     if (m->dbs[slot].used) {
         slice name = slice_str(fork_name(slot));
-        effect e = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
+        effect e = {
+            .target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
         apply(m, &e, true);
         mdb_free(&m->dbs[slot]);
         return;
@@ -418,10 +438,13 @@ static void fork_one(struct model *m) {
     int from = some_db(m);
     frozen *f = keyspace_freeze(m->w->ks);
     CHECK_INT(keyspace_fork_frozen(m->w->ks, f, db_id(real_db(m, from)),
-                                   keyspace_next_db_id(m->w->ks), fork_name(slot), -1), OK);
+                                   keyspace_next_db_id(m->w->ks), fork_name(slot), -1),
+              OK);
     frozen_put(m->w->ks, f);
     mdb_copy(&m->dbs[slot], &m->dbs[from]);
-    checkpoint(m, false); /* A fork has no effect of its own here: what follows needs it stored. */
+    checkpoint(
+        m,
+        false); /* A fork has no effect of its own here: what follows needs it stored. */
 }
 
 /* A frozen state is kept for a while, and is then as it was. */
@@ -438,11 +461,13 @@ static void hold(struct model *m) {
     for (int i = 0; i < DBS; i++) {
         if (!m->held_dbs[i].used) continue;
         CHECK_INT(keyspace_fork_frozen(m->w->ks, m->held, m->held_ids[i],
-                                       keyspace_next_db_id(m->w->ks), "held", -1), OK);
+                                       keyspace_next_db_id(m->w->ks), "held", -1),
+                  OK);
         slice name = SLICE("held");
         db *d = keyspace_db_named(m->w->ks, name);
         for (size_t k = 0; k < KEYS; k++) compare_key(m, d, &m->held_dbs[i], k);
-        effect e = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
+        effect e = {
+            .target = EFFECT_CATALOGUE, .op = CATALOGUE_DROP, .args = &name, .argc = 1};
         CHECK_INT(keyspace_apply(m->w->ks, &e, true), OK);
         mdb_free(&m->held_dbs[i]);
     }
@@ -465,7 +490,8 @@ static void restart(struct model *m) {
     uint8_t before[20], after[20];
     bool digest = below(m, 2) == 0;
     if (digest) CHECK_INT(world_digest(w, before), OK);
-    while (world_pump_one(w)) {}
+    while (world_pump_one(w)) {
+    }
     keyspace_free(w->ks);
     w->ks = world_keyspace(w);
     if (w->catalogue.n != 0) CHECK_INT(keyspace_load(w->ks, slice_of(&w->catalogue)), OK);
@@ -497,7 +523,8 @@ static void restart_equal(struct model *m) {
     struct world *w = m->w;
     if (m->held != NULL) hold(m);
     CHECK_INT(world_digest(w, before), OK);
-    while (world_pump_one(w)) {}
+    while (world_pump_one(w)) {
+    }
     keyspace_free(w->ks);
     w->ks = world_keyspace(w);
     if (w->catalogue.n != 0) CHECK_INT(keyspace_load(w->ks, slice_of(&w->catalogue)), OK);
@@ -524,8 +551,8 @@ static void on_reach(void *cookie, location l) {
     p->slots[location_slot(l)].n |= (size_t)1 << 40;
 }
 
-/* What the catalogue does not reach may go: nothing misses it, not even pages that were changed
- * while it was written, and that keep their bases. */
+/* What the catalogue does not reach may go: nothing misses it, not even pages that were
+ * changed while it was written, and that keep their bases. */
 static void collect(struct model *m) {
     struct world *w = m->w;
     if (m->held != NULL) hold(m);
@@ -564,28 +591,42 @@ static void round_of(uint64_t seed, int steps) {
     for (int step = 0; step < steps; step++) {
         m.w->fail_percent = below(&m, 10) == 0 ? 20 : 0;
         uint64_t x = below(&m, 1000);
-        if (x < 940) change(&m);
-        else if (x < 955) checkpoint(&m, below(&m, 3) == 0);
-        else if (x < 970) keyspace_drop_clean(m.w->ks);
-        else if (x < 978) hold(&m);
-        else if (x < 984) fork_one(&m);
-        else if (x < 988) restart(&m);
-        else if (x < 990) restart_equal(&m);
-        else if (x < 992) collect(&m);
-        else if (x < 995) world_check(m.w);
-        else while (keyspace_reap(m.w->ks, 1000)) {}
+        if (x < 940)
+            change(&m);
+        else if (x < 955)
+            checkpoint(&m, below(&m, 3) == 0);
+        else if (x < 970)
+            keyspace_drop_clean(m.w->ks);
+        else if (x < 978)
+            hold(&m);
+        else if (x < 984)
+            fork_one(&m);
+        else if (x < 988)
+            restart(&m);
+        else if (x < 990)
+            restart_equal(&m);
+        else if (x < 992)
+            collect(&m);
+        else if (x < 995)
+            world_check(m.w);
+        else
+            while (keyspace_reap(m.w->ks, 1000)) {
+            }
     }
     if (m.held != NULL) hold(&m);
     compare_all(&m);
     world_check(m.w);
-    while (keyspace_reap(m.w->ks, 1000)) {}
+    while (keyspace_reap(m.w->ks, 1000)) {
+    }
     for (int i = 0; i < DBS; i++) mdb_free(&m.dbs[i]);
     buf_free(&m.log);
     free(m.ends);
     world_free(m.w);
 }
 
-TEST_LONG("the keyspace equals a naive map through changes, checkpoints, eviction and restarts", 300) {
+TEST_LONG(
+    "the keyspace equals a naive map through changes, checkpoints, eviction and restarts",
+    300) {
     const char *rounds = getenv("COVE_ROUNDS");
     int n = rounds != NULL && *rounds != 0 ? atoi(rounds) : 12;
     uint64_t seed = test_seed(0);
