@@ -107,7 +107,7 @@ static int cmd_hello(call *c) {
     if (!hello_options(c, &name)) return OK;
     if (!client_authenticated(call_client(c))) {
         return reply_error(c, "NOAUTH HELLO must be called with the client already authenticated, "
-                              "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+                              "otherwise the HELLO AUTH <user> <pass> option can be used to "
                               "authenticate the client and select the RESP protocol version at the "
                               "same time");
     }

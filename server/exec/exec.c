@@ -108,6 +108,10 @@ static bool before_sleep(void *cookie) {
         exec__wake(x, &x->lock_waiters);
         busy = true;
     }
+    if (x->pause_until_ms == 0 && !list_empty(&x->pause_waiters)) {
+        exec__wake(x, &x->pause_waiters);
+        busy = true;
+    }
     busy |= keyspace_reap(x->deps.keyspace, REAP_BUDGET_US);
     return busy;
 }
@@ -262,8 +266,7 @@ void exec_pause(exec *x, uint64_t until_ms, bool writes_only) {
 }
 
 void exec_unpause(exec *x) {
-    x->pause_until_ms = 0;
-    exec__wake(x, &x->pause_waiters);
+    x->pause_until_ms = 0; /* The waiters go on at the end of the turn: not inside a command. */
 }
 
 /* ---- errors ----------------------------------------------------------------------------------------- */
