@@ -1,9 +1,10 @@
 /* btree_del.c -- removing from a B+ tree, and its free pages.
  *
- * A removal is planned first, from the leaf up: a node that would be empty goes away; one that would be
- * under a quarter of a page joins a neighbour if both together stay under three quarters; and its
- * parent loses an entry then, so that the question is asked again there. All pages of the plan
- * are asked for before the first change. A node that finds no neighbour small enough stays as it is.
+ * A removal is planned first, from the leaf up: a node that would be empty goes away; one that
+ * would be under a quarter of a page joins a neighbour if both together stay under three
+ * quarters; and its parent loses an entry then, so that the question is asked again there. A node
+ * that finds no neighbour small enough, or only cold ones, stays as it is: so a removal needs no
+ * pages but those of its key's path, as a put does.
  *
  * Free pages are a list of list pages: u32 format, u32 count, u64 next list page plus one, u64
  * indexes. When the first of them is cold, no page is waited for: a new index is taken from the

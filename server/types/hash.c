@@ -15,7 +15,10 @@ int hash_pair_ok(slice field, slice value) {
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
+/* The root may have come from the store: one of another size is none. */
 static const uint8_t *object_meta(const struct value *v) {
+    static const uint8_t none[HASH_META_BYTES] = {0};
+    if (v->pager->ops->meta_bytes(v->obj) != HASH_META_BYTES) return none;
     return v->pager->ops->meta(v->obj);
 }
 
@@ -27,7 +30,7 @@ int hash__listpack(const struct value *v, slice *lp) {
     if (v->kind == VALUE_NONE || is_table(v)) return ERR_NOTFOUND;
     if (v->kind == VALUE_RAW) {
         *lp = v->raw;
-    } else if (v->kind == VALUE_OBJECT) {
+    } else if (v->kind == VALUE_OBJECT && object_meta(v)[0] == HASH_OBJECT_LISTPACK) {
         int rc = v->pager->ops->get(v->pager, v->obj, 0, lp);
         if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     } else {

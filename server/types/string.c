@@ -14,7 +14,11 @@
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-static uint64_t object_len(const struct value *v) { return get_u64(v->pager->ops->meta(v->obj)); }
+/* The root may have come from the store. */
+static uint64_t object_len(const struct value *v) {
+    if (v->pager->ops->meta_bytes(v->obj) != META_BYTES) return 0;
+    return get_u64(v->pager->ops->meta(v->obj));
+}
 
 uint64_t string_len(const struct value *v) {
     char tmp[NUM_LL_MAX];
@@ -180,21 +184,20 @@ static int write_at(struct value *v, uint64_t offset, slice bytes) {
         return OK;
     }
     pager *p = v->pager;
-    if (v->kind != VALUE_OBJECT) {
-        object *o;
-        int rc = make_object(v, old, &o);
-        if (rc != OK) return rc;
-        v->kind = VALUE_OBJECT;
-        v->type = TYPE_STRING;
-        v->obj = o;
-    } else {
-        int rc = need_range(v, offset, bytes.n);
-        if (rc != OK) return rc;
+    object *o = v->obj;
+    int rc = v->kind == VALUE_OBJECT ? need_range(v, offset, bytes.n) : make_object(v, old, &o);
+    if (rc != OK) return rc;
+    rc = write_chunks(p, o, offset, bytes, true);
+    if (rc != OK) {
+        if (v->kind != VALUE_OBJECT) p->ops->free(p, o);
+        return rc;
     }
+    if (will != had) put_u64(p->ops->meta_mut(p, o), will);
+    v->type = TYPE_STRING;
+    v->kind = VALUE_OBJECT;
+    v->obj = o;
     v->aux = CHANGED_IN_PLACE;
-    int rc = write_chunks(p, v->obj, offset, bytes, true);
-    if (rc == OK && will != had) put_u64(p->ops->meta_mut(p, v->obj), will);
-    return rc;
+    return OK;
 }
 
 static int apply_append(struct value *v, slice bytes) {

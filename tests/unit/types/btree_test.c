@@ -52,7 +52,9 @@ static void put(struct toy *t, object *o, struct model *m, int i, uint8_t byte, 
 static void del(struct toy *t, object *o, struct model *m, int i) {
     char tmp[BTREE_KEY_MAX];
     int rc;
-    UNTIL_WARM(t, rc, btree_del(&t->base, o, key_of(i, tmp)));
+    UNTIL_WARM(t, rc, btree_need_write(&t->base, o, key_of(i, tmp)));
+    CHECK_INT(rc, OK);
+    rc = btree_del(&t->base, o, key_of(i, tmp)); /* Never cold after that. */
     CHECK_INT(rc, m->byte[i] == 0 ? ERR_NOTFOUND : OK);
     m->count -= m->byte[i] != 0;
     m->byte[i] = 0;
