@@ -16,6 +16,7 @@
 #define ROOM_CHECK_EVERY 32  /* Commands between two looks at the memory in use. */
 
 static void wait_done(void *cookie, int rc);
+static void calm_done(void *cookie, int rc);
 
 /* One reading of the monotonic clock a command; the wall clock follows once a millisecond. */
 void exec__refresh_time(exec *x) {
@@ -230,7 +231,12 @@ static void want_ahead(client *c) {
 
 static bool start_page_wait(client *c) {
     keyspace *ks = c->exec->deps.keyspace;
-    assert(keyspace_wanted(ks) > 0);
+    if (keyspace_wanted(ks) == 0) { /* A snapshot waits until nothing is half done. */
+        c->state = CLIENT_WAIT_PAGES;
+        tier_wait(c->exec->deps.tier, calm_done, c);
+        client__interest(c);
+        return false;
+    }
     want_ahead(c);
     c->exec->stats.parks_cold++;
     c->state = CLIENT_WAIT_PAGES;
@@ -412,6 +418,13 @@ bool dispatch__again(client *c) {
     return true;
 }
 
+static void calm_done(void *cookie, int rc) {
+    client *c = cookie;
+    assert(c->state == CLIENT_WAIT_PAGES && c->wait == NULL);
+    c->wait_rc = rc;
+    dispatch__again(c);
+}
+
 static void wait_done(void *cookie, int rc) {
     client *c = cookie;
     assert(c->state == CLIENT_WAIT_PAGES && c->wait != NULL);
@@ -443,6 +456,7 @@ void dispatch__cancel(client *c) {
     list_remove(&c->wait_link);
     if (c->wait != NULL) keyspace_wait_end(x->deps.keyspace, c->wait);
     c->wait = NULL;
+    tier_wait_cancel(x->deps.tier, c);
     release_wait(c);
     if (c->parked != NULL) {
         parked *p = c->parked;

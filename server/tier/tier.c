@@ -94,8 +94,10 @@ static bool tier_turn(void *cookie) {
     checkpoint_consider(t);
     gc_consider(t);
     if (t->state == TIER_SERVING && t->calm != NULL && tier_calm(t)) {
+        /* One a turn: it may cancel others, or begin what they have to wait for. */
         struct waiter *w = t->calm;
-        t->calm = NULL;
+        t->calm = w->next;
+        w->next = NULL;
         waiters_run(w, OK);
         return true;
     }
@@ -122,6 +124,19 @@ void tier_pending_start(tier *t) {
 
 void tier_wait(tier *t, void (*done)(void *cookie, int rc), void *cookie) {
     waiter_add(&t->calm, done, cookie);
+}
+
+void tier_wait_cancel(tier *t, void *cookie) {
+    struct waiter **at = &t->calm;
+    while (*at != NULL) {
+        struct waiter *w = *at;
+        if (w->cookie != cookie) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        mem_free(w);
+    }
 }
 
 void tier_job(tier *t, job *j) {
@@ -176,7 +191,7 @@ static void close_released(tier *t, int rc) {
 static void close_end(tier *t, int rc) {
     struct closing *c = &t->closing;
     c->active = false;
-    t->state = TIER_CLOSED;
+    if (t->state == TIER_CLOSING) t->state = TIER_CLOSED;
     c->done(c->cookie, rc);
 }
 
@@ -184,7 +199,11 @@ static void close_step(void *cookie) {
     tier *t = cookie;
     struct closing *c = &t->closing;
     c->poll = NULL;
-    if (tier_gone(t)) return;
+    if (t->halted) return;
+    if (t->state != TIER_CLOSING) { /* There is nothing that it could write any more. */
+        close_end(t, ERR_FENCED);
+        return;
+    }
     if (tier_mono_us(t) > c->deadline_us) {
         close_end(t, ERR_TIMEOUT);
         return;
@@ -213,11 +232,11 @@ static void close_step(void *cookie) {
 }
 
 void tier_close(tier *t, bool checkpoint, void (*done)(void *cookie, int rc), void *cookie) {
-    assert(!t->closing.active && t->state == TIER_SERVING);
+    assert(!t->closing.active);
     t->closing = (struct closing){.active = true, .checkpoint = checkpoint, .done = done,
                                   .cookie = cookie,
                                   .deadline_us = tier_mono_us(t) + CLOSE_PATIENCE_US};
-    t->state = TIER_CLOSING;
+    if (t->state == TIER_SERVING) t->state = TIER_CLOSING;
     t->closing.poll = loop_timer(t->loop, 0, close_step, t);
 }
 

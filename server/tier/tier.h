@@ -88,6 +88,7 @@ int tier_checkpoint_status(tier *t);              /* of the last one */
 /* Runs done() once nothing is pending: no effects that wait for pages since the opening, no
  * suspended transaction. Not inside. */
 void tier_wait(tier *t, void (*done)(void *cookie, int rc), void *cookie);
+void tier_wait_cancel(tier *t, void *cookie); /* done() does not run for this cookie */
 /* For keyspace_set_hooks(), with the tier as cookie; tier_create() sets them itself. Whoever sets hooks
  * of its own later passes these two on. */
 void tier_fetch(void *cookie, struct fetch *f);
@@ -103,12 +104,14 @@ struct snapshot_info {
     const char *parent; /* "" or the snapshot that this one was restored or forked from */
 };
 /* These make effects: call them inside a transaction, refused inside MULTI by the caller. */
-int tier_snapshot_create(tier *t, slice name, bool nx, struct snapshot_info *out); /* ERR_EXISTS */
+/* A snapshot is the state before its transaction, so it must be its first effect: else
+ * ERR_UNSUPPORTED. ERR_COLD with nothing wanted: tier_wait(). ERR_EXISTS, whether nx or not. */
+int tier_snapshot_create(tier *t, slice name, bool nx, struct snapshot_info *out);
 int tier_snapshot_delete(tier *t, slice name);                                     /* ERR_NOTFOUND */
 int tier_snapshot_info(tier *t, slice name, struct snapshot_info *out);
 void tier_snapshot_each(tier *t, void (*each)(void *cookie, const struct snapshot_info *i),
                         void *cookie); /* oldest first */
-/* May answer ERR_COLD: wait for `tier_wait` and run again. ERR_NOTFOUND; ERR_EXISTS (the name). */
+/* May answer ERR_COLD: wait for tier_wait() and run again. ERR_NOTFOUND; ERR_EXISTS (the name). */
 int tier_snapshot_fork(tier *t, slice snapshot, db *selected, slice name);
 int tier_snapshot_restore(tier *t, slice snapshot, char safety[NAME_BYTES_MAX + 1]);
 int tier_db_drop(tier *t, slice name);
