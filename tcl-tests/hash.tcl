@@ -144,6 +144,7 @@ test "HRANDFIELD: one, distinct, with repeats, with values" {
 }
 
 test "HRANDFIELD reaches every field of a large hash" {
+    set pairs {}
     for {set i 0} {$i < 600} {incr i} {lappend pairs f$i v$i}
     r HSET h {*}$pairs
     assert_equal 600 [llength [lsort -unique [r HRANDFIELD h 600]]]

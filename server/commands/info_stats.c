@@ -10,14 +10,23 @@
 static tier *tier_of(exec *x) { return exec_deps(x)->tier; }
 static uint64_t counted(exec *x, const char *name) { return info_value(x, "Tier", name); }
 
+/* LSNs begin anew at epoch << 32 with each opening, which has replayed what the checkpoint lacked. */
 static uint64_t changes(exec *x) {
     uint64_t last = tier_lsn(tier_of(x)), saved = counted(x, "tier_checkpoint_lsn");
-    return last > saved ? last - saved : 0;
+    uint64_t begun = (counted(x, "tier_epoch") << 32) - 1;
+    if (saved >= begun) return last > saved ? last - saved : 0;
+    return (last > begun ? last - begun : 0) + counted(x, "tier_open_records");
+}
+
+/* Before the first checkpoint: the start, as in Redis. */
+static uint64_t saved_ms(exec *x) {
+    uint64_t ms = tier_checkpoint_time_ms(tier_of(x));
+    return ms != 0 ? ms : exec_start_time_ms(x);
 }
 INFO_U64(print_loading, exec_loading(x))
 INFO_U64(print_changes, changes(x))
 INFO_U64(print_saving, tier_checkpoint_running(tier_of(x)))
-INFO_U64(print_saved_s, tier_checkpoint_time_ms(tier_of(x)) / 1000)
+INFO_U64(print_saved_s, saved_ms(x) / 1000)
 INFO_TEXT(print_saved_status, tier_checkpoint_status(tier_of(x)) == OK ? "ok" : "err")
 INFO_U64(print_saves, counted(x, "tier_checkpoints"))
 INFO_U64(print_save_failures,

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "commands/commands.h"
+#include "commands/usage.h"
 #include "resp/write.h"
 
 static commands *table(call *c) { return exec_commands(call_exec(c)); }
@@ -212,8 +213,10 @@ static void reply_args(call *c, const struct command_arg *args) {
 
 static void reply_docs(call *c, const struct command *cmd) {
     size_t subs = 0, pairs = 3;
+    const char *usage = usage_of(commands_full_name(table(c), cmd));
     while (cmd->subcommands != NULL && cmd->subcommands[subs].name != NULL) subs++;
-    pairs += (cmd->complexity != NULL ? 1u : 0u) + (cmd->args != NULL ? 1u : 0u) + (subs > 0 ? 1u : 0u);
+    pairs += (cmd->complexity != NULL ? 1u : 0u) + (cmd->args != NULL || usage != NULL ? 1u : 0u) +
+             (subs > 0 ? 1u : 0u);
     reply_bulk_str(c, commands_full_name(table(c), cmd));
     reply_map(c, pairs);
     reply_bulk_str(c, "summary");
@@ -229,6 +232,9 @@ static void reply_docs(call *c, const struct command *cmd) {
     if (cmd->args != NULL) {
         reply_bulk_str(c, "arguments");
         reply_args(c, cmd->args);
+    } else if (usage != NULL) {
+        reply_bulk_str(c, "arguments");
+        usage_reply(c, usage);
     }
     if (subs > 0) {
         reply_bulk_str(c, "subcommands");

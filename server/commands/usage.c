@@ -1,0 +1,285 @@
+/* usage.c -- what built-in commands take, one line each, and COMMAND DOCS made of it.
+ *
+ * The notation is that of a manual page, with types:
+ *
+ *     key value            arguments; "key" and "newkey" are keys, the rest strings
+ *     count:i              an integer; d double, p pattern, t unix time, k key, K one more key
+ *                          of the key specification before
+ *     WITHVALUES           a word to be written so (a pure token)
+ *     COUNT=count:i        a word and what follows it
+ *     [ ... ]              may be left out
+ *     condition(NX|XX)     one of these
+ *     data{field value}    these together
+ *     key...               any number of times
+ *
+ * One line that can be read beats a tree of structs that cannot: the tree is walked only when
+ * somebody asks for it. usage_reply() reads lines of this table only, so what it cannot read is a
+ * broken invariant. */
+#include "commands/usage.h"
+
+#include <assert.h>
+
+#include "resp/write.h"
+
+static const struct { const char *name, *usage; } usages[] = {
+    {"acl|cat", "[categoryname]"},
+    {"acl|getuser", "username"},
+    {"append", "key value"},
+    {"auth", "[username] password"},
+    {"bgsave", "[SCHEDULE]"},
+    {"client|ack", "[level(STORE|DISK|MEMORY)]"},
+    {"client|kill",
+     "[ip-port] [ID=client-id:i] [TYPE=client-type(NORMAL|MASTER|SLAVE|REPLICA|PUBSUB)] "
+     "[USER=username] [ADDR=addr] [LADDR=laddr] [SKIPME=skipme(YES|NO)] [MAXAGE=maxage:i]"},
+    {"client|list", "[TYPE=client-type(NORMAL|MASTER|REPLICA|PUBSUB)] [ID=client-id:i...]"},
+    {"client|no-evict", "enabled(ON|OFF)"},
+    {"client|no-touch", "enabled(ON|OFF)"},
+    {"client|pause", "timeout:i [mode(WRITE|ALL)]"},
+    {"client|reply", "on-off-skip(ON|OFF|SKIP)"},
+    {"client|setinfo", "attr(LIB-NAME=libname|LIB-VER=libver)"},
+    {"client|setname", "connection-name"},
+    {"client|unblock", "client-id:i [unblock-type(TIMEOUT|ERROR)]"},
+    {"cluster|addslots", "slot:i..."},
+    {"cluster|addslotsrange", "range{start-slot:i end-slot:i}..."},
+    {"cluster|count-failure-reports", "node-id"},
+    {"cluster|countkeysinslot", "slot:i"},
+    {"cluster|delslots", "slot:i..."},
+    {"cluster|delslotsrange", "range{start-slot:i end-slot:i}..."},
+    {"cluster|failover", "[options(FORCE|TAKEOVER)]"},
+    {"cluster|forget", "node-id"},
+    {"cluster|getkeysinslot", "slot:i count:i"},
+    {"cluster|keyslot", "name"},
+    {"cluster|meet", "ip port:i [cluster-bus-port:i]"},
+    {"cluster|replicas", "node-id"},
+    {"cluster|replicate", "node-id"},
+    {"cluster|reset", "[hard-soft(HARD|SOFT)]"},
+    {"cluster|set-config-epoch", "config-epoch:i"},
+    {"cluster|setslot",
+     "slot:i subcommand(IMPORTING=node-id|MIGRATING=node-id|NODE=node-id|STABLE)"},
+    {"cluster|slaves", "node-id"},
+    {"command|docs", "[command-name...]"},
+    {"command|getkeys", "command [arg...]"},
+    {"command|getkeysandflags", "command [arg...]"},
+    {"command|info", "[command-name...]"},
+    {"command|list", "[FILTERBY=filterby(MODULE=module-name|ACLCAT=category|PATTERN=pattern:p)]"},
+    {"config|get", "parameter..."},
+    {"config|set", "data{parameter value}..."},
+    {"copy", "source:k destination:k [DB=destination-db:i] [REPLACE]"},
+    {"debug", "subcommand [arg...]"},
+    {"decr", "key"},
+    {"decrby", "key decrement:i"},
+    {"del", "key..."},
+    {"dump", "key"},
+    {"echo", "message"},
+    {"exists", "key..."},
+    {"expire", "key seconds:i [condition(NX|XX|GT|LT)]"},
+    {"expireat", "key unix-time-seconds:t [condition(NX|XX|GT|LT)]"},
+    {"expiretime", "key"},
+    {"flushall", "[flush-type(ASYNC|SYNC)]"},
+    {"flushdb", "[flush-type(ASYNC|SYNC)]"},
+    {"get", "key"},
+    {"getdel", "key"},
+    {"getex",
+     "key [expiration(EX=seconds:i|PX=milliseconds:i|EXAT=unix-time-seconds:t|"
+     "PXAT=unix-time-milliseconds:t|PERSIST)]"},
+    {"getrange", "key start:i end:i"},
+    {"getset", "key value"},
+    {"hdel", "key field..."},
+    {"hello", "[arguments{protover:i [AUTH=auth{username password}] [SETNAME=clientname]}]"},
+    {"hexists", "key field"},
+    {"hget", "key field"},
+    {"hgetall", "key"},
+    {"hincrby", "key field increment:i"},
+    {"hincrbyfloat", "key field increment:d"},
+    {"hkeys", "key"},
+    {"hlen", "key"},
+    {"hmget", "key field..."},
+    {"hmset", "key data{field value}..."},
+    {"hrandfield", "key [options{count:i [WITHVALUES]}]"},
+    {"hscan", "key cursor:i [MATCH=pattern:p] [COUNT=count:i] [NOVALUES]"},
+    {"hset", "key data{field value}..."},
+    {"hsetnx", "key field value"},
+    {"hstrlen", "key field"},
+    {"hvals", "key"},
+    {"incr", "key"},
+    {"incrby", "key increment:i"},
+    {"incrbyfloat", "key increment:d"},
+    {"info", "[section...]"},
+    {"keys", "pattern:p"},
+    {"lcs", "key1:k key2:K [LEN] [IDX] [MINMATCHLEN=min-match-len:i] [WITHMATCHLEN]"},
+    {"lolwut", "[VERSION=version:i]"},
+    {"memory|usage", "key [SAMPLES=count:i]"},
+    {"mget", "key..."},
+    {"move", "key db:i"},
+    {"mset", "data{key value}..."},
+    {"msetnx", "data{key value}..."},
+    {"object|encoding", "key"},
+    {"object|freq", "key"},
+    {"object|idletime", "key"},
+    {"object|refcount", "key"},
+    {"persist", "key"},
+    {"pexpire", "key milliseconds:i [condition(NX|XX|GT|LT)]"},
+    {"pexpireat", "key unix-time-milliseconds:t [condition(NX|XX|GT|LT)]"},
+    {"pexpiretime", "key"},
+    {"ping", "[message]"},
+    {"psetex", "key milliseconds:i value"},
+    {"pttl", "key"},
+    {"rename", "key newkey"},
+    {"renamenx", "key newkey"},
+    {"restore", "key ttl:i serialized-value [REPLACE] [ABSTTL] [IDLETIME=seconds:i] [FREQ=frequency:i]"},
+    {"scan", "cursor:i [MATCH=pattern:p] [COUNT=count:i] [TYPE=type]"},
+    {"select", "index"},
+    {"set",
+     "key value [condition(NX|XX)] [GET] [expiration(EX=seconds:i|PX=milliseconds:i|"
+     "EXAT=unix-time-seconds:t|PXAT=unix-time-milliseconds:t|KEEPTTL)]"},
+    {"setex", "key seconds:i value"},
+    {"setnx", "key value"},
+    {"setrange", "key offset:i value"},
+    {"shutdown", "[save-selector(NOSAVE|SAVE)] [NOW] [FORCE] [ABORT]"},
+    {"slowlog|get", "[count:i]"},
+    {"strlen", "key"},
+    {"substr", "key start:i end:i"},
+    {"swapdb", "index1:i index2:i"},
+    {"touch", "key..."},
+    {"ttl", "key"},
+    {"type", "key"},
+    {"unlink", "key..."},
+    {"wait", "numreplicas:i timeout:i"},
+    {"waitaof", "numlocal:i numreplicas:i timeout:i"},
+    {"watch", "key..."},
+};
+
+const char *usage_of(const char *full_name) {
+    for (size_t i = 0; i < sizeof(usages) / sizeof(*usages); i++) {
+        if (strcmp(usages[i].name, full_name) == 0) return usages[i].usage;
+    }
+    return NULL;
+}
+
+/* ---- reading a line ----------------------------------------------------------------------------- */
+
+struct item {
+    slice name, token, inner; /* inner: of a oneof or a block */
+    char type;                /* s i d p t k K, T pure token, O oneof, B block */
+    bool optional, multiple;
+};
+
+/* The place after the bracket that closes the one at `at`. */
+static size_t skip_bracket(slice s, size_t at) {
+    int depth = 0;
+    do {
+        assert(at < s.n);
+        if (strchr("[({", s.p[at]) != NULL) depth++;
+        if (strchr("])}", s.p[at]) != NULL) depth--;
+        at++;
+    } while (depth > 0);
+    return at;
+}
+
+static slice part(slice s, size_t from, size_t to) { return slice_make(s.p + from, to - from); }
+
+static bool is_key(slice name) {
+    return slice_eq(name, SLICE("key")) || slice_eq(name, SLICE("newkey"));
+}
+
+/* Reads one item from *at on, and the separator after it. False at the end. */
+static bool next_item(slice s, size_t *at, struct item *out) {
+    size_t i = *at, from;
+    if (i >= s.n) return false;
+    *out = (struct item){.type = 's', .optional = s.p[i] == '['};
+    size_t end = s.n;
+    if (out->optional) {
+        end = skip_bracket(s, i) - 1;
+        i++;
+    }
+    for (from = i; i < end && strchr("=:({.|] ", s.p[i]) == NULL; i++) continue;
+    out->name = part(s, from, i);
+    if (i < end && s.p[i] == '=') {
+        out->token = out->name;
+        for (from = ++i; i < end && strchr(":({.|] ", s.p[i]) == NULL; i++) continue;
+        out->name = part(s, from, i);
+    }
+    if (is_key(out->name)) out->type = 'k';
+    if (i < end && s.p[i] == ':') {
+        out->type = (char)s.p[i + 1];
+        i += 2;
+    } else if (i < end && (s.p[i] == '(' || s.p[i] == '{')) {
+        size_t after = skip_bracket(s, i);
+        out->type = s.p[i] == '(' ? 'O' : 'B';
+        out->inner = part(s, i + 1, after - 1);
+        i = after;
+    } else if (out->token.n == 0 && out->name.n > 0 && out->name.p[0] >= 'A' && out->name.p[0] <= 'Z') {
+        out->type = 'T';
+        out->token = out->name;
+    }
+    out->multiple = i + 2 < s.n && s.p[i] == '.';
+    if (out->multiple) i += 3;
+    if (out->optional) i = end + 1;
+    assert(i >= s.n || s.p[i] == ' ' || s.p[i] == '|');
+    *at = i + 1;
+    return true;
+}
+
+static const char *type_name(char type) {
+    switch (type) {
+    case 'i': return "integer";
+    case 'd': return "double";
+    case 'p': return "pattern";
+    case 't': return "unix-time";
+    case 'k':
+    case 'K': return "key";
+    case 'T': return "pure-token";
+    case 'O': return "oneof";
+    case 'B': return "block";
+    default: return "string";
+    }
+}
+
+static void pair(call *c, const char *name, slice value) {
+    reply_bulk_str(c, name);
+    reply_bulk(c, value);
+}
+
+static void reply_item(call *c, const struct item *item, int *key) {
+    uint8_t lower[64];
+    slice name = item->name;
+    assert(name.n > 0 && name.n <= sizeof(lower));
+    for (size_t i = 0; i < name.n; i++) {
+        uint8_t b = name.p[i];
+        lower[i] = b >= 'A' && b <= 'Z' ? (uint8_t)(b + 32) : b;
+    }
+    bool flags = item->optional || item->multiple;
+    bool is_one = item->type == 'k' || item->type == 'K';
+    reply_map(c, 2u + is_one + (item->token.n > 0) + flags + (item->inner.n > 0));
+    pair(c, "name", slice_make(lower, name.n));
+    pair(c, "type", slice_str(type_name(item->type)));
+    if (is_one) {
+        reply_bulk_str(c, "key_spec_index");
+        reply_int(c, item->type == 'k' ? (*key)++ : *key - 1);
+    }
+    if (item->token.n > 0) pair(c, "token", item->token);
+    if (flags) {
+        reply_bulk_str(c, "flags");
+        reply_set(c, (size_t)item->optional + (size_t)item->multiple);
+        if (item->optional) reply_status(c, "optional");
+        if (item->multiple) reply_status(c, "multiple");
+    }
+}
+
+static void reply_items(call *c, slice s, int *key) { /* recurses as deep as the line's brackets */
+    struct item item;
+    size_t n = 0;
+    for (size_t at = 0; next_item(s, &at, &item);) n++;
+    reply_array(c, n);
+    for (size_t at = 0; next_item(s, &at, &item);) {
+        reply_item(c, &item, key);
+        if (item.inner.n == 0) continue;
+        reply_bulk_str(c, "arguments");
+        reply_items(c, item.inner, key);
+    }
+}
+
+void usage_reply(call *c, const char *usage) {
+    int key = 0;
+    reply_items(c, slice_str(usage), &key);
+}
