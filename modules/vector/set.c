@@ -148,13 +148,14 @@ static int write_record(pager *p, object *o, const struct vset_shape *s, slice n
     return OK;
 }
 
-int vset_put(pager *p, object *o, slice name, const struct point *point, const slice *attribute) {
+int vset_put(pager *p, object *o, slice name, uint64_t node, const struct point *point,
+             const slice *attribute) {
     struct vset s;
     bool added;
     meta_read(p->ops->meta(o), &s);
-    int rc = write_record(p, o, &s.shape, name, s.last_node + 1, point, attribute, &added);
+    int rc = write_record(p, o, &s.shape, name, node, point, attribute, &added);
     if (rc != OK) return rc;
-    s.last_node++;
+    if (node > s.last_node) s.last_node = node;
     s.version++;
     if (added) s.count++;
     if (attribute != NULL && added) s.attributes++;

@@ -50,7 +50,8 @@ bool vset_fits(const struct vset_shape *s, size_t name, size_t attribute);
 
 /* For restore: a new set, and elements as they were stored. */
 object *vset_make(pager *p, const struct vset_shape *s);
-int vset_put(pager *p, object *o, slice name, const struct point *point, const slice *attribute);
+int vset_put(pager *p, object *o, slice name, uint64_t node, const struct point *point,
+             const slice *attribute);
 
 extern const struct type vset_type;
 int vset_dump(struct value *v, buf *out);

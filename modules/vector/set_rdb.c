@@ -20,6 +20,7 @@ enum { FIELD_END = 0, FIELD_UINT = 2, FIELD_STRING = 5 };
 #define FLAG_ATTRIBUTES 2u
 #define FLAG_METRIC_SHIFT 16 /* ours: two bits */
 #define PARAMS_MAX 1000000   /* A node of 16 levels with 4,096 links each has fewer. */
+#define NODE_MAX ((uint64_t)1 << 62) /* There must be room to count on. */
 #define NODE_VERSION ((uint64_t)1 << 24)
 
 const uint8_t vset_rdb_types[] = {RDB_MODULE_2, RDB_END};
@@ -164,14 +165,15 @@ static float bits_float(uint64_t bits) {
     return f;
 }
 
-/* All are skipped but the last. */
-static int read_params(reader *r, struct point *p) {
+/* All are skipped but the first and the last. */
+static int read_params(reader *r, uint64_t *node, struct point *p) {
     uint64_t n = read_uint(r), last = 0;
     if (r->bad || n < 3 || n > PARAMS_MAX) return ERR_CORRUPT;
-    for (uint64_t i = 0; i < n && !r->bad; i++) last = read_uint(r);
+    *node = read_uint(r);
+    for (uint64_t i = 1; i < n && !r->bad; i++) last = read_uint(r);
     p->norm = bits_float(last);
     p->range = bits_float(last >> 32);
-    return r->bad ? ERR_CORRUPT : OK;
+    return r->bad || *node == 0 || *node > NODE_MAX ? ERR_CORRUPT : OK;
 }
 
 static bool all_zero(slice s) {
@@ -206,14 +208,15 @@ static int restore_one(reader *r, pager *p, object *o, const struct vset_shape *
                        struct stores *st) {
     slice name, vector, attribute = slice_make(NULL, 0);
     struct point point = {0};
+    uint64_t node;
     int rc = read_string(r, &st->name, &name);
     if (rc == OK && attributes) rc = read_string(r, &st->attribute, &attribute);
     if (rc == OK) rc = read_string(r, &st->vector, &vector);
-    if (rc == OK) rc = read_params(r, &point);
+    if (rc == OK) rc = read_params(r, &node, &point);
     if (rc == OK) rc = fix_point(s, vector, &st->copy, &point);
     if (rc == OK && !vset_fits(s, name.n, attribute.n)) rc = ERR_CORRUPT;
     if (rc != OK) return rc;
-    rc = vset_put(p, o, name, &point, attribute.n > 0 ? &attribute : NULL);
+    rc = vset_put(p, o, name, node, &point, attribute.n > 0 ? &attribute : NULL);
     return rc == ERR_EXISTS ? ERR_CORRUPT : rc; /* A name twice. */
 }
 
