@@ -27,6 +27,9 @@ static bool check_name(call *c, size_t i) {
 static int refused(call *c, int rc, const char *exists) {
     if (rc == ERR_NOTFOUND) return reply_error(c, "ERR no such snapshot");
     if (rc == ERR_EXISTS) return reply_error(c, exists);
+    if (rc == ERR_UNSUPPORTED) {
+        return reply_error(c, "ERR a snapshot is taken between transactions: not after a write inside MULTI");
+    }
     if (rc == ERR_LIMIT) return reply_error(c, "ERR too many snapshots or databases");
     return rc;
 }

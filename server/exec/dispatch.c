@@ -96,6 +96,9 @@ static const char *refusal(struct call *c) {
                            "server.";
         }
     }
+    if (db_dropped(cl->db) && c->cmd->group != GROUP_CONNECTION) {
+        return "ERR the selected database has been dropped: SELECT another one";
+    }
     if (x->loading && (flags & CMD_LOADING) == 0) {
         return "LOADING Redis is loading the dataset in memory";
     }
