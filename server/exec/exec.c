@@ -74,7 +74,8 @@ static void expire_one(void *cookie, db *d, slice key) {
     buf_append_slice(&copy, key);
     effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = slice_of(&copy)};
     tier_txn_begin(x->deps.tier);
-    (void)tier_effect(x->deps.tier, &e); /* Cold or gone: it goes when somebody meets it again. */
+    /* Else cold or gone: it goes when somebody meets it again. */
+    if (tier_effect(x->deps.tier, &e) == OK) keyspace_stats(x->deps.keyspace)->expired_keys++;
     tier_txn_end(x->deps.tier);
     buf_free(&copy);
 }
