@@ -98,6 +98,7 @@ void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const str
         return;
     }
     t->gc = g;
+    t->gc_checkpoints = t->stats.checkpoints;
     g->m = t->m;
     if (g->m.roots[0] == '\0') {
         gc_list(g);
@@ -108,10 +109,10 @@ void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const str
 
 void gc_consider(tier *t) {
     if (t->state != TIER_SERVING || t->gc != NULL) return;
-    uint64_t interval = GC_INTERVAL_US;
-    if (loop_now_us(t->loop) < t->gc_us + interval) return;
-    t->gc_us = loop_now_us(t->loop);
-    if (t->stats.checkpoints > 0) tier_gc(t, false, NULL, NULL);
+    /* Idle costs nothing: without a checkpoint there is nothing new to collect. */
+    if (t->stats.checkpoints == t->gc_checkpoints) return;
+    if (loop_now_us(t->loop) < t->gc_us + GC_INTERVAL_US) return;
+    tier_gc(t, false, NULL, NULL);
 }
 
 /* ---- mark ------------------------------------------------------------------------------------ */

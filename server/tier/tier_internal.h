@@ -211,7 +211,7 @@ struct tier {
     uint64_t trim_done;      /* of the log, only fences are left below */
     struct intent_line *intents;
     size_t intents_count;
-    uint64_t gc_us;
+    uint64_t gc_us, gc_checkpoints; /* when the last run was, and the checkpoints until then */
     struct cache *cache;
     struct local *local;
 

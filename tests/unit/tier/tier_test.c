@@ -496,6 +496,44 @@ TEST_LONG("what nothing reaches is deleted after the grace period, and nothing e
     sim_free(s);
 }
 
+TEST_LONG("an idle owner sends nothing, for a day", 120) {
+    sim *s = sim_create(31);
+    sim_node *n = open_one(s);
+    fill(n, 0, 50, "v");
+    CHECK_INT(sim_checkpoint(n), OK);
+    for (int i = 0; i < 7200; i++) sim_step(s, 1000000); /* what there is to collect is collected */
+    uint64_t before = 0, after = 0;
+    for (int i = 0; i < OBJ_OPS; i++) before += n->store->stats.requests[i];
+    for (int i = 0; i < 86400; i++) sim_step(s, 1000000);
+    for (int i = 0; i < OBJ_OPS; i++) after += n->store->stats.requests[i];
+    CHECK_INT(after, before);
+    sim_free(s);
+}
+
+static uint64_t writes(sim_node *n) {
+    const uint64_t *r = n->store->stats.requests;
+    return r[OBJ_PUT] + r[OBJ_PUT_ABSENT] + r[OBJ_PUT_MATCH];
+}
+
+TEST_LONG("CREATE and FORK cost one small write each, however much there is and is dirty", 120) {
+    for (unsigned count = 10; count <= 20000; count *= 2000) {
+        sim *s = sim_create(32);
+        sim_node *n = open_one(s);
+        fill(n, 0, count, "v");
+        CHECK(sim_settle(n));
+        uint64_t puts = writes(n), gets = n->store->stats.requests[OBJ_GET],
+                 bytes = n->store->stats.bytes_up;
+        snapshot(n, "s");
+        CHECK(sim_settle(n));
+        CHECK_INT(fork_to(n, "s", 0, "f"), OK);
+        CHECK(sim_settle(n));
+        CHECK_INT(writes(n) - puts, 2);
+        CHECK_INT(n->store->stats.requests[OBJ_GET] - gets, 0);
+        CHECK(n->store->stats.bytes_up - bytes < 1000);
+        sim_free(s);
+    }
+}
+
 TEST("a damaged log segment refuses to open and names it") {
     sim *s = sim_create(40);
     sim_node *n = open_one(s);
