@@ -398,11 +398,19 @@ test "SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF" {
 }
 
 test "WAIT without replicas" {
-    r SET k v
-    assert_equal 0 [r WAIT 0 10]
-    assert_equal 0 [r WAIT 1 10]
     assert_error "ERR timeout is negative" {r WAIT 1 -1}
     assert_error "ERR value is not an integer or out of range" {r WAIT x 1}
+}
+
+test -tags {cove} "WAIT counts the store as one replica" {
+    r SET k v
+    assert_equal 1 [r WAIT 1 1000]
+    assert_equal 1 [r WAIT 2 10]
+    assert_equal 1 [r WAIT 0 10]
+    r CLIENT ACK memory
+    r SET k w
+    assert_equal 1 [r WAIT 1 1000]
+    r CLIENT ACK store
 }
 
 test -tags {cove} "All data is there after SHUTDOWN, after SIGTERM, and after kill -9" {
