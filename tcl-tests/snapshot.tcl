@@ -2,7 +2,7 @@
 # files at once, before and after checkpoints and kill -9.
 
 proc snap {name body} {uplevel 1 [list test -tags cove $name "forget_snapshots\n$body"]}
-proc names {} {lmap s [r SNAPSHOT LIST] {dict get [flat $s] name}}
+proc names {} {lmap s [r SNAPSHOT LIST] {dict get $s name}}
 proc forget_snapshots {} {foreach n [names] {r SNAPSHOT DELETE $n}}
 
 # Something of every kind, told apart by `mark`.
@@ -28,13 +28,13 @@ proc looks_like {mark {n 50}} {
 
 snap "SNAPSHOT CREATE answers name, lsn, time and keys; LIST and INFO show it" {
     fill one
-    set s [flat [r SNAPSHOT CREATE before]]
+    set s [r SNAPSHOT CREATE before]
     assert_reply_type array map
     assert_equal {name lsn time keys} [dict keys $s]
     assert_equal before [dict get $s name]
     assert_equal [r DBSIZE] [dict get $s keys]
     assert_equal before [names]
-    set i [flat [r SNAPSHOT INFO before]]
+    set i [r SNAPSHOT INFO before]
     assert_equal [dict get $s lsn] [dict get $i lsn]
     assert_equal "" [dict get $i parent]
     assert {[dict get $i databases] >= 1}
@@ -249,7 +249,7 @@ snap "GC DRYRUN counts and removes nothing" {
     r SAVE
     r FLUSHALL
     r SAVE
-    set g [flat [r SNAPSHOT GC DRYRUN]]
+    set g [r SNAPSHOT GC DRYRUN]
     assert_equal {objects_live objects_dead bytes_dead objects_deleted} [dict keys $g]
     assert_equal 0 [dict get $g objects_deleted]
     assert_error "ERR syntax error" {r SNAPSHOT GC NOW}

@@ -241,7 +241,8 @@ static void batch_parse(client *c) {
         if (argc > 0) batch_add(c, argv, argc);
         /* Inline words lie in the parser's store, which the next request reuses. AUTH changes the
          * limits for what follows. */
-        if (c->parser.is_inline || !c->authenticated) break;
+        bool is_inline = argc > 0 && (argv[0].p < c->query.p || argv[0].p >= c->query.p + c->query.n);
+        if (is_inline || !c->authenticated) break;
     }
 }
 
