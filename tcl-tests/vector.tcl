@@ -680,24 +680,82 @@ test -tags {cove} -keep "Searches find what has left memory" {
     assert_equal {e21 e22} [r VSIM v ELE e20 FILTER ".n in \[21,22\]" COUNT 5 TRUTH] 
 }
 
-test -tags {cove} "A search that takes long lets others through, and sees changes made meanwhile" {
-    large_set v NOQUANT
-    large_set v NOQUANT
+# 3,000 vectors of 1,024 components: windows that slide over one run of numbers.
+proc wide_set {key} {
+    set numbers {}
+    for {set j 0} {$j < 4100} {incr j} {lappend numbers [expr {rand() - 0.5}]}
+    set run [fp32 {*}$numbers]
+    for {set i 0} {$i < 3000} {} {
+        for {set k 0} {$k < 300} {incr k; incr i} {
+            r -send VADD $key FP32 [string range $run [expr {4 * $i}] [expr {4 * $i + 4095}]] e$i NOQUANT
+        }
+        for {set k 0} {$k < 300} {incr k} {r -read}
+    }
+}
+
+test -tags {cove} "A search that takes long is cut into steps, the same in a transaction" {
+    wide_set v
+    lassign [r VSEARCH v ELE e1 K 20 WITHSCORES PROFILE] found profile
+    assert {[dict get $profile steps] >= 2}
+    assert_equal 3000 [dict get $profile scanned]
+    r MULTI
+    r VSEARCH v ELE e1 K 20 WITHSCORES PROFILE
+    lassign [lindex [r EXEC] 0] again profile
+    assert_equal 1 [dict get $profile steps]
+    assert_equal $found $again
+}
+
+test -tags {cove} -keep "Others change the set between the steps, and no element is lost or seen twice" {
     set c [connect]
-    set n 40
-    for {set i 0} {$i < $n} {incr i} {r -send VSIM v ELE e1 COUNT 4000 WITHSCORES WITHATTRIBS}
-    for {set i 0} {$i < 60} {incr i} {
-        assert_equal 0 [$c VADD v FP32 [fp32 {*}[lrepeat 32 $i]] e5 NOQUANT]
-        assert_equal 4000 [$c VCARD v]
+    set n 12
+    set expected [r VRANGE v - +]
+    for {set i 0} {$i < $n} {incr i} {
+        r -send VSIM v ELE e1 COUNT 3000 WITHSCORES
+        r -send VRANGE v - +
+        r -send VRANDMEMBER v 2000
+    }
+    for {set i 0} {$i < 50} {incr i} {
+        assert_equal 0 [$c VADD v FP32 [fp32 {*}[lrepeat 1024 $i]] e5 NOQUANT]
+        assert_equal 3000 [$c VCARD v]
     }
     for {set i 0} {$i < $n} {incr i} {
-        set got [r -read]
-        set names [expr {[resp] == 2 ? [lmap {a b d} $got {set a}] : [dict keys $got]}]
-        assert_equal 4000 [llength $names]
-        assert_equal 4000 [llength [lsort -unique $names]]
+        assert_equal $expected [lsort [dict keys [r -read]]]
+        assert_equal $expected [r -read]
+        assert_equal 2000 [llength [lsort -unique [r -read]]]
     }
-    for {set i 0} {$i < 5} {incr i} {r -send VSIM v ELE e1 COUNT 4000}
+    $c -close
+}
+
+test -tags {cove} -keep "A set may go away, or become another, while it is searched" {
+    set c [connect]
+    for {set i 0} {$i < 10} {incr i} {r -send VSIM v ELE e1 COUNT 3000}
     $c DEL v
-    for {set i 0} {$i < 5} {incr i} {assert {[llength [r -read]] in {0 4000}}}
+    $c VADD v VALUES 2 1 0 e1 BIN
+    for {set i 0} {$i < 10} {incr i} {
+        if {[catch {r -read} got]} {
+            fail "an error: $got"
+        }
+        assert {[llength $got] in {0 1 3000}}
+    }
+    $c -close
+}
+
+test -tags {cove} "A search that takes longer than its TIMEOUT says so" {
+    wide_set v
+    set c [connect]
+    # Each waits for those before it, and its time runs from its own beginning.
+    for {set i 0} {$i < 30} {incr i} {$c -send VSIM v ELE e1 COUNT 3000}
+    for {set i 0} {$i < 60} {incr i} {r -send VSEARCH v ELE e1 TIMEOUT 1}
+    set late 0
+    for {set i 0} {$i < 60} {incr i} {
+        if {[catch {r -read} got]} {
+            assert_match "TIMEOUT *" $got
+            incr late
+        } else {
+            assert_equal 10 [llength $got]
+        }
+    }
+    for {set i 0} {$i < 30} {incr i} {$c -read}
+    assert {$late > 0}
     $c -close
 }

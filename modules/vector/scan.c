@@ -52,6 +52,7 @@ static void ask_ahead(const struct scan *s, call *c, const struct value *v) {
 int scan_step(struct scan *s, call *c, const struct value *v, const struct vset *set,
               command_fn *again, scan_each *each, void *cookie) {
     uint64_t work = 0;
+    s->steps++;
     while (!s->ended) {
         uint64_t cursor = s->cursor;
         slice page;

@@ -13,7 +13,7 @@ struct scan {
     uint64_t cursor, uid, version;
     bool begun, ended;
     unsigned restarts;
-    uint64_t elements, cold_rounds; /* for PROFILE */
+    uint64_t elements, cold_rounds, steps; /* for PROFILE */
 };
 
 /* Called at the begin of each step, with the set as it is now. True: what has been gathered must be

@@ -331,6 +331,7 @@ static void reply_profile(call *c, const struct search *s) {
         {"scanned", s->scan.elements},
         {"reranked", 0},
         {"filtered", s->filtered},
+        {"steps", s->scan.steps},
         {"store-rounds", s->scan.cold_rounds},
         {"microseconds", clock_mono_us(clock_real()) - s->began_us},
     };
