@@ -247,10 +247,13 @@ static void batch_parse(client *c) {
 }
 
 static void prefetch_batch(client *c) {
+    slice keys[BATCH_MAX];
+    size_t n = 0;
     if (c->batch_n < 2) return;
     for (size_t i = 0; i < c->batch_n; i++) {
-        if (c->batch[i].argc > 1) keyspace_prefetch(c->db, c->args[c->batch[i].first + 1]);
+        if (c->batch[i].argc > 1) keys[n++] = c->args[c->batch[i].first + 1];
     }
+    keyspace_prefetch_many(c->db, keys, n);
 }
 
 static void protocol_error(client *c) {

@@ -128,6 +128,10 @@ int keyspace_get(keyspace *ks, db *d, slice key, unsigned flags, struct entry *o
 uint64_t keyspace_hash(db *d, slice key);
 /* Prefetches what a lookup of key will touch; cheap; ignores cold. */
 void keyspace_prefetch(db *d, slice key);
+/* The same for up to PREFETCH_MAX keys, step by step for all of them, so that their cache misses
+ * overlap: descriptors, page headers, buckets, entries. */
+#define PREFETCH_MAX 64
+void keyspace_prefetch_many(db *d, const slice *keys, size_t n);
 uint64_t keyspace_idle_s(keyspace *ks, const struct entry *e);
 uint8_t keyspace_freq(keyspace *ks, const struct entry *e);
 void keyspace_set_access(keyspace *ks, struct entry *e, int64_t idle_s, int freq); /* -1: leave */

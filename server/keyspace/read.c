@@ -17,6 +17,27 @@ void keyspace_prefetch(db *d, slice key) {
         tpage_prefetch(p->blob, hash);
 }
 
+void keyspace_prefetch_many(db *d, const slice *keys, size_t n) {
+    uint64_t hash[PREFETCH_MAX];
+    part *page[PREFETCH_MAX];
+    assert(n <= PREFETCH_MAX);
+    for (size_t i = 0; i < n; i++) {
+        hash[i] = keyspace_hash(d, keys[i]);
+        if (trie_find(&d->dir, hash[i], &page[i]) != OK) page[i] = NULL;
+        else __builtin_prefetch(page[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (page[i] != NULL && page[i]->blob != NULL) __builtin_prefetch(page[i]->blob);
+        else page[i] = NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (page[i] != NULL) tpage_prefetch(page[i]->blob, hash[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (page[i] != NULL) tpage_prefetch_entry(page[i]->blob, hash[i]);
+    }
+}
+
 static void count(keyspace *ks, unsigned flags, bool hit) {
     if (!(flags & KS_COUNT)) return;
     if (hit)

@@ -117,6 +117,17 @@ void tpage_prefetch(const uint8_t *p, uint64_t hash) {
     __builtin_prefetch(p + TPAGE_HEADER + TPAGE_BUCKET * tpage__home(hash, tpage__buckets(p)));
 }
 
+void tpage_prefetch_entry(const uint8_t *p, uint64_t hash) {
+    const uint8_t *bucket = p + TPAGE_HEADER + TPAGE_BUCKET * tpage__home(hash, tpage__buckets(p));
+    uint32_t mask = tpage_tags_match(bucket, tpage__tag(hash));
+    if (mask == 0) return; /* Absent, or turned away to the next bucket: rare. */
+    uint32_t slot = (uint32_t)__builtin_ctz(mask);
+    const uint8_t *e = p + ((size_t)get_u16(bucket + TPAGE_BUCKET_AT + 2 * slot)
+                            << (3u + p[TPAGE_AT_SHIFT]));
+    __builtin_prefetch(e);
+    __builtin_prefetch(e + 64); /* An entry of common size spans two lines. */
+}
+
 uint32_t tpage_next(const uint8_t *p, uint32_t off) {
     uint32_t unit = tpage__unit(p), tail = tpage__tail(p);
     off = off == 0 ? tpage__first(p) : off + tpage__extent(p + off, unit);

@@ -36,8 +36,10 @@ slice tpage_val(const uint8_t *p, uint32_t off);
 uint8_t *tpage_val_mut(uint8_t *p, uint32_t off);
 /* The value's bytes for writing in place without marking (access clock bits). */
 uint8_t *tpage_val_touch(uint8_t *p, uint32_t off);
-/* Prefetches the bucket's cache line. */
+/* Prefetches the bucket's cache line; the header's is read. */
 void tpage_prefetch(const uint8_t *p, uint64_t hash);
+/* Prefetches the entry that the bucket's tags point at; the bucket's line is read. */
+void tpage_prefetch_entry(const uint8_t *p, uint64_t hash);
 
 /* Adds or replaces; the value's n bytes are left for the caller to write at *off. OK, or
  * ERR_LIMIT when the page's bytes do not suffice: rebuild it larger (tpage_rebuild) or split. */
