@@ -18,5 +18,6 @@ uint64_t crc64(uint64_t crc, const void *p, size_t n);  /* Start with 0; may be 
 uint64_t hash_xx(const void *p, size_t n, uint64_t seed);
 void hash_sha1(const void *p, size_t n, uint8_t out[20]);
 void hash_sha1_hex(const void *p, size_t n, char out[41]);
+void hash_sha256_hex(const void *p, size_t n, char out[65]);
 
 #endif

@@ -1,22 +1,10 @@
 /* acl.c -- the part of ACL that reads: there is one user, default, who may do everything; its password
- * is requirepass. */
-#include <openssl/sha.h>
-
+ * is requirepass, shown as its SHA-256. */
+#include "base/hash.h"
 #include "commands/commands.h"
 #include "resp/write.h"
 
 static const char *password(call *c) { return exec_deps(call_exec(c))->config->requirepass; }
-
-/* Passwords are shown as their SHA-256, as Redis shows them. */
-static void print_password(const char *secret, char hex[65]) {
-    uint8_t sum[SHA256_DIGEST_LENGTH];
-    SHA256((const uint8_t *)secret, strlen(secret), sum);
-    for (size_t i = 0; i < sizeof(sum); i++) {
-        hex[2 * i] = "0123456789abcdef"[sum[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[sum[i] & 15];
-    }
-    hex[64] = '\0';
-}
 
 static int acl_whoami(call *c) { return reply_bulk(c, SLICE("default")); }
 
@@ -32,7 +20,7 @@ static int acl_list(call *c) {
     if (password(c)[0] == '\0') {
         buf_append_str(&line, "nopass");
     } else {
-        print_password(password(c), hex);
+        hash_sha256_hex(password(c), strlen(password(c)), hex);
         buf_printf(&line, "#%s", hex);
     }
     buf_append_str(&line, " sanitize-payload ~* &* +@all");
@@ -55,7 +43,7 @@ static int acl_getuser(call *c) {
     reply_bulk_str(c, "passwords");
     reply_array(c, open ? 0 : 1);
     if (!open) {
-        print_password(password(c), hex);
+        hash_sha256_hex(password(c), strlen(password(c)), hex);
         reply_bulk_str(c, hex);
     }
     reply_bulk_str(c, "commands");
