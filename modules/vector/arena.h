@@ -1,4 +1,5 @@
-/* arena.h -- memory that is given back all at once: what one evaluation of a filter needs. */
+/* arena.h -- memory that is given back all at once: what one evaluation of a filter
+ * needs. */
 #ifndef COVE_VECTOR_ARENA_H
 #define COVE_VECTOR_ARENA_H
 

@@ -32,7 +32,8 @@ bool vector_arg_parse(call *c, size_t at, bool may_reduce, struct vector_arg *ou
     int64_t reduce = 0;
     *out = (struct vector_arg){.f32 = BUF_INIT};
     if (may_reduce && call_arg_is(c, at, "reduce")) {
-        if (at + 1 >= call_argc(c) || !num_parse_ll(call_arg(c, at + 1), &reduce)) return false;
+        if (at + 1 >= call_argc(c) || !num_parse_ll(call_arg(c, at + 1), &reduce))
+            return false;
         if (reduce < 1 || reduce > VECTOR_DIM_MAX) return false;
         at += 2;
     }

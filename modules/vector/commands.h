@@ -34,8 +34,8 @@ struct vector_arg {
 /* False: there is none at `at`, and nothing has been replied. */
 bool vector_arg_parse(call *c, size_t at, bool may_reduce, struct vector_arg *out);
 
-/* The vector set at argument 1, for reading. OK, ERR_NOTFOUND, ERR_TYPE, ERR_COLD, ... `again`: in
- * a further step of a command, which counts no hit any more. */
+/* The vector set at argument 1, for reading. OK, ERR_NOTFOUND, ERR_TYPE, ERR_COLD, ...
+ * `again`: in a further step of a command, which counts no hit any more. */
 int vset_open(call *c, bool again, struct entry *e, struct vset *set);
 
 #endif

@@ -1,13 +1,15 @@
 /* expr.c -- filters: lexer, parser, evaluator.
  *
- *   text --tokens--> a stack of operators --> postfix program --> a stack of values, per element
+ *   text --tokens--> a stack of operators --> postfix program --> a stack of values
  *
- * The parser is the operator-precedence one that needs no grammar: operands go out at once, an operator
- * waits until one that binds less comes. It does not ask whether operand and operator take turns, so
+ * The parser is the operator-precedence one that needs no grammar: operands go out at
+ * once, an operator waits until one that binds less comes. It does not ask whether
+ * operand and operator take turns, so
  * ".a not in [2]" means "(not .a) in [2]", as in Redis; it only counts operands.
  *
- * Errors quote the rest of the text from where the lexer stopped; the whole text when it stopped at
- * the end, before a byte that is not ASCII, or when the fault is in the structure. */
+ * Errors quote the rest of the text from where the lexer stopped; the whole text when it
+ * stopped at the end, before a byte that is not ASCII, or when the fault is in the
+ * structure. */
 #include "modules/vector/expr.h"
 
 #include <assert.h>
@@ -20,8 +22,8 @@
 #define TEXT_NUMBER_MAX 256 /* A longer string is not read as a number. */
 
 enum opcode {
-    OP_OPEN, OP_CLOSE, OP_OR, OP_AND, OP_GT, OP_GE, OP_LT, OP_LE, OP_EQ, OP_NE, OP_IN, OP_ADD,
-    OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_NOT
+    OP_OPEN, OP_CLOSE, OP_OR, OP_AND, OP_GT, OP_GE, OP_LT, OP_LE, OP_EQ, OP_NE, OP_IN,
+    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_NOT
 };
 
 static const struct op {
@@ -71,11 +73,13 @@ static void push(struct tokens *t, struct token token) {
     t->list[t->n++] = token;
 }
 
-/* ---- lexer: every function leaves *p where it stopped ---------------------------------------------- */
+/* ---- lexer: every function leaves *p where it stopped ------------------------------ */
 
 static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
-static bool is_letter(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_letter(uint8_t c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 struct lexer {
     const uint8_t *p, *end;
@@ -154,10 +158,13 @@ static void lex_selector(struct lexer *l, slice *name) {
     *name = slice_make(from, (size_t)(l->p - from));
 }
 
-/* The longest operator that the run of letters and signs begins with, or the word null. */
+/* The longest operator that the run of letters and signs begins with, or the word
+ * null. */
 static bool lex_word(struct lexer *l, struct token *out) {
     const uint8_t *from = l->p;
-    while (l->p < l->end && (is_letter(*l->p) || memchr("+-*%/!()<>=|&", *l->p, 13) != NULL)) l->p++;
+    while (l->p < l->end &&
+           (is_letter(*l->p) || memchr("+-*%/!()<>=|&", *l->p, 13) != NULL))
+        l->p++;
     slice run = slice_make(from, (size_t)(l->p - from));
     if (slice_eq(run, SLICE("null"))) {
         *out = (struct token){.kind = TOKEN_VALUE, .value = {.kind = JSON_NULL}};
@@ -206,7 +213,7 @@ static bool lex_all(struct lexer *l, struct tokens *out) {
     }
 }
 
-/* ---- parser ---------------------------------------------------------------------------------------- */
+/* ---- parser ------------------------------------------------------------------------ */
 
 struct parser {
     struct tokens *program;
@@ -271,7 +278,8 @@ expr *expr_compile(slice text, slice *near) {
     if (nul != NULL) text.n = (size_t)(nul - text.p);
     expr *e = mem_calloc(1, sizeof(*e));
     e->text = slice_strdup(text);
-    struct lexer l = {.p = (const uint8_t *)e->text, .end = (const uint8_t *)e->text + text.n,
+    struct lexer l = {.p = (const uint8_t *)e->text,
+                      .end = (const uint8_t *)e->text + text.n,
                       .arena = &e->constants};
     struct tokens tokens = {NULL, 0, 0};
     bool lexed = lex_all(&l, &tokens);
@@ -300,7 +308,7 @@ void expr_free(expr *e) {
     mem_free(e);
 }
 
-/* ---- evaluator ------------------------------------------------------------------------------------- */
+/* ---- evaluator --------------------------------------------------------------------- */
 
 static double number_of(const struct json_value *v) {
     char text[TEXT_NUMBER_MAX], *end;
@@ -323,7 +331,8 @@ static bool truth(const struct json_value *v) {
 }
 
 static bool equal(const struct json_value *a, const struct json_value *b) {
-    if (a->kind == JSON_STRING && b->kind == JSON_STRING) return slice_eq(a->text, b->text);
+    if (a->kind == JSON_STRING && b->kind == JSON_STRING)
+        return slice_eq(a->text, b->text);
     if (a->kind == JSON_NULL || b->kind == JSON_NULL) return a->kind == b->kind;
     return number_of(a) == number_of(b);
 }
@@ -340,7 +349,8 @@ static bool contains(const struct json_value *where, const struct json_value *wh
            memmem(where->text.p, where->text.n, what->text.p, what->text.n) != NULL;
 }
 
-static double binary(enum opcode code, const struct json_value *a, const struct json_value *b) {
+static double binary(enum opcode code, const struct json_value *a,
+                     const struct json_value *b) {
     switch (code) {
     case OP_OR: return truth(a) || truth(b);
     case OP_AND: return truth(a) && truth(b);
@@ -373,7 +383,8 @@ bool expr_match(expr *e, slice json) {
         if (t->kind == TOKEN_VALUE) {
             e->stack[n++] = t->value;
         } else if (t->kind == TOKEN_SELECTOR) {
-            /* A field that is not there makes the whole false, whatever stands around it. */
+            /* A field that is not there makes the whole false, whatever stands around
+             * it. */
             if (!json_field(json, t->name, &e->scratch, &e->stack[n++])) return false;
         } else if (t->op->code == OP_NOT) {
             assert(n >= 1);

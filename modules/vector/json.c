@@ -1,8 +1,9 @@
 /* json.c -- a reader that looks for one field.
  *
- * It walks over the fields of the object until the wanted one, jumping over values by their brackets
- * and quotes. It is as lenient as Redis's, since the same attributes must answer the same
- * filters: what follows the field is not looked at, and no value but the wanted one is checked. */
+ * It walks over the fields of the object until the wanted one, jumping over values by
+ * their brackets and quotes. It is as lenient as Redis's, since the same attributes must
+ * answer the same filters: what follows the field is not looked at, and no value but the
+ * wanted one is checked. */
 #include "modules/vector/json.h"
 
 #include <math.h>
@@ -79,7 +80,8 @@ static bool number_char(uint8_t c) {
 static bool read_number(struct cursor *c, struct json_value *out) {
     char text[NUMBER_TEXT_MAX], *end;
     size_t n = 0;
-    while (c->p < c->end && number_char(*c->p) && n < sizeof(text) - 1) text[n++] = (char)*c->p++;
+    while (c->p < c->end && number_char(*c->p) && n < sizeof(text) - 1)
+        text[n++] = (char)*c->p++;
     text[n] = '\0';
     out->kind = JSON_NUMBER;
     out->number = strtod(text, &end);
@@ -119,7 +121,8 @@ static bool read_array(struct cursor *c, unsigned nesting, struct arena *a,
         skip_space(c);
     }
     struct json_value *items = arena_alloc(a, out->count * sizeof(*items));
-    for (size_t i = out->count; i > 0; i--, last = last->before) items[i - 1] = last->value;
+    for (size_t i = out->count; i > 0; i--, last = last->before)
+        items[i - 1] = last->value;
     out->items = items;
     return true;
 }

@@ -16,13 +16,15 @@ struct json_value {
     size_t count;
 };
 
-/* The value of the first field `name` of the object; names are compared as they are written.
- * False: there is none, it is an object or an array that holds one, or the text is not JSON as
- * far as it had to be read. */
+/* The value of the first field `name` of the object; names are compared as they are
+ * written. False: there is none, it is an object or an array that holds one, or the text
+ * is not JSON as far as it had to be read. */
 bool json_field(slice json, slice name, struct arena *a, struct json_value *out);
 
-/* Reads a string whose quote has just been passed: *p is moved behind the closing one. Escapes are
- * decoded: \n \r \t, and for all others the character itself. False: it has no end. */
-bool json_string(const uint8_t **p, const uint8_t *end, uint8_t quote, struct arena *a, slice *out);
+/* Reads a string whose quote has just been passed: *p is moved behind the closing one.
+ * Escapes are decoded: \n \r \t, and for all others the character itself. False: it has
+ * no end. */
+bool json_string(const uint8_t **p, const uint8_t *end, uint8_t quote, struct arena *a,
+                 slice *out);
 
 #endif

@@ -23,7 +23,8 @@ static float dot_f32(const uint8_t *a, const uint8_t *b, size_t n) {
     float lane[KERNEL_LANES] = {0};
     size_t i = 0;
     for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
-        for (size_t j = 0; j < KERNEL_LANES; j++) lane[j] += f32_at(a, i + j) * f32_at(b, i + j);
+        for (size_t j = 0; j < KERNEL_LANES; j++)
+            lane[j] += f32_at(a, i + j) * f32_at(b, i + j);
     for (; i + 8 <= n; i += 8)
         for (size_t j = 0; j < 8; j++) lane[j] += f32_at(a, i + j) * f32_at(b, i + j);
     float sum = lanes_sum(lane);
@@ -40,7 +41,8 @@ static float l2_f32(const uint8_t *a, float ka, const uint8_t *b, float kb, size
     float lane[KERNEL_LANES] = {0};
     size_t i = 0;
     for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
-        for (size_t j = 0; j < KERNEL_LANES; j++) lane[j] += square_at(a, ka, b, kb, i + j);
+        for (size_t j = 0; j < KERNEL_LANES; j++)
+            lane[j] += square_at(a, ka, b, kb, i + j);
     for (; i + 8 <= n; i += 8)
         for (size_t j = 0; j < 8; j++) lane[j] += square_at(a, ka, b, kb, i + j);
     float sum = lanes_sum(lane);
@@ -63,8 +65,11 @@ static uint32_t hamming(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return sum;
 }
 
-const struct kernels kernels_plain = {
-    .name = "plain", .dot_f32 = dot_f32, .l2_f32 = l2_f32, .dot_i8 = dot_i8, .hamming = hamming};
+const struct kernels kernels_plain = {.name = "plain",
+                                      .dot_f32 = dot_f32,
+                                      .l2_f32 = l2_f32,
+                                      .dot_i8 = dot_i8,
+                                      .hamming = hamming};
 
 const struct kernels *kernels_best(void) {
     const struct kernels *wide = kernels_avx2();

@@ -1,8 +1,9 @@
 /* kernels.h -- the inner loops of vector distances.
  *
- * Each kernel exists in plain C and, where the processor allows, with AVX2. Both give the same
- * bits: the float kernels sum in the same lanes and the same order, without fused
- * multiply-add, so that an answer does not depend on the machine. Pointers need no alignment. */
+ * Each kernel exists in plain C and, where the processor allows, with AVX2. Both give the
+ * same bits: the float kernels sum in the same lanes and the same order, without fused
+ * multiply-add, so that an answer does not depend on the machine. Pointers need no
+ * alignment. */
 #ifndef COVE_VECTOR_KERNELS_H
 #define COVE_VECTOR_KERNELS_H
 
@@ -16,8 +17,10 @@ struct kernels {
     float (*dot_f32)(const uint8_t *a, const uint8_t *b, size_t n);
     /* The sum of (a * ka - b * kb)^2. */
     float (*l2_f32)(const uint8_t *a, float ka, const uint8_t *b, float kb, size_t n);
-    int32_t (*dot_i8)(const uint8_t *a, const uint8_t *b, size_t n); /* n at most 65,536 */
-    uint32_t (*hamming)(const uint8_t *a, const uint8_t *b, size_t bytes); /* bytes: times 8 */
+    int32_t (*dot_i8)(const uint8_t *a, const uint8_t *b,
+                      size_t n); /* n at most 65,536 */
+    uint32_t (*hamming)(const uint8_t *a, const uint8_t *b,
+                        size_t bytes); /* bytes: times 8 */
 };
 
 extern const struct kernels kernels_plain;

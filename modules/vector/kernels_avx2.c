@@ -20,7 +20,8 @@ WIDE static inline float f32_at(const uint8_t *p, size_t i) {
 
 WIDE static inline float lanes_sum(__m256 s0, __m256 s1, __m256 s2, __m256 s3) {
     __m256 eight = _mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3));
-    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 four =
+        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(two) + _mm_cvtss_f32(_mm_shuffle_ps(two, two, 1));
 }
@@ -41,13 +42,15 @@ WIDE static float dot_f32(const uint8_t *a, const uint8_t *b, size_t n) {
     return sum;
 }
 
-WIDE static inline __m256 square8(const uint8_t *a, __m256 ka, const uint8_t *b, __m256 kb,
-                                  size_t i) {
-    __m256 d = _mm256_sub_ps(_mm256_mul_ps(load8(a, i), ka), _mm256_mul_ps(load8(b, i), kb));
+WIDE static inline __m256 square8(const uint8_t *a, __m256 ka, const uint8_t *b,
+                                  __m256 kb, size_t i) {
+    __m256 d =
+        _mm256_sub_ps(_mm256_mul_ps(load8(a, i), ka), _mm256_mul_ps(load8(b, i), kb));
     return _mm256_mul_ps(d, d);
 }
 
-WIDE static float l2_f32(const uint8_t *a, float ka, const uint8_t *b, float kb, size_t n) {
+WIDE static float l2_f32(const uint8_t *a, float ka, const uint8_t *b, float kb,
+                         size_t n) {
     __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
     __m256 va = _mm256_set1_ps(ka), vb = _mm256_set1_ps(kb);
     size_t i = 0;
@@ -95,11 +98,13 @@ WIDE static int32_t dot_i8(const uint8_t *a, const uint8_t *b, size_t n) {
 
 /* Bits are counted a nibble at a time, by a table of sixteen in a register. */
 WIDE static inline __m256i bits_of(__m256i v) {
-    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1,
-                                           2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i table =
+        _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2,
+                         2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
     const __m256i low = _mm256_set1_epi8(15);
     __m256i a = _mm256_shuffle_epi8(table, _mm256_and_si256(v, low));
-    __m256i b = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
+    __m256i b =
+        _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
     return _mm256_sad_epu8(_mm256_add_epi8(a, b), _mm256_setzero_si256());
 }
 
@@ -118,8 +123,11 @@ WIDE static uint32_t hamming(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return sum;
 }
 
-static const struct kernels wide = {
-    .name = "avx2", .dot_f32 = dot_f32, .l2_f32 = l2_f32, .dot_i8 = dot_i8, .hamming = hamming};
+static const struct kernels wide = {.name = "avx2",
+                                    .dot_f32 = dot_f32,
+                                    .l2_f32 = l2_f32,
+                                    .dot_i8 = dot_i8,
+                                    .hamming = hamming};
 
 const struct kernels *kernels_avx2(void) {
     return __builtin_cpu_supports("avx2") ? &wide : NULL;

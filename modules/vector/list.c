@@ -3,12 +3,12 @@
 
 #include "modules/vector/scan.h"
 
-/* ---- VRANDMEMBER: a draw at a time ------------------------------------------------------------------- */
+/* ---- VRANDMEMBER: a draw at a time ------------------------------------------------- */
 
-#define DRAWS 64              /* made together, so that their cold pages come in one round */
+#define DRAWS 64 /* made together, so that their cold pages come in one round */
 #define DRAWS_PER_STEP 4096   /* under a millisecond */
 #define REPEATS_MAX 1000000000 /* A reply of more would not fit anything. */
-#define RARE 4                /* Distinct draws are cheap while they are under a quarter of all. */
+#define RARE 4 /* Distinct draws are cheap while they are under a quarter of all. */
 
 struct draws {
     uint64_t left, made;      /* names still wanted; written to out */
@@ -17,7 +17,8 @@ struct draws {
     size_t r_n;
     uint64_t *seen, seen_cap; /* hashes of names, for distinct ones; 0: a free place */
     buf out;
-    /* Many distinct ones: a sample of a walk over all, each element as likely as the others. */
+    /* Many distinct ones: a sample of a walk over all, each element as likely as the
+     * others. */
     bool walk;
     struct scan scan;
     struct name { uint8_t *p; size_t n; } *names;
@@ -60,7 +61,8 @@ static int sample_one(void *cookie, slice name, const struct element *e) {
     return OK;
 }
 
-static int sample(call *c, struct draws *d, const struct entry *e, const struct vset *set) {
+static int sample(call *c, struct draws *d, const struct entry *e,
+                  const struct vset *set) {
     if (scan_resume(&d->scan, set)) {
         names_free(d);
         d->met = 0;
@@ -73,7 +75,8 @@ static int sample(call *c, struct draws *d, const struct entry *e, const struct 
     return OK;
 }
 
-/* False: it has been drawn before. Equal hashes of different names only cost another draw. */
+/* False: it has been drawn before. Equal hashes of different names only cost another
+ * draw. */
 static bool first_time(struct draws *d, slice name) {
     uint64_t h = hash_xx(name.p, name.n, 0) | 1;
     for (uint64_t i = h >> 1 & (d->seen_cap - 1);; i = (i + 1) & (d->seen_cap - 1)) {
@@ -127,7 +130,8 @@ static struct draws *draws_start(call *c, int64_t count, const struct vset *set)
     return d;
 }
 
-static int draw_many(call *c, struct draws *d, const struct entry *e, const struct vset *set) {
+static int draw_many(call *c, struct draws *d, const struct entry *e,
+                     const struct vset *set) {
     if (d->walk) return sample(c, d, e, set);
     size_t drawn = 0;
     while (d->left > 0) {
@@ -167,7 +171,7 @@ int cmd_vrandmember(call *c) {
     return rc;
 }
 
-/* ---- VRANGE: a walk over all names, the first of which are kept ---------------------------------------- */
+/* ---- VRANGE: a walk over all names, the first of which are kept -------------------- */
 
 #define KEPT_SPARE 1024 /* Names over the limit before the last ones are dropped. */
 
@@ -210,7 +214,8 @@ static int range_one(void *cookie, slice name, const struct element *e) {
     (void)e;
     int low = r->from.endless ? 1 : slice_cmp(name, r->from.name);
     int high = r->to.endless ? -1 : slice_cmp(name, r->to.name);
-    if (low < 0 || (low == 0 && r->from.open) || high > 0 || (high == 0 && r->to.open)) return OK;
+    if (low < 0 || (low == 0 && r->from.open) || high > 0 || (high == 0 && r->to.open))
+        return OK;
     if (r->n == r->cap) {
         r->cap = r->cap == 0 ? 64 : r->cap * 2;
         r->names = mem_realloc(r->names, r->cap * sizeof(*r->names));
@@ -235,7 +240,8 @@ static bool parse_bound(slice arg, struct bound *out) {
 static const char *parse_range(call *c, struct range *r) {
     int64_t count = -1;
     slice from = call_arg(c, 2), to = call_arg(c, 3);
-    if (call_argc(c) == 5 && !num_parse_ll(call_arg(c, 4), &count)) return "ERR invalid COUNT value";
+    if (call_argc(c) == 5 && !num_parse_ll(call_arg(c, 4), &count))
+        return "ERR invalid COUNT value";
     r->limit = count < 0 ? UINT64_MAX : (uint64_t)count;
     if (!parse_bound(from, &r->from)) return "ERR invalid start range format";
     if (!parse_bound(to, &r->to)) return "ERR invalid end range format";
@@ -265,6 +271,7 @@ int cmd_vrange(call *c) {
     if (rc != OK) return rc;
     range_trim(r);
     reply_array(c, r->n);
-    for (size_t i = 0; i < r->n; i++) reply_bulk(c, slice_make(r->names[i].p, r->names[i].n));
+    for (size_t i = 0; i < r->n; i++)
+        reply_bulk(c, slice_make(r->names[i].p, r->names[i].n));
     return OK;
 }

@@ -1,7 +1,8 @@
 /* quant.c -- normalising, quantising, projecting, measuring.
  *
- * Values are the same on every machine: this runs when effects are replayed. So sums go from the
- * first component to the last, in single precision, and no compiler flag lets them be reordered. */
+ * Values are the same on every machine: this runs when effects are replayed. So sums go
+ * from the first component to the last, in single precision, and no compiler flag lets
+ * them be reordered. */
 #include "modules/vector/quant.h"
 
 #include <assert.h>
@@ -9,7 +10,8 @@
 
 #include "base/mem.h"
 
-/* Above this many products a projection goes by the fast transform: about a millisecond. */
+/* Above this many products a projection goes by the fast transform: about a
+ * millisecond. */
 #define PROJECT_DIRECT_MAX ((uint64_t)1 << 20)
 
 size_t quant_bytes(enum quant q, uint32_t dim) {
@@ -39,7 +41,8 @@ static float normalise(float *x, uint32_t dim) {
     return norm;
 }
 
-/* A vector with an infinite or NaN component has become NaNs and zeros: its range is 0. */
+/* A vector with an infinite or NaN component has become NaNs and zeros: its range is
+ * 0. */
 static float encode_int8(const float *x, uint32_t dim, uint8_t *to) {
     float range = 0;
     for (uint32_t i = 0; i < dim; i++)
@@ -82,7 +85,7 @@ void quant_decode(enum quant q, const struct point *p, uint32_t dim, float *x) {
     }
 }
 
-/* ---- projection ------------------------------------------------------------------------------------ */
+/* ---- projection -------------------------------------------------------------------- */
 
 float quant_projection_at(uint32_t i, uint32_t j, uint32_t n) {
     float scale = 1.0f / sqrtf((float)n);
@@ -123,7 +126,7 @@ void quant_project(const float *x, uint32_t n, float *out, uint32_t dim) {
     mem_free(all);
 }
 
-/* ---- measuring ------------------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------- */
 
 void measure_init(struct measure *m, enum quant q, enum vector_metric k, uint32_t dim,
                   const struct point *from) {
@@ -145,14 +148,16 @@ static float cosine(const struct measure *m, const struct point *to) {
         return d < 0 ? 0 : d > 2 ? 2 : d;
     }
     case QUANT_BIN:
-        return (float)k->hamming(from->bytes, to->bytes, quant_bytes(QUANT_BIN, m->dim)) * 2 /
-               (float)m->dim;
+        return (float)k->hamming(from->bytes, to->bytes, quant_bytes(QUANT_BIN, m->dim)) *
+               2 / (float)m->dim;
     }
     return 0;
 }
 
 /* The factor that makes stored components real ones. */
-static double int8_unit(const struct point *p) { return (double)p->range / 127 * (double)p->norm; }
+static double int8_unit(const struct point *p) {
+    return (double)p->range / 127 * (double)p->norm;
+}
 
 static double product(const struct measure *m, const struct point *to) {
     if (m->from.zero || to->zero) return 0;
@@ -169,14 +174,16 @@ static double l2(const struct measure *m, const struct point *to) {
     const struct point *from = &m->from;
     double square;
     if (m->quant == QUANT_F32) {
-        square = (double)m->kernels->l2_f32(from->bytes, from->norm, to->bytes, to->norm, m->dim);
+        square = (double)m->kernels->l2_f32(from->bytes, from->norm, to->bytes, to->norm,
+                                            m->dim);
     } else if (m->quant == QUANT_INT8) {
         double a = int8_unit(from), b = int8_unit(to);
         double to_square = m->kernels->dot_i8(to->bytes, to->bytes, m->dim);
         double both = m->kernels->dot_i8(from->bytes, to->bytes, m->dim);
         square = a * a * m->from_square + b * b * to_square - 2 * a * b * both;
     } else {
-        double a = from->zero ? 0 : (double)from->norm, b = to->zero ? 0 : (double)to->norm;
+        double a = from->zero ? 0 : (double)from->norm,
+               b = to->zero ? 0 : (double)to->norm;
         square = a * a + b * b - 2 * product(m, to);
     }
     return square < 0 ? 0 : sqrt(square);

@@ -4,7 +4,8 @@
  *   f32   dim floats
  *   int8  dim bytes, q = round(x * 127 / range), with range the largest |x|
  *   bin   a bit each, 64 in a word: x > 0
- * A query goes the same way before it is compared, so that scores are those of stored pairs. */
+ * A query goes the same way before it is compared, so that scores are those of stored
+ * pairs. */
 #ifndef COVE_VECTOR_QUANT_H
 #define COVE_VECTOR_QUANT_H
 
@@ -26,16 +27,19 @@ struct point {
 size_t quant_bytes(enum quant q, uint32_t dim);
 const char *quant_name(enum quant q); /* "f32", "int8", "bin" */
 
-/* Normalises x in place, writes quant_bytes() to `to`, and fills p, which borrows `to`. */
+/* Normalises x in place, writes quant_bytes() to `to`, and fills p, which borrows
+ * `to`. */
 void quant_encode(enum quant q, float *x, uint32_t dim, uint8_t *to, struct point *p);
 /* The vector that is stored, with its length again (bin: only signs). */
 void quant_decode(enum quant q, const struct point *p, uint32_t dim, float *x);
 
-/* The fixed projection to `dim` components: m[i][j] = (popcount(i & j) even ? 1 : -1) / sqrt(n). */
+/* The fixed projection to `dim` components: m[i][j] = (popcount(i & j) even ? 1 : -1) /
+ * sqrt(n). */
 void quant_project(const float *x, uint32_t n, float *out, uint32_t dim);
 float quant_projection_at(uint32_t i, uint32_t j, uint32_t n);
 
-/* Distances are ascending: cosine 1 - cos in 0..2, L2 the distance, IP the product, negated. */
+/* Distances are ascending: cosine 1 - cos in 0..2, L2 the distance, IP the product,
+ * negated. */
 struct measure {
     const struct kernels *kernels;
     enum quant quant;

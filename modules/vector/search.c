@@ -1,8 +1,9 @@
 /* search.c -- VSIM, VSEARCH, VLINKS: the nearest elements, exactly.
  *
- * Every element is measured (scan.h), the best k are kept (top.h); the filter is asked only for those
- * that would be kept, and so never costs a result. What HNSW needs to be told (EF, FILTER-EF) is
- * checked and has no effect. All three share one state, which lives across the steps of the walk. */
+ * Every element is measured (scan.h), the best k are kept (top.h); the filter is asked
+ * only for those that would be kept, and so never costs a result. What HNSW needs to be
+ * told (EF, FILTER-EF) is checked and has no effect. All three share one state, which
+ * lives across the steps of the walk. */
 #include <assert.h>
 
 #include "base/clock.h"
@@ -40,7 +41,7 @@ static void search_free(void *state) {
     mem_free(s);
 }
 
-/* ---- the query ---------------------------------------------------------------------------------------- */
+/* ---- the query --------------------------------------------------------------------- */
 
 /* x (dim floats, may be changed) becomes what elements are compared with. */
 static void set_query(struct search *s, float *x) {
@@ -50,7 +51,8 @@ static void set_query(struct search *s, float *x) {
     measure_init(&s->measure, s->shape.quant, s->shape.metric, s->shape.dim, &p);
 }
 
-/* The stored vector is read back and quantised again, as Redis does: its scores show it. */
+/* The stored vector is read back and quantised again, as Redis does: its scores show
+ * it. */
 static int query_element(call *c, struct search *s, const struct value *v, size_t *next) {
     struct element e;
     if (call_argc(c) < 4) return ERR_SYNTAX;
@@ -76,20 +78,24 @@ static bool query_vector(call *c, struct search *s, struct vector_arg *a) {
         return true;
     }
     if (shape->input_dim != 0 && a->dim != shape->dim) {
-        reply_errorf(c, "ERR Input dimension mismatch for projection - got %u but projection "
-                        "expects %u", a->dim, shape->input_dim);
+        reply_errorf(
+            c,
+            "ERR Input dimension mismatch for projection - got %u but projection "
+            "expects %u",
+            a->dim, shape->input_dim);
         return false;
     }
     if (a->dim != shape->dim) {
-        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", a->dim, shape->dim);
+        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", a->dim,
+                     shape->dim);
         return false;
     }
     set_query(s, x);
     return true;
 }
 
-/* The query at argument 2. OK and *next is the argument after it; ERR_EXISTS: a reply has been
- * written; or an error to return. */
+/* The query at argument 2. OK and *next is the argument after it; ERR_EXISTS: a reply has
+ * been written; or an error to return. */
 static int parse_query(call *c, struct search *s, const struct value *v, size_t *next) {
     struct vector_arg a;
     if (call_arg_is(c, 2, "ele")) {
@@ -108,7 +114,7 @@ static int parse_query(call *c, struct search *s, const struct value *v, size_t 
     return ok ? OK : ERR_EXISTS;
 }
 
-/* ---- options ------------------------------------------------------------------------------------------ */
+/* ---- options ----------------------------------------------------------------------- */
 
 static bool positive(call *c, size_t i, int64_t max, int64_t *out) {
     return num_parse_ll(call_arg(c, i), out) && *out >= 1 && *out <= max;
@@ -137,10 +143,12 @@ static bool sim_options(call *c, size_t i, struct search *s) {
     double d;
     for (; i < call_argc(c); i++) {
         bool more = i + 1 < call_argc(c);
-        if (parse_columns(c, i, s) || call_arg_is(c, i, "truth") || call_arg_is(c, i, "nothread"))
+        if (parse_columns(c, i, s) || call_arg_is(c, i, "truth") ||
+            call_arg_is(c, i, "nothread"))
             continue;
         if (call_arg_is(c, i, "count") && more) {
-            if (!positive(c, ++i, INT64_MAX, &n)) return reply_error(c, "ERR invalid COUNT"), false;
+            if (!positive(c, ++i, INT64_MAX, &n))
+                return reply_error(c, "ERR invalid COUNT"), false;
             s->count = (uint64_t)n;
         } else if (call_arg_is(c, i, "epsilon") && more) {
             if (!num_parse_double(call_arg(c, ++i), &d) || d <= 0)
@@ -149,7 +157,8 @@ static bool sim_options(call *c, size_t i, struct search *s) {
             s->bounded = s->shape.metric != METRIC_IP;
             s->bound = s->shape.metric == METRIC_COSINE ? 2 * d : d;
         } else if (call_arg_is(c, i, "ef") && more) {
-            if (!positive(c, ++i, EF_MAX, &n)) return reply_error(c, "ERR invalid EF"), false;
+            if (!positive(c, ++i, EF_MAX, &n))
+                return reply_error(c, "ERR invalid EF"), false;
         } else if (call_arg_is(c, i, "filter") && more) {
             if (!parse_filter(c, ++i, s)) return false;
         } else if (call_arg_is(c, i, "filter-ef") && more) {
@@ -172,8 +181,8 @@ static double bound_of(enum vector_metric m, double radius) {
     return 0;
 }
 
-/* RECALL, PROBES, EXACT: every search is exact; at most one of them may be given. NULL: none of them;
- * else "" or the error. *i moves to its argument. */
+/* RECALL, PROBES, EXACT: every search is exact; at most one of them may be given. NULL:
+ * none of them; else "" or the error. *i moves to its argument. */
 static const char *effort_option(call *c, size_t *i, unsigned *seen) {
     bool more = *i + 1 < call_argc(c);
     int64_t n;
@@ -236,9 +245,10 @@ static bool own_options(call *c, size_t i, struct search *s) {
     return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------- */
 
-static struct search *search_create(call *c, enum search_kind kind, const struct vset *set) {
+static struct search *search_create(call *c, enum search_kind kind,
+                                    const struct vset *set) {
     struct search *s = mem_calloc(1, sizeof(*s));
     s->kind = kind;
     s->shape = set->shape;
@@ -270,8 +280,8 @@ static int consider(void *cookie, slice name, const struct element *e) {
 }
 
 /* One step of the walk; OK: the best are in s->top, sorted. */
-static int search_step(call *c, struct search *s, const struct entry *e, const struct vset *set,
-                       command_fn *again) {
+static int search_step(call *c, struct search *s, const struct entry *e,
+                       const struct vset *set, command_fn *again) {
     if (scan_resume(&s->scan, set)) {
         /* What is asked for comes from the client; what there is bounds it. */
         uint64_t most = set->count, want = s->count < most ? s->count : most;
@@ -283,7 +293,8 @@ static int search_step(call *c, struct search *s, const struct entry *e, const s
     return rc;
 }
 
-/* The state of an earlier step, or NULL: there is none, or another set has taken the key. */
+/* The state of an earlier step, or NULL: there is none, or another set has taken the
+ * key. */
 static struct search *earlier(call *c, const struct vset *set) {
     struct search *s = call_state(c);
     if (s == NULL || s->shape.uid == set->shape.uid) return s;
@@ -291,13 +302,14 @@ static struct search *earlier(call *c, const struct vset *set) {
     return NULL;
 }
 
-/* ---- replies ------------------------------------------------------------------------------------------ */
+/* ---- replies ----------------------------------------------------------------------- */
 
 static void reply_score(call *c, double score) {
     resp_double_shortest(call_out(c), call_proto(c), score);
 }
 
-static void reply_vector(call *c, const struct search *s, const struct top_item *i, float *x) {
+static void reply_vector(call *c, const struct search *s, const struct top_item *i,
+                         float *x) {
     struct point p = {.bytes = top_vector(i), .norm = i->norm, .range = i->range};
     quant_decode(s->shape.quant, &p, s->shape.dim, x);
     reply_array(c, s->shape.dim);
@@ -306,7 +318,8 @@ static void reply_vector(call *c, const struct search *s, const struct top_item 
 
 static void reply_results(call *c, const struct search *s) {
     size_t columns = (size_t)s->scores + s->attributes + s->vectors;
-    size_t from = s->offset < s->top.n ? (size_t)s->offset : s->top.n, n = s->top.n - from;
+    size_t from = s->offset < s->top.n ? (size_t)s->offset : s->top.n,
+           n = s->top.n - from;
     if (n > s->count) n = (size_t)s->count;
     bool flat = call_proto(c) < 3;
     float *x = s->vectors ? mem_alloc(s->shape.dim * sizeof(float)) : NULL;
@@ -343,7 +356,7 @@ static void reply_profile(call *c, const struct search *s) {
     }
 }
 
-/* ---- VSIM and VSEARCH --------------------------------------------------------------------------------- */
+/* ---- VSIM and VSEARCH -------------------------------------------------------------- */
 
 static int search(call *c, enum search_kind kind, command_fn *again) {
     struct entry e;
@@ -356,7 +369,8 @@ static int search(call *c, enum search_kind kind, command_fn *again) {
         size_t next;
         s = search_create(c, kind, &set);
         rc = parse_query(c, s, &e.value, &next);
-        if (rc == OK && !(kind == SEARCH_SIM ? sim_options(c, next, s) : own_options(c, next, s)))
+        if (rc == OK &&
+            !(kind == SEARCH_SIM ? sim_options(c, next, s) : own_options(c, next, s)))
             rc = ERR_EXISTS;
         if (rc != OK) {
             search_free(s);
@@ -377,9 +391,10 @@ static int search(call *c, enum search_kind kind, command_fn *again) {
 int cmd_vsim(call *c) { return search(c, SEARCH_SIM, cmd_vsim); }
 int cmd_vsearch(call *c) { return search(c, SEARCH_OWN, cmd_vsearch); }
 
-/* ---- VLINKS ------------------------------------------------------------------------------------------- */
+/* ---- VLINKS ------------------------------------------------------------------------ */
 
-/* There is no graph: the links are the nearest others, as many as a node of level 0 may have. */
+/* There is no graph: the links are the nearest others, as many as a node of level 0 may
+ * have. */
 int cmd_vlinks(call *c) {
     struct entry e;
     struct vset set;
@@ -398,9 +413,11 @@ int cmd_vlinks(call *c) {
         s->count = (uint64_t)set.shape.m * 2;
         s->without = el.node;
         s->scores = scores;
-        buf_append(&s->query, el.point.bytes, quant_bytes(set.shape.quant, set.shape.dim));
+        buf_append(&s->query, el.point.bytes,
+                   quant_bytes(set.shape.quant, set.shape.dim));
         el.point.bytes = s->query.p;
-        measure_init(&s->measure, set.shape.quant, set.shape.metric, set.shape.dim, &el.point);
+        measure_init(&s->measure, set.shape.quant, set.shape.metric, set.shape.dim,
+                     &el.point);
         call_set_state(c, s, search_free);
     }
     rc = search_step(c, s, &e, &set, cmd_vlinks);

@@ -2,8 +2,9 @@
  *
  * The root (meta), little endian:
  *
- *    0     4         8   9      10    12   16      24           32          40    48        56
- *    | dim | input n | q | metr | 0   | M  | count | attributes | last node | uid | version | */
+ *    0     4         8   9      10    12   16      24           32          40    48 56
+ *    | dim | input n | q | metr | 0   | M  | count | attributes | last node | uid |
+ * version | */
 #include "modules/vector/set.h"
 
 #include <assert.h>
@@ -19,7 +20,7 @@ enum { AT_DIM = 0, AT_INPUT = 4, AT_QUANT = 8, AT_METRIC = 9, AT_M = 12, AT_COUN
 
 #define M_MAX 4096
 
-/* ---- shape and root --------------------------------------------------------------------------------- */
+/* ---- shape and root ---------------------------------------------------------------- */
 
 void vset_shape_write(uint8_t out[VSET_SHAPE_BYTES], const struct vset_shape *s) {
     memset(out, 0, VSET_SHAPE_BYTES);
@@ -45,9 +46,12 @@ static bool shape_read(slice in, struct vset_shape *s) {
 }
 
 static void meta_read(const uint8_t *m, struct vset *out) {
-    out->shape = (struct vset_shape){.dim = get_u32(m + AT_DIM), .input_dim = get_u32(m + AT_INPUT),
-                                     .quant = m[AT_QUANT], .metric = m[AT_METRIC],
-                                     .m = get_u32(m + AT_M), .uid = get_u64(m + AT_UID)};
+    out->shape = (struct vset_shape){.dim = get_u32(m + AT_DIM),
+                                     .input_dim = get_u32(m + AT_INPUT),
+                                     .quant = m[AT_QUANT],
+                                     .metric = m[AT_METRIC],
+                                     .m = get_u32(m + AT_M),
+                                     .uid = get_u64(m + AT_UID)};
     out->count = get_u64(m + AT_COUNT);
     out->attributes = get_u64(m + AT_ATTRIBUTES);
     out->last_node = get_u64(m + AT_NODE);
@@ -87,7 +91,7 @@ object *vset_make(pager *p, const struct vset_shape *s) {
     return o;
 }
 
-/* ---- records ---------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------- */
 
 bool vset_fits(const struct vset_shape *s, size_t name, size_t attribute) {
     size_t fixed = RECORD_BYTES + quant_bytes(s->quant, s->dim);
@@ -106,17 +110,19 @@ bool element_read(const struct vset_shape *s, slice record, struct element *out)
     uint32_t flags = get_u32(record.p + 16);
     size_t rest = record.n - RECORD_BYTES - bytes;
     if (rest != 0 && (flags & RECORD_ATTRIBUTE) == 0) return false;
-    *out = (struct element){.node = get_u64(record.p),
-                            .point = {.bytes = record.p + RECORD_BYTES,
-                                      .norm = get_f32(record.p + 8),
-                                      .range = get_f32(record.p + 12),
-                                      .zero = (flags & RECORD_ZERO) != 0},
-                            .has_attribute = (flags & RECORD_ATTRIBUTE) != 0,
-                            .attribute = slice_make(record.p + RECORD_BYTES + bytes, rest)};
+    *out =
+        (struct element){.node = get_u64(record.p),
+                         .point = {.bytes = record.p + RECORD_BYTES,
+                                   .norm = get_f32(record.p + 8),
+                                   .range = get_f32(record.p + 12),
+                                   .zero = (flags & RECORD_ZERO) != 0},
+                         .has_attribute = (flags & RECORD_ATTRIBUTE) != 0,
+                         .attribute = slice_make(record.p + RECORD_BYTES + bytes, rest)};
     return true;
 }
 
-int vset_find(const struct value *v, const struct vset_shape *s, slice name, struct element *out) {
+int vset_find(const struct value *v, const struct vset_shape *s, slice name,
+              struct element *out) {
     slice record;
     if (name.n > KEY_BYTES_MAX) return ERR_NOTFOUND;
     int rc = table_get(v->pager, v->obj, name, &record);
@@ -124,9 +130,11 @@ int vset_find(const struct value *v, const struct vset_shape *s, slice name, str
     return element_read(s, record, out) ? OK : ERR_CORRUPT;
 }
 
-/* Writes an element; what the point and the attribute point to must not lie in the table. */
-static int write_record(pager *p, object *o, const struct vset_shape *s, slice name, uint64_t node,
-                        const struct point *point, const slice *attribute, bool *added) {
+/* Writes an element; what the point and the attribute point to must not lie in the
+ * table. */
+static int write_record(pager *p, object *o, const struct vset_shape *s, slice name,
+                        uint64_t node, const struct point *point, const slice *attribute,
+                        bool *added) {
     uint8_t *to;
     size_t bytes = quant_bytes(s->quant, s->dim);
     size_t rest = attribute == NULL ? 0 : attribute->n, n = RECORD_BYTES + bytes + rest;
@@ -142,7 +150,8 @@ static int write_record(pager *p, object *o, const struct vset_shape *s, slice n
     put_u64(to, node);
     memcpy(to + 8, &point->norm, 4);
     memcpy(to + 12, &point->range, 4);
-    put_u32(to + 16, (attribute != NULL ? RECORD_ATTRIBUTE : 0) | (point->zero ? RECORD_ZERO : 0));
+    put_u32(to + 16,
+            (attribute != NULL ? RECORD_ATTRIBUTE : 0) | (point->zero ? RECORD_ZERO : 0));
     memcpy(to + RECORD_BYTES, point->bytes, bytes);
     if (rest != 0) memcpy(to + RECORD_BYTES + bytes, attribute->p, rest);
     return OK;
@@ -163,7 +172,7 @@ int vset_put(pager *p, object *o, slice name, uint64_t node, const struct point 
     return added ? OK : ERR_EXISTS;
 }
 
-/* ---- effects ---------------------------------------------------------------------------------------- */
+/* ---- effects ----------------------------------------------------------------------- */
 
 /* The vector as given becomes the vector as stored, in *store. */
 static void encode(const struct vset_shape *s, slice f32, buf *store, struct point *out) {
@@ -198,7 +207,8 @@ static int apply_add(struct value *v, const effect *e) {
     bool found = false, had = false;
     slice kept;
     if (v->kind == VALUE_OBJECT) {
-        if (root_check(v, &set) != OK || !same_shape(&set.shape, &shape)) return ERR_CORRUPT;
+        if (root_check(v, &set) != OK || !same_shape(&set.shape, &shape))
+            return ERR_CORRUPT;
         struct element was;
         int rc = vset_find(v, &set.shape, name, &was);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -224,7 +234,8 @@ static int apply_add(struct value *v, const effect *e) {
     struct point point;
     bool added;
     encode(&shape, f32, &bytes, &point);
-    int rc = write_record(p, o, &shape, name, set.last_node + 1, &point, attribute, &added);
+    int rc =
+        write_record(p, o, &shape, name, set.last_node + 1, &point, attribute, &added);
     assert(rc == OK && added != found); /* Its page is there, and it fits. */
     set.last_node++;
     set.version++;
@@ -293,7 +304,7 @@ static int vset_apply(struct value *v, const effect *e) {
     }
 }
 
-/* ---- the rest of a type ----------------------------------------------------------------------------- */
+/* ---- the rest of a type ------------------------------------------------------------ */
 
 static const char *vset_encoding(struct value *v) {
     (void)v;

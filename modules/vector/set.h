@@ -1,18 +1,22 @@
-/* set.h -- the vector set type: elements in a paged hash table, facts about all of them in its root.
+/* set.h -- the vector set type: elements in a paged hash table, facts about all of them
+ * in its root.
  *
- *   table: element name -> record: node u64 | norm f32 | range f32 | flags u32 | vector | attribute
+ *   table: element name -> record: node u64 | norm f32 | range f32 | flags u32 | vector |
+ * attribute
  *
- * `node` counts insertions: an update is one, too, so it breaks ties and answers hnsw-max-node-uid. */
+ * `node` counts insertions: an update is one, too, so it breaks ties and answers
+ * hnsw-max-node-uid. */
 #ifndef COVE_VECTOR_SET_H
 #define COVE_VECTOR_SET_H
 
 #include "modules/vector/quant.h"
 #include "module.h"
 
-enum vset_op { /* stored */
-    VECTOR_ADD = 1, /* args: element, f32 vector as given, shape (vset_shape_write), [attribute] */
-    VECTOR_REM = 2, /* args: element */
-    VECTOR_ATTR = 3 /* args: element, attribute (empty: remove it) */
+enum vset_op {                 /* stored */
+               VECTOR_ADD = 1, /* args: element, f32 vector as given, shape
+                                  (vset_shape_write), [attribute] */
+               VECTOR_REM = 2, /* args: element */
+               VECTOR_ATTR = 3 /* args: element, attribute (empty: remove it) */
 };
 
 /* What the first VADD decides. */
@@ -44,7 +48,8 @@ struct element {
 /* False: the record is damaged. Borrows it. */
 bool element_read(const struct vset_shape *s, slice record, struct element *out);
 /* OK, ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT. */
-int vset_find(const struct value *v, const struct vset_shape *s, slice name, struct element *out);
+int vset_find(const struct value *v, const struct vset_shape *s, slice name,
+              struct element *out);
 /* Whether name, vector and attribute fit one entry. */
 bool vset_fits(const struct vset_shape *s, size_t name, size_t attribute);
 

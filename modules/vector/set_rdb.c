@@ -1,13 +1,14 @@
-/* set_rdb.c -- vector sets as RDB payloads: those of Redis 8's module, so that its dumps can be loaded.
+/* set_rdb.c -- vector sets as RDB payloads: those of Redis 8's module, so that its dumps
+ * can be loaded.
  *
  *   type 7 | module id | fields, each with its opcode | 0
  *   fields: dim, count, quant | M << 8, flags, [input dim, projection matrix]
  *           per element: name, [attribute], vector, number of parameters, parameters
- *   parameters: id, level, per level the links, last the length and the range as float bits
+ *   parameters: id, level, per level the links, last length and range as float bits
  *
- * Of a graph nothing is kept and nothing is written but nodes without links, which a reader links
- * anew. What the format has no place for, a metric other than cosine, is in a flag of our own: Redis
- * refuses such a payload, as it should. */
+ * Of a graph nothing is kept and nothing is written but nodes without links, which a
+ * reader links anew. What the format has no place for, a metric other than cosine, is in
+ * bits of the flags that are our own. */
 #include "modules/vector/set.h"
 
 #include <assert.h>
@@ -25,7 +26,7 @@ enum { FIELD_END = 0, FIELD_UINT = 2, FIELD_STRING = 5 };
 
 const uint8_t vset_rdb_types[] = {RDB_MODULE_2, RDB_END};
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------- */
 
 static void write_uint(buf *out, uint64_t v) {
     rdb_write_len(out, FIELD_UINT);
@@ -106,7 +107,7 @@ int vset_dump(struct value *v, buf *out) {
     return rc;
 }
 
-/* ---- reading: every byte is hostile ------------------------------------------------------------------- */
+/* ---- reading: every byte is hostile ------------------------------------------------ */
 
 static uint64_t read_uint(reader *r) {
     if (rdb_read_len(r) != FIELD_UINT) r->bad = true;
@@ -132,7 +133,8 @@ static bool known_matrix(slice m, const struct vset_shape *s) {
     return true;
 }
 
-static int restore_head(reader *r, struct vset_shape *s, uint64_t *count, bool *attributes) {
+static int restore_head(reader *r, struct vset_shape *s, uint64_t *count,
+                        bool *attributes) {
     if (rdb_read_len(r) != MODULE_ID) return ERR_CORRUPT;
     uint64_t dim = read_uint(r);
     *count = read_uint(r);
@@ -141,7 +143,9 @@ static int restore_head(reader *r, struct vset_shape *s, uint64_t *count, bool *
     if (r->bad || dim < 1 || dim > VECTOR_DIM_MAX || quant > QUANT_BIN || m > 4096 ||
         metric > METRIC_IP || (flags & 0xFFFC) != 0 || *count < 1)
         return ERR_CORRUPT;
-    *s = (struct vset_shape){.dim = (uint32_t)dim, .quant = (enum quant)quant, .m = (uint32_t)m,
+    *s = (struct vset_shape){.dim = (uint32_t)dim,
+                             .quant = (enum quant)quant,
+                             .m = (uint32_t)m,
                              .metric = (enum vector_metric)metric};
     *attributes = (flags & FLAG_ATTRIBUTES) != 0;
     if ((flags & FLAG_PROJECTION) == 0) return OK;
@@ -182,9 +186,11 @@ static bool all_zero(slice s) {
     return true;
 }
 
-/* A payload says nothing of zero vectors. In a binary set, a zero vector and one without positive
- * components of length 1 look alike; only the distances of L2 and IP would know. */
-static int fix_point(const struct vset_shape *s, slice vector, buf *copy, struct point *p) {
+/* A payload says nothing of zero vectors. In a binary set, a zero vector and one without
+ * positive components of length 1 look alike; only the distances of L2 and IP would
+ * know. */
+static int fix_point(const struct vset_shape *s, slice vector, buf *copy,
+                     struct point *p) {
     if (vector.n != quant_bytes(s->quant, s->dim)) return ERR_CORRUPT;
     copy->n = 0;
     buf_append_slice(copy, vector);
@@ -204,8 +210,8 @@ struct stores {
     buf name, attribute, vector, copy;
 };
 
-static int restore_one(reader *r, pager *p, object *o, const struct vset_shape *s, bool attributes,
-                       struct stores *st) {
+static int restore_one(reader *r, pager *p, object *o, const struct vset_shape *s,
+                       bool attributes, struct stores *st) {
     slice name, vector, attribute = slice_make(NULL, 0);
     struct point point = {0};
     uint64_t node;

@@ -68,14 +68,19 @@ static bool suits(call *c, const struct add *a, const struct vset_shape *s) {
     } else if (a->metric_given && a->metric != s->metric) {
         reply_error(c, "ERR asked distance metric mismatch with existing vector set");
     } else if (projected ? reduce != s->dim : reduce == 0 && dim != s->dim) {
-        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim, s->dim);
+        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim,
+                     s->dim);
     } else if (!projected && reduce != 0 && dim != s->dim) {
-        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim, s->dim);
+        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim,
+                     s->dim);
     } else if (!projected && reduce != 0) {
         reply_error(c, "ERR cannot add projection to existing set without projection");
     } else if (projected && dim != s->input_dim) {
-        reply_errorf(c, "ERR Input dimension mismatch for projection - got %u but projection "
-                        "expects %u", dim, s->input_dim);
+        reply_errorf(
+            c,
+            "ERR Input dimension mismatch for projection - got %u but projection "
+            "expects %u",
+            dim, s->input_dim);
     } else {
         return true;
     }
@@ -102,12 +107,15 @@ static int add_checked(call *c, struct add *a) {
         rc = vset_find(&e.value, &set.shape, a->element, &was);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
         found = rc == OK;
-        if (found && a->attribute == NULL && was.has_attribute) attribute = was.attribute.n;
+        if (found && a->attribute == NULL && was.has_attribute)
+            attribute = was.attribute.n;
     } else if (rc == ERR_NOTFOUND) {
         uint32_t dim = a->vector.dim, reduce = a->vector.reduce;
-        set.shape = (struct vset_shape){.quant = a->quant, .metric = a->metric,
+        set.shape = (struct vset_shape){.quant = a->quant,
+                                        .metric = a->metric,
                                         .dim = reduce != 0 ? reduce : dim,
-                                        .input_dim = reduce != 0 ? dim : 0, .m = (uint32_t)a->m,
+                                        .input_dim = reduce != 0 ? dim : 0,
+                                        .m = (uint32_t)a->m,
                                         .uid = rnd_u64(call_rnd(c)) >> 11};
     } else {
         return rc;
@@ -115,9 +123,11 @@ static int add_checked(call *c, struct add *a) {
     if (!fits(c, &set.shape, a->element, attribute)) return OK;
     uint8_t shape[VSET_SHAPE_BYTES];
     vset_shape_write(shape, &set.shape);
-    slice args[4] = {a->element, slice_of(&a->vector.f32), slice_make(shape, sizeof(shape))};
+    slice args[4] = {a->element, slice_of(&a->vector.f32),
+                     slice_make(shape, sizeof(shape))};
     if (a->attribute != NULL) args[3] = *a->attribute;
-    rc = call_value(c, TYPE_VECTORSET, VECTOR_ADD, key, args, a->attribute != NULL ? 4 : 3);
+    rc = call_value(c, TYPE_VECTORSET, VECTOR_ADD, key, args,
+                    a->attribute != NULL ? 4 : 3);
     return rc != OK ? rc : reply_bool(c, !found);
 }
 

@@ -1,4 +1,5 @@
-/* expr_test.c -- the filter language, as recorded from Redis; its edges; and no bound passed. */
+/* expr_test.c -- the filter language, as recorded from Redis; its edges; and no bound
+ * passed. */
 #include "test.h"
 
 #include "base/mem.h"
@@ -8,11 +9,14 @@
 
 static const char film[] =
     "{\"year\":1984,\"rating\":8.5,\"name\":\"The Matrix\",\"ok\":true,\"no\":false,"
-    "\"tags\":[\"sf\",\"action\",5],\"nul\":null,\"obj\":{\"x\":1},\"empty\":\"\",\"under_score\":1,"
-    "\"da-sh\":2,\"s5\":\"5\",\"nested\":[[1]],\"esc\":\"a\\\"b\",\"uni\":\"caf\\u00e9\",\"neg\":-3}";
+    "\"tags\":[\"sf\",\"action\",5],\"nul\":null,\"obj\":{\"x\":1},\"empty\":\"\","
+    "\"under_score\":1,"
+    "\"da-sh\":2,\"s5\":\"5\",\"nested\":[[1]],\"esc\":\"a\\\"b\",\"uni\":\"caf\\u00e9\","
+    "\"neg\":-3}";
 static const char odd[] =
     "{\"a\":1,\"b\":\"x\",\"e\":0.00001,\"dup\":1,\"dup\":2,\"arr\":[1,[2,3],\"q\"],"
-    "\"arro\":[1,{\"z\":1}],\"arrn\":[1,null],\"t\":true,\"f\":false,\"sp\" : 5 ,\"p\":+7,"
+    "\"arro\":[1,{\"z\":1}],\"arrn\":[1,null],\"t\":true,\"f\":false,\"sp\" : 5 "
+    ",\"p\":+7,"
     "\"big\":123456789012345678901234567890,\"neg\":-0,\"s1\":\"1\",\"emp\":[], "
     "\"k\\u0061\":3,\"\303\251\":4}";
 
@@ -91,7 +95,8 @@ TEST("null is a word of its own, and equal to nothing but null") {
     expect("not .nul", film, MATCH);
     expect("null in .tags", film, NONE);
     expect("null in .x", "{\"x\":[1,null]}", MATCH);
-    expect("(.nul == null)", film, "(.nul == null)"); /* The run of the word is "null)". */
+    expect("(.nul == null)", film,
+           "(.nul == null)"); /* The run of the word is "null)". */
     CHECK_INT(wrong, 0);
 }
 
@@ -109,7 +114,8 @@ TEST("strings are decoded, and found in one another") {
 }
 
 TEST("attributes that are no JSON fail selectors, not constants") {
-    static const char *const bad[] = {"", "{bad", "[1]", "\"a\"", "{\"a\"", "{\"a\":", "{a:1}", "null", "{"};
+    static const char *const bad[] = {"",        "{bad",  "[1]",  "\"a\"", "{\"a\"",
+                                      "{\"a\":", "{a:1}", "null", "{"};
     wrong = 0;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         expect("1", bad[i], MATCH);
@@ -132,11 +138,12 @@ TEST("a long filter needs no more than memory") {
     buf_free(&b);
 }
 
-TEST("random tokens are compiled or refused, and the quoted text is a part of the filter") {
-    static const char *const words[] = {".a", ".b", "1", "-1", "'x'", "\"y", "[1,2]", "[", "]", "(",
-                                        ")", "and", "or", "not", "in", "==", "!=", "<", ">=", "+",
-                                        "-", "*", "**", "/", "%", "!", "null", " ", ",", "\\", ".",
-                                        "\xC3", "e5", "0"};
+TEST("random tokens are compiled or refused, and the quoted text is a part of the "
+     "filter") {
+    static const char *const words[] = {
+        ".a", ".b",  "1",    "-1", "'x'", "\"y", "[1,2]", "[",    "]",  "(", ")",  "and",
+        "or", "not", "in",   "==", "!=",  "<",   ">=",    "+",    "-",  "*", "**", "/",
+        "%",  "!",   "null", " ",  ",",   "\\",  ".",     "\xC3", "e5", "0"};
     rnd r;
     rnd_seed(&r, 11);
     int compiled = 0;

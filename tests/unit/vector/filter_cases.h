@@ -1,7 +1,7 @@
-/* filter_cases.h -- filters, and what Redis 8 answers: match, none, or what its error quotes.
+/* filter_cases.h -- filters, and what Redis 8 answers: match, none, or the quoted text.
  *
- * Recorded on the wire; where newer sources know more than the recorded server (`in` for strings, null,
- * escapes, two nots in a row), theirs. */
+ * Recorded on the wire; where newer sources know more than the recorded server (`in` for
+ * strings, null, escapes, two nots in a row), theirs. */
 #ifndef COVE_TESTS_FILTER_CASES_H
 #define COVE_TESTS_FILTER_CASES_H
 

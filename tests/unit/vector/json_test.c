@@ -33,7 +33,8 @@ static void expect(const char *json, const char *name, const char *want) {
     if (json_field(slice_str(json), slice_str(name), &a, &v)) show(&v, &out);
     else buf_append_str(&out, "-");
     if (!slice_eq(slice_of(&out), slice_str(want))) {
-        printf("# %s of %s: got %.*s, expected %s\n", name, json, (int)out.n, (char *)out.p, want);
+        printf("# %s of %s: got %.*s, expected %s\n", name, json, (int)out.n,
+               (char *)out.p, want);
         wrong++;
     }
     arena_deinit(&a);
@@ -69,7 +70,9 @@ TEST("arrays hold scalars, nulls and arrays; an object inside ends them") {
 TEST("the first field of the name wins, found over values of every kind") {
     wrong = 0;
     expect("{\"a\":1,\"a\":2}", "a", "1");
-    expect("{\"x\":{\"a\":{\"b\":[1,\"}\"]}},\"y\":[[],{\"a\":1}],\"z\":\"\\\"a\\\":9\",\"a\":3}", "a", "3");
+    expect("{\"x\":{\"a\":{\"b\":[1,\"}\"]}},\"y\":[[],{\"a\":1}],\"z\":\"\\\"a\\\":9\","
+           "\"a\":3}",
+           "a", "3");
     expect("{\"k\\u0061\":3}", "ka", "-");
     expect("{\"k\\u0061\":3}", "k\\u0061", "3");
     expect("{\"\":5}", "", "5");
@@ -80,10 +83,28 @@ TEST("the first field of the name wins, found over values of every kind") {
 }
 
 TEST("what is no JSON has no fields") {
-    static const char *const bad[] = {"", " ", "{", "}", "{}", "[]", "[1]", "1", "\"a\"", "{\"a\"", "{\"a\":",
-                                      "{\"a\"1}", "{a:1}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":-}",
-                                      "{\"a\":1-2}", "{\"a\":\"x}", "{\"a\":\"x\\", "{,\"a\":1}",
-                                      "{\"a\":nul}", "{\"a\":.5}"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "}",
+                                      "{}",
+                                      "[]",
+                                      "[1]",
+                                      "1",
+                                      "\"a\"",
+                                      "{\"a\"",
+                                      "{\"a\":",
+                                      "{\"a\"1}",
+                                      "{a:1}",
+                                      "{\"a\":tru}",
+                                      "{\"a\":truex}",
+                                      "{\"a\":-}",
+                                      "{\"a\":1-2}",
+                                      "{\"a\":\"x}",
+                                      "{\"a\":\"x\\",
+                                      "{,\"a\":1}",
+                                      "{\"a\":nul}",
+                                      "{\"a\":.5}"};
     wrong = 0;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) expect(bad[i], "a", "-");
     CHECK_INT(wrong, 0);
@@ -109,13 +130,16 @@ TEST("random bytes are read or refused, never read past") {
     int found = 0;
     for (int i = 0; i < 300000; i++) {
         size_t n = (size_t)rnd_below(&r, 24);
-        uint8_t *text = mem_alloc(n + 5); /* Of its own, so that a sanitizer sees its end. */
+        uint8_t *text =
+            mem_alloc(n + 5); /* Of its own, so that a sanitizer sees its end. */
         memcpy(text, "{\"a\":", 5);
-        for (size_t j = 0; j < n; j++) text[5 + j] = (uint8_t)alphabet[rnd_below(&r, sizeof(alphabet) - 1)];
+        for (size_t j = 0; j < n; j++)
+            text[5 + j] = (uint8_t)alphabet[rnd_below(&r, sizeof(alphabet) - 1)];
         struct json_value v;
         bool whole = rnd_below(&r, 2) == 0;
         arena_reset(&a);
-        found += json_field(whole ? slice_make(text, n + 5) : slice_make(text + 5, n), SLICE("a"), &a, &v);
+        found += json_field(whole ? slice_make(text, n + 5) : slice_make(text + 5, n),
+                            SLICE("a"), &a, &v);
         mem_free(text);
     }
     CHECK(found > 1000);

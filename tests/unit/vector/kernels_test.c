@@ -20,10 +20,12 @@ static void fill(rnd *r, uint8_t *p, size_t n, bool floats) {
 
 static bool same_bits(float a, float b) { return memcmp(&a, &b, 4) == 0; }
 
-static void compare(const struct kernels *wide, const uint8_t *a, const uint8_t *b, size_t n) {
+static void compare(const struct kernels *wide, const uint8_t *a, const uint8_t *b,
+                    size_t n) {
     const struct kernels *plain = &kernels_plain;
     CHECK(same_bits(wide->dot_f32(a, b, n), plain->dot_f32(a, b, n)));
-    CHECK(same_bits(wide->l2_f32(a, 1.5f, b, 0.75f, n), plain->l2_f32(a, 1.5f, b, 0.75f, n)));
+    CHECK(same_bits(wide->l2_f32(a, 1.5f, b, 0.75f, n),
+                    plain->l2_f32(a, 1.5f, b, 0.75f, n)));
     CHECK_INT(wide->dot_i8(a, b, n), plain->dot_i8(a, b, n));
     CHECK_INT(wide->hamming(a, b, n / 8 * 8), plain->hamming(a, b, n / 8 * 8));
 }
@@ -42,7 +44,8 @@ TEST("the wide kernels give the bits of the plain ones, for every length and ali
                 compare(wide, a + shift, b, n);
                 fill(&r, a + shift, n, false);
                 fill(&r, b, n, false);
-                CHECK_INT(wide->dot_i8(a + shift, b, n), kernels_plain.dot_i8(a + shift, b, n));
+                CHECK_INT(wide->dot_i8(a + shift, b, n),
+                          kernels_plain.dot_i8(a + shift, b, n));
             }
         }
     }

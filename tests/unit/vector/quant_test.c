@@ -19,7 +19,8 @@ static void store(enum quant q, const float *x, uint32_t n, struct stored *s) {
     quant_encode(q, copy, n, s->bytes, &s->p);
 }
 
-static double distance(enum quant q, enum vector_metric k, const float *a, const float *b, uint32_t n) {
+static double distance(enum quant q, enum vector_metric k, const float *a, const float *b,
+                       uint32_t n) {
     struct stored x, y;
     struct measure m;
     store(q, a, n, &x);
@@ -28,15 +29,16 @@ static double distance(enum quant q, enum vector_metric k, const float *a, const
     return measure_distance(&m, &y.p);
 }
 
-#define CHECK_SCORE(q, a, b, n, want)                                                        \
-    do {                                                                                     \
-        char text_[NUM_DOUBLE_MAX];                                                          \
-        double d_ = metric_score(METRIC_COSINE, distance(q, METRIC_COSINE, a, b, n));        \
-        CHECK_SLICE(slice_make(text_, num_print_shortest(text_, d_)), want);                 \
+#define CHECK_SCORE(q, a, b, n, want)                                                    \
+    do {                                                                                 \
+        char text_[NUM_DOUBLE_MAX];                                                      \
+        double d_ = metric_score(METRIC_COSINE, distance(q, METRIC_COSINE, a, b, n));    \
+        CHECK_SLICE(slice_make(text_, num_print_shortest(text_, d_)), want);             \
     } while (0)
 
 TEST("scores are those that Redis answered, to the last digit") {
-    const float e[2] = {1.262185f, 1.958231f}, f[2] = {-1, 0.3f}, zero[2] = {0, 0}, one[2] = {1, 1};
+    const float e[2] = {1.262185f, 1.958231f}, f[2] = {-1, 0.3f}, zero[2] = {0, 0},
+                one[2] = {1, 1};
     CHECK_SCORE(QUANT_INT8, one, e, 2, "0.9890467524528503");
     CHECK_SCORE(QUANT_INT8, one, f, 2, "0.2626834511756897");
     CHECK_SCORE(QUANT_INT8, one, zero, 2, "0.5");
@@ -75,7 +77,8 @@ TEST("infinities and NaN are stored without harm") {
 
 static double real_l2(const float *a, const float *b, uint32_t n) {
     double sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    for (uint32_t i = 0; i < n; i++)
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
     return sqrt(sum);
 }
 static double real_ip(const float *a, const float *b, uint32_t n) {
@@ -100,11 +103,13 @@ TEST("L2 and IP are the true ones, up to quantisation") {
         CHECK(fabs(-distance(QUANT_INT8, METRIC_IP, a, b, 100) - ip) < 5);
         for (int q = QUANT_F32; q <= QUANT_INT8; q++) {
             CHECK(distance((enum quant)q, METRIC_L2, a, a, 100) == 0);
-            CHECK(fabs(distance((enum quant)q, METRIC_L2, zero, a, 100) - real_l2(zero, a, 100)) < 0.5);
+            CHECK(fabs(distance((enum quant)q, METRIC_L2, zero, a, 100) -
+                       real_l2(zero, a, 100)) < 0.5);
             CHECK(distance((enum quant)q, METRIC_IP, zero, a, 100) == 0);
         }
         CHECK(distance(QUANT_BIN, METRIC_L2, a, a, 100) < 1e-3);
-        CHECK(fabs(distance(QUANT_BIN, METRIC_L2, zero, a, 100) - real_l2(zero, a, 100)) < 1e-3);
+        CHECK(fabs(distance(QUANT_BIN, METRIC_L2, zero, a, 100) - real_l2(zero, a, 100)) <
+              1e-3);
     }
 }
 
@@ -112,13 +117,16 @@ TEST("the fast projection gives what the matrix gives") {
     rnd r;
     rnd_seed(&r, 2);
     static float x[4096], got[3000], want[3000];
-    static const struct { uint32_t n, dim; } sizes[] = {{4, 2}, {300, 64}, {1100, 1000}, {4096, 3000}};
+    static const struct {
+        uint32_t n, dim;
+    } sizes[] = {{4, 2}, {300, 64}, {1100, 1000}, {4096, 3000}};
     for (size_t k = 0; k < sizeof(sizes) / sizeof(*sizes); k++) {
         uint32_t n = sizes[k].n, dim = sizes[k].dim;
         for (uint32_t i = 0; i < n; i++) x[i] = (float)(rnd_unit(&r) - 0.5);
         for (uint32_t i = 0; i < dim; i++) {
             double sum = 0;
-            for (uint32_t j = 0; j < n; j++) sum += (double)(quant_projection_at(i, j, n) * x[j]);
+            for (uint32_t j = 0; j < n; j++)
+                sum += (double)(quant_projection_at(i, j, n) * x[j]);
             want[i] = (float)sum;
         }
         quant_project(x, n, got, dim);

@@ -1,4 +1,5 @@
-/* set_test.c -- the vector set type against a naive model, over pages that are cold at random. */
+/* set_test.c -- the vector set type against a naive model, over pages that are cold at
+ * random. */
 #include "test.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static slice name_of(int i, char tmp[32]) {
 }
 
 static struct vset_shape shape_of(enum quant q) {
-    return (struct vset_shape){.quant = q, .metric = METRIC_COSINE, .dim = DIM, .m = 16, .uid = 99};
+    return (struct vset_shape){
+        .quant = q, .metric = METRIC_COSINE, .dim = DIM, .m = 16, .uid = 99};
 }
 
 static void random_vector(rnd *r, float *x) {
@@ -39,13 +41,17 @@ static void add_one(struct toy *t, struct value *v, enum quant q, int i, const f
     uint8_t shape[VSET_SHAPE_BYTES];
     struct vset_shape s = shape_of(q);
     vset_shape_write(shape, &s);
-    slice args[4] = {name_of(i, tmp), slice_make(x, DIM * sizeof(float)), slice_make(shape, sizeof(shape))};
+    slice args[4] = {name_of(i, tmp), slice_make(x, DIM * sizeof(float)),
+                     slice_make(shape, sizeof(shape))};
     if (attribute != NULL) args[3] = slice_str(attribute);
     buf store = BUF_INIT;
-    CHECK_INT(toy_apply(t, &vset_type, v, &store, VECTOR_ADD, args, attribute != NULL ? 4 : 3), OK);
+    CHECK_INT(
+        toy_apply(t, &vset_type, v, &store, VECTOR_ADD, args, attribute != NULL ? 4 : 3),
+        OK);
 }
 
-static void model_attribute(struct model *m, struct model_element *e, bool has, const char *text) {
+static void model_attribute(struct model *m, struct model_element *e, bool has,
+                            const char *text) {
     m->attributes = m->attributes + has - e->has_attribute;
     e->has_attribute = has;
     if (has) snprintf(e->attribute, sizeof(e->attribute), "%s", text);
@@ -85,7 +91,8 @@ static void step(struct toy *t, struct value *v, struct model *m, enum quant q, 
 }
 
 /* How far a stored component may be from the given one. */
-static void compare_vector(enum quant q, const struct model_element *want, const struct element *got) {
+static void compare_vector(enum quant q, const struct model_element *want,
+                           const struct element *got) {
     float x[DIM], sum = 0, largest = 0;
     quant_decode(q, &got->point, DIM, x);
     for (int i = 0; i < DIM; i++) {
@@ -212,9 +219,14 @@ TEST("effects that make no sense are refused, and change nothing") {
     struct vset_shape s = shape_of(QUANT_INT8);
     add_one(&t, &v, QUANT_INT8, 1, x, NULL);
     vset_shape_write(shape, &s);
-    slice args[4] = {SLICE("n"), slice_make(x, sizeof(x)), slice_make(shape, sizeof(shape)), SLICE("")};
+    slice args[4] = {SLICE("n"), slice_make(x, sizeof(x)),
+                     slice_make(shape, sizeof(shape)), SLICE("")};
     uint64_t changes = t.changes;
-    effect e = {.target = EFFECT_VALUE, .type = TYPE_VECTORSET, .op = VECTOR_ADD, .args = args, .argc = 2};
+    effect e = {.target = EFFECT_VALUE,
+                .type = TYPE_VECTORSET,
+                .op = VECTOR_ADD,
+                .args = args,
+                .argc = 2};
     CHECK_INT(vset_type.apply(&v, &e), ERR_CORRUPT);
     e.argc = 5;
     CHECK_INT(vset_type.apply(&v, &e), ERR_CORRUPT);

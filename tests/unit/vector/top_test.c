@@ -26,13 +26,15 @@ TEST("the best k come out in order: by distance, then age, NaN last") {
         size_t n = (size_t)rnd_below(&r, 200), k = (size_t)rnd_below(&r, 40);
         struct top t = {.k = k};
         for (size_t i = 0; i < n; i++) {
-            all[i].distance = rnd_below(&r, 12) == 0 ? (double)NAN : (double)rnd_below(&r, 30);
+            all[i].distance =
+                rnd_below(&r, 12) == 0 ? (double)NAN : (double)rnd_below(&r, 30);
             all[i].node = i + 1;
             struct top_item item = {.distance = all[i].distance, .node = i + 1};
             char name[16];
             int len = snprintf(name, sizeof(name), "n%zu", i + 1);
             if (top_wants(&t, item.distance, item.node))
-                top_add(&t, &item, slice_make(name, (size_t)len), SLICE("attr"), SLICE(""));
+                top_add(&t, &item, slice_make(name, (size_t)len), SLICE("attr"),
+                        SLICE(""));
         }
         top_sort(&t);
         qsort(all, n, sizeof(*all), by_rank);
