@@ -254,6 +254,15 @@ static void prefetch_batch(client *c) {
         if (c->batch[i].argc > 1) keys[n++] = c->args[c->batch[i].first + 1];
     }
     keyspace_prefetch_many(c->db, keys, n);
+    slice fields[BATCH_MAX];
+    n = 0;
+    for (size_t i = 0; i < c->batch_n; i++) { /* HSET, HGET, ...: the field, and so the table's page. */
+        const slice *argv = c->args + c->batch[i].first;
+        if (c->batch[i].argc < 3 || argv[0].n == 0 || (argv[0].p[0] | 32) != 'h') continue;
+        keys[n] = argv[1];
+        fields[n++] = argv[2];
+    }
+    if (n > 0) keyspace_prefetch_fields(c->db, keys, fields, n);
 }
 
 static void protocol_error(client *c) {

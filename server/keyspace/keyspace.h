@@ -132,6 +132,8 @@ void keyspace_prefetch(db *d, slice key);
  * overlap: descriptors, page headers, buckets, entries. */
 #define PREFETCH_MAX 64
 void keyspace_prefetch_many(db *d, const slice *keys, size_t n);
+/* After that: what lookups of fields in the tables that the keys hold will touch. */
+void keyspace_prefetch_fields(db *d, const slice *keys, const slice *fields, size_t n);
 uint64_t keyspace_idle_s(keyspace *ks, const struct entry *e);
 uint8_t keyspace_freq(keyspace *ks, const struct entry *e);
 void keyspace_set_access(keyspace *ks, struct entry *e, int64_t idle_s, int freq); /* -1: leave */
