@@ -109,3 +109,33 @@ test "SIGTERM and SIGINT end the server with status 0" {
         if {$failure} {return -options $options $message}
     }
 }
+
+test -tags {cove} "DEBUG CHECK, DROP-CLEAN, ERROR, STRINGMATCH-LEN, CHANGE-REPL-ID" {
+    for {set i 0} {$i < 1000} {incr i} {r HSET h f$i $i}
+    assert_equal OK [r DEBUG CHECK]
+    r SAVE
+    assert {[r DEBUG DROP-CLEAN] > 0}
+    assert_equal 0 [r DEBUG DROP-CLEAN]
+    assert_equal 999 [r HGET h f999]
+    assert_equal OK [r DEBUG CHECK]
+    assert_error "MYERR with words" {r DEBUG ERROR "MYERR with words"}
+    assert_equal 1 [r DEBUG STRINGMATCH-LEN a*c abbbc]
+    assert_equal 0 [r DEBUG STRINGMATCH-LEN a*c abbb]
+    set before [info_field master_replid]
+    assert_equal OK [r DEBUG CHANGE-REPL-ID]
+    assert_not_equal $before [info_field master_replid]
+    assert_error "ERR Wrong protocol type name. Please use one of the following: *" {r DEBUG PROTOCOL odd}
+    assert_error "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options." {r DEBUG RELOAD odd}
+    assert_error "ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP." {r DEBUG SLEEP}
+}
+
+test -tags {cove} "DEBUG POPULATE of many keys leaves room for others" {
+    set c [connect]
+    $c -send DEBUG POPULATE 20000 many 100
+    set served 0
+    for {set i 0} {$i < 20} {incr i} {r PING; incr served}
+    assert_equal OK [$c -read]
+    $c -close
+    assert_equal 20000 [r DBSIZE]
+    assert_equal 100 [r STRLEN many:19999]
+}

@@ -281,3 +281,37 @@ test "A hash of ten thousand fields of all sizes reads back" {
     assert_equal 10000 [r HLEN h]
     assert_pairs $model [r HGETALL h]
 }
+
+test -tags {cove} "Hash commands answer from pages that are not in memory" {
+    set model [dict create]
+    for {set i 0} {$i < 5000} {incr i} {
+        dict set model f$i [string repeat v$i 20]
+        r -send HSET h f$i [string repeat v$i 20]
+    }
+    for {set i 0} {$i < 5000} {incr i} {r -read}
+    r HSET small a 1 b 2
+    set cold {
+        assert_equal OK [r SAVE]
+        r DEBUG DROP-CLEAN
+    }
+    foreach command {
+        {assert_equal [dict get $model f77] [r HGET h f77]}
+        {assert_pairs $model [r HGETALL h]}
+        {assert_equal 5000 [llength [lsort -unique [r HKEYS h]]]}
+        {assert_equal [list [dict get $model f1] [dict get $model f4999]] [r HMGET h f1 f4999]}
+        {assert_equal 5000 [r HLEN h]}
+        {assert {[dict exists $model [r HRANDFIELD h]]}}
+        {assert_equal 100 [llength [lsort -unique [r HRANDFIELD h 100]]]}
+        {assert_equal 4900 [llength [lsort -unique [r HRANDFIELD h 4900]]]}
+        {assert_equal 300 [llength [r HRANDFIELD h -300]]}
+        {assert_equal 1 [r HSET h f12 x new y]; assert_equal x [r HGET h f12]; assert_equal 1 [r HDEL h new none]
+            dict set model f12 x}
+        {assert_equal 0 [r HSETNX h f13 x]}
+        {assert_equal 3 [r HINCRBY small b 1]; r HINCRBY small b -1}
+        {assert_equal 2 [llength [r DEBUG DIGEST-VALUE h small]]}
+        {set payload [r DUMP h]; r RESTORE copy 0 $payload REPLACE; assert_pairs [r HGETALL h] [r HGETALL copy]}
+    } {
+        eval $cold
+        eval $command
+    }
+}
