@@ -245,8 +245,9 @@ static int hashed_seen(keyspace *ks, object *o, uint64_t hash, part **p) {
 }
 
 static int pager_hget(pager *pg, object *o, uint64_t hash, slice *out, unsigned *depth) {
-    part *p;
+    part *p = NULL;
     int rc = hashed_seen(of(pg), o, hash, &p);
+    if (rc == ERR_COLD && !part_is_node(p)) *depth = p->depth;
     if (rc != OK) return rc;
     *out = slice_make(p->blob, p->bytes);
     *depth = p->depth;
