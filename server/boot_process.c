@@ -101,7 +101,7 @@ int boot_store(loop *l, const struct tier_config *config, rnd *r, logger *log, o
         }
         struct s3_config c = {.bucket = bucket, .prefix = prefix, .endpoint = config->store_endpoint,
                               .region = config->store_region, .path_style = config->store_path_style,
-                              .ca_file = "", .connections_max = S3_CONNECTIONS,
+                              .ca_file = config->store_ca_file, .connections_max = S3_CONNECTIONS,
                               .attempts_max = S3_ATTEMPTS, .timeout_ms = S3_TIMEOUT_MS};
         return objstore_s3_create(l, &c, r, log, out, why);
     }

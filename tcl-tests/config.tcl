@@ -335,7 +335,7 @@ test "The log file gets what is logged, and a pid file holds the process" {
 
 test -tags {cove} "Options that only Cove has, and their defaults" {
     foreach {name value} {
-        store-endpoint "" store-region us-east-1 store-path-style auto read-lease 0 ack store cache-dir ""
+        store-endpoint "" store-region us-east-1 store-path-style auto store-ca-file "" read-lease 0 ack store cache-dir ""
         cache-size 1073741824 tiering yes commit-spacing 0
     } {
         assert_equal [list $name $value] [r CONFIG GET $name]

@@ -27,6 +27,8 @@ const struct option tier_options[] = {
     TEXT("store-region", store_region, "us-east-1", "The region that requests are signed for."),
     TEXT("store-path-style", store_path_style, "auto",
          "Whether the bucket's name goes into the path: yes, no, or auto, which decides by the endpoint."),
+    TEXT("store-ca-file", store_ca_file, "",
+         "The certificates, a PEM file, that the server's own is verified with; empty: the system's."),
     NUMBER("read-lease", read_lease_ms, OPTION_IMMUTABLE, "0", 0, 3600000,
            "How many milliseconds reads go on without having validated ownership; 0: without limit."),
     {.name = "ack", .kind = OPTION_ENUM, .offset = offsetof(struct tier_config, ack),

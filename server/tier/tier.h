@@ -18,7 +18,8 @@ typedef struct tier tier;
 enum ack { ACK_MEMORY = 0, ACK_DISK = 1, ACK_STORE = 2 };
 
 struct tier_config { /* option table: tier_options */
-    char *store, *store_endpoint, *store_region, *store_path_style, *cache_dir;
+    char *store, *store_endpoint, *store_region, *store_path_style, *store_ca_file;
+    char *cache_dir;
     int64_t cache_size, commit_spacing_ms /* -1: by store */, read_lease_ms;
     int64_t checkpoint_log_bytes, checkpoint_interval_s, max_transaction_bytes;
     int64_t stall_ms, backlog_bytes, gc_grace_s;

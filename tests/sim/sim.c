@@ -53,6 +53,7 @@ sim_node *sim_node_create_cached(sim *s, char *cache_dir, int64_t cache_bytes) {
                                               .proto_max_bulk_len = 512 << 20};
     n->config = (struct tier_config){.store = text_store, .store_endpoint = text_empty,
                                      .store_region = text_empty, .store_path_style = text_empty,
+                                     .store_ca_file = text_empty,
                                      .cache_dir = cache_dir, .cache_size = cache_bytes,
                                      .commit_spacing_ms = -1,
                                      .checkpoint_log_bytes = 64 << 20,
