@@ -557,6 +557,11 @@ test -tags {cove} "VSEARCH answers as VSIM does, with K for COUNT" {
     assert_equal [r VSIM v ELE a WITHSCORES] [r VSEARCH v ELE a WITHSCORES]
     assert_equal [r VSIM v ELE a WITHATTRIBS WITHSCORES] [r VSEARCH v ELE a WITHATTRIBS WITHSCORES]
     assert_equal {a c} [r VSEARCH v ELE a K 2]
+    assert_equal {a c} [r VSEARCH v K 2 ELE a]
+    assert_equal {a} [r VSEARCH v K 1 VALUES 4 1 0 0 0 EXACT]
+    assert_error "ERR invalid K" {r VSEARCH v K 0 ELE a}
+    assert_error "ERR invalid vector specification" {r VSEARCH v K 2 nothing}
+    assert_error "ERR invalid vector specification" {r VSEARCH v K 2}
     assert_equal {a} [r VSEARCH v VALUES 4 1 0 0 0 K 1 EXACT]
     assert_equal {a c b} [r VSEARCH v FP32 [fp32 1 0 0 0] RECALL 0.9]
     assert_equal {a c b} [r VSEARCH v ELE a PROBES 3 K 9223372036854775807]

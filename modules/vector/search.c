@@ -53,16 +53,20 @@ static void set_query(struct search *s, float *x) {
 
 /* The stored vector is read back and quantised again, as Redis does: its scores show
  * it. */
-static int query_element(call *c, struct search *s, const struct value *v, size_t *next) {
+static int query_element(call *c, struct search *s, const struct value *v, size_t at,
+                         size_t *next) {
     struct element e;
-    if (call_argc(c) < 4) return ERR_SYNTAX;
-    int rc = vset_find(v, &s->shape, call_arg(c, 3), &e);
+    if (at + 1 >= call_argc(c)) {
+        reply_error(c, VECTOR_SYNTAX);
+        return ERR_EXISTS;
+    }
+    int rc = vset_find(v, &s->shape, call_arg(c, at + 1), &e);
     if (rc != OK) return rc;
     float *x = mem_alloc(s->shape.dim * sizeof(float));
     quant_decode(s->shape.quant, &e.point, s->shape.dim, x);
     set_query(s, x);
     mem_free(x);
-    *next = 4;
+    *next = at + 2;
     return OK;
 }
 
@@ -94,17 +98,18 @@ static bool query_vector(call *c, struct search *s, struct vector_arg *a) {
     return true;
 }
 
-/* The query at argument 2. OK and *next is the argument after it; ERR_EXISTS: a reply has
+/* The query at argument `at`. OK and *next is the argument after it; ERR_EXISTS: a reply has
  * been written; or an error to return. */
-static int parse_query(call *c, struct search *s, const struct value *v, size_t *next) {
+static int parse_query(call *c, struct search *s, const struct value *v, size_t at,
+                       size_t *next) {
     struct vector_arg a;
-    if (call_arg_is(c, 2, "ele")) {
-        int rc = query_element(c, s, v, next);
+    if (call_arg_is(c, at, "ele")) {
+        int rc = query_element(c, s, v, at, next);
         if (rc != ERR_NOTFOUND) return rc;
         reply_error(c, "ERR element not found in set");
         return ERR_EXISTS;
     }
-    if (!vector_arg_parse(c, 2, false, &a)) {
+    if (at >= call_argc(c) || !vector_arg_parse(c, at, false, &a)) {
         reply_error(c, VECTOR_SYNTAX);
         return ERR_EXISTS;
     }
@@ -254,7 +259,7 @@ static struct search *search_create(call *c, enum search_kind kind,
     s->shape = set->shape;
     s->count = COUNT_DEFAULT;
     s->began_ms = call_now_ms(c);
-    s->began_us = clock_mono_us(clock_real());
+    s->began_us = call_mono_us(c);
     if (kind == SEARCH_SIM && set->shape.metric == METRIC_COSINE) {
         s->bounded = true;
         s->bound = 2 * EPSILON_DEFAULT;
@@ -346,7 +351,7 @@ static void reply_profile(call *c, const struct search *s) {
         {"filtered", s->filtered},
         {"steps", s->scan.steps},
         {"store-rounds", s->scan.cold_rounds},
-        {"microseconds", clock_mono_us(clock_real()) - s->began_us},
+        {"microseconds", call_mono_us(c) - s->began_us},
     };
     size_t n = sizeof(facts) / sizeof(*facts);
     reply_map(c, n);
@@ -366,9 +371,17 @@ static int search(call *c, enum search_kind kind, command_fn *again) {
     if (rc != OK) return rc;
     struct search *s = earlier(c, &set);
     if (s == NULL) {
-        size_t next;
+        size_t next, at = 2;
         s = search_create(c, kind, &set);
-        rc = parse_query(c, s, &e.value, &next);
+        if (kind == SEARCH_OWN && call_arg_is(c, 2, "k")) { /* K may stand before the query. */
+            const char *error = number_option(c, &at, s);
+            if (error == NULL || error[0] != '\0') {
+                search_free(s);
+                return reply_error(c, error != NULL ? error : VECTOR_SYNTAX);
+            }
+            at++;
+        }
+        rc = parse_query(c, s, &e.value, at, &next);
         if (rc == OK &&
             !(kind == SEARCH_SIM ? sim_options(c, next, s) : own_options(c, next, s)))
             rc = ERR_EXISTS;
