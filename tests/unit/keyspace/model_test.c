@@ -2,6 +2,8 @@
  * that fail and succeed while the changes go on, eviction, fetches in any order and
  * failing ones, forks, frozen states, and restarts that replay the log over cold pages.
  *
+ * It mirrors no file: it drives the layer through keyspace.h alone.
+ *
  *   COVE_SEED=n repeats one round; COVE_ROUNDS=n makes more of them. */
 #include "ks_util.h"
 
