@@ -286,6 +286,19 @@ static void query_consumed(client *c) {
     c->query_pos = 0;
 }
 
+void client__trim(client *c) {
+    if (c->state != CLIENT_READY || c->in_process || c->batch_next < c->batch_n) return;
+    if (c->query.n == 0 && c->query.cap > 0) {
+        buf_free(&c->query);
+        resp_parser_trim(&c->parser);
+        mem_free(c->args);
+        c->args = NULL;
+        c->args_n = c->args_cap = 0;
+        c->batch_n = c->batch_next = 0;
+    }
+    if (c->out.n == 0 && c->out.cap > 0) buf_free(&c->out);
+}
+
 /* Runs requests until the buffer is empty or one has to wait. */
 void client__process(client *c) {
     if (c->in_process) return; /* A resumed call ended inside its own processing. */

@@ -11,6 +11,7 @@
 #define CRON_US 100000
 #define ROOM_RETRY_US 1000
 #define REAP_BUDGET_US 500
+#define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
 #define EXPIRE_PER_CRON 400
 
 static const char *const enable_words[] = {"no", "yes", "local", NULL};
@@ -156,6 +157,7 @@ static void cron(void *cookie) {
     for (list *n = x->clients.next; n != &x->clients;) {
         client *c = LIST_ENTRY(n, client, link);
         n = n->next;
+        if (x->now_us - c->active_us > IDLE_TRIM_US) client__trim(c);
         if (idle_us != 0 && c->state == CLIENT_READY && x->now_us - c->active_us > idle_us) {
             log_line(x->deps.log, LOG_VERBOSE, "Closing idle client");
             client__close(c);

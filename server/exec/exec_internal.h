@@ -184,6 +184,7 @@ void client__queue_out(client *c);           /* flush at the end of the turn */
 void client__add_gate(client *c, uint64_t from, uint64_t lsn);
 void client__close(client *c);               /* at the end of the turn */
 void client__interest(client *c);
+void client__trim(client *c);                /* gives back what an idle client does not need */
 bool client__free_dead(exec *x);
 uint64_t client__gate_lsn(const client *c);
 
