@@ -297,6 +297,11 @@ void client__trim(client *c) {
         c->batch_n = c->batch_next = 0;
     }
     if (c->out.n == 0 && c->out.cap > 0) buf_free(&c->out);
+    if (c->gates_n == 0) {
+        mem_free(c->gates);
+        c->gates = NULL;
+        c->gates_head = 0;
+    }
 }
 
 /* Runs requests until the buffer is empty or one has to wait. */
