@@ -45,6 +45,7 @@ struct checkpoint {
     struct roots roots;      /* borrows from catalogue and the point's pins; owns packs */
     buf roots_bytes;
     char roots_name[DATA_NAME_MAX + 1];
+    uint64_t data_pending;   /* L9: names from here on are not in these roots */
     job encode;
 };
 
@@ -274,6 +275,7 @@ static void roots_build(struct checkpoint *cp) {
     r->lsn = cp->point->lsn;
     r->time_ms = cp->point->wall_ms;
     r->next_pack = t->packs.next;
+    cp->data_pending = t->data_held < t->data_counter ? t->data_held : t->data_counter;
     r->parent = slice_str(cp->point->parent);
     r->catalogue = slice_of(&cp->catalogue);
     r->packs = mem_calloc(t->packs.count + 1, sizeof(*r->packs));
@@ -350,7 +352,7 @@ static void checkpoint_publish(tier *t) {
     m.checkpoint_lsn = cp->point->lsn;
     m.checkpoint_ms = cp->point->wall_ms;
     if (m.lsn_max < t->lsn) m.lsn_max = t->lsn;
-    m.data_pending = t->data_counter; /* L9 */
+    m.data_pending = cp->data_pending; /* L9 */
     memcpy(m.roots, cp->roots_name, sizeof(m.roots));
     m.roots_bytes = cp->roots_bytes.n;
     m.roots_hash = hash_xx(cp->roots_bytes.p, cp->roots_bytes.n, 0);

@@ -9,6 +9,8 @@
  * Kept here, L9: unreachable; below the lowest pending counter; intent older than the grace period;
  * ownership validated after the intent was durable; replay complete (the state is SERVING).
  *
+ * Then packs that are mostly dead are rewritten: compact.c.
+ *
  * Log segments: the manifest carries the intent as a range. FENCE and FILL are never deleted (L6). */
 #include <stdlib.h>
 
@@ -25,7 +27,9 @@ struct gc {
     void *cookie;
     struct manifest m;         /* as published when the run began */
     struct roots roots;
-    uint32_t *live;            /* live locations, by line of roots.packs */
+    uint32_t *live;            /* live slots, by line of roots.packs */
+    uint8_t *bits;             /* the same slots, a bit each */
+    size_t *bits_at;           /* where those of a line begin */
     const struct pack_line **by_name; /* those lines, sorted by name */
     size_t tree;               /* 0: the present; i: snapshot i - 1 */
     reach *reach;
@@ -48,12 +52,16 @@ static void gc_sweep(struct gc *g);
 static void gc_validated(tier *t, int rc);
 static void gc_delete(struct gc *g);
 static void gc_deleted(io *o);
+static void gc_compact(struct gc *g);
+static void gc_compacted(tier *t);
 
 static void gc_drop(struct gc *g) {
     if (g->next != NULL) loop_timer_cancel(g->t->loop, g->next);
     reach_free(g->reach);
     roots_deinit(&g->roots);
     mem_free(g->live);
+    mem_free(g->bits);
+    mem_free(g->bits_at);
     mem_free(g->by_name);
     mem_free(g->found);
     mem_free(g->doomed);
@@ -131,7 +139,14 @@ static void gc_got_roots(io *o) {
     }
     g->live = mem_calloc(g->roots.packs_count + 1, sizeof(*g->live));
     g->by_name = mem_calloc(g->roots.packs_count + 1, sizeof(*g->by_name));
-    for (size_t i = 0; i < g->roots.packs_count; i++) g->by_name[i] = &g->roots.packs[i];
+    g->bits_at = mem_calloc(g->roots.packs_count + 1, sizeof(*g->bits_at));
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->roots.packs_count; i++) {
+        g->by_name[i] = &g->roots.packs[i];
+        g->bits_at[i] = bytes;
+        bytes += (g->roots.packs[i].slots + 7) / 8;
+    }
+    g->bits = mem_calloc(bytes + 1, 1);
     qsort(g->by_name, g->roots.packs_count, sizeof(*g->by_name), line_order);
     g->next = loop_timer(g->t->loop, 0, gc_mark, g);
 }
@@ -145,7 +160,12 @@ static void gc_reached(void *cookie, location l) {
         if (g->roots.packs[mid].number < number) low = mid + 1;
         else high = mid;
     }
-    if (low < g->roots.packs_count && g->roots.packs[low].number == number) g->live[low]++;
+    if (low == g->roots.packs_count || g->roots.packs[low].number != number) return;
+    uint32_t slot = location_slot(l);
+    if (slot >= g->roots.packs[low].slots) return;
+    uint8_t *byte = &g->bits[g->bits_at[low] + slot / 8], bit = (uint8_t)(1u << slot % 8);
+    if ((*byte & bit) == 0) g->live[low]++;
+    *byte |= bit;
 }
 
 static void gc_mark(void *cookie) {
@@ -325,11 +345,8 @@ static void gc_sweep(struct gc *g) {
     t->intents = intents;
     t->intents_count = count;
     if (fresh) t->checkpoint_wanted = true; /* publishes them */
-    if (g->doomed_count == 0) {
-        gc_end(g, OK);
-        return;
-    }
-    own_validate(t, gc_validated);
+    if (g->doomed_count == 0) gc_compact(g);
+    else own_validate(t, gc_validated);
 }
 
 static void gc_validated(tier *t, int rc) {
@@ -347,8 +364,16 @@ static void gc_delete(struct gc *g) {
         g->in_flight++;
         io_send(io_create(t, OBJ_DELETE, name, gc_deleted, g), IO_TRIES);
     }
-    if (g->in_flight == 0) gc_end(g, OK);
+    if (g->in_flight == 0) gc_compact(g);
 }
+
+static void gc_compact(struct gc *g) {
+    struct live_map map = {.packs = g->roots.packs, .count = g->roots.packs_count,
+                           .live = g->live, .bits = g->bits, .bits_at = g->bits_at};
+    compact_start(g->t, &map, gc_compacted);
+}
+
+static void gc_compacted(tier *t) { gc_end(t->gc, OK); }
 
 static void gc_deleted(io *o) {
     struct gc *g = o->cookie;

@@ -9,6 +9,24 @@
 
 #define PACK_MAGIC 0x4b505643u /* "CVPK" */
 
+/* The footer behind the slots, and the header. */
+static void pack_finish(uint32_t slots, buf *footer, buf *out, struct pack_line *line) {
+    line->slots = slots;
+    line->footer_offset = out->n;
+    line->footer_crc = crc32c(0, footer->p, footer->n);
+    buf_append_slice(out, slice_of(footer));
+    buf_free(footer);
+    line->bytes = out->n;
+    uint8_t *h = out->p;
+    put_u32(h, PACK_MAGIC);
+    put_u16(h + 4, FORMAT_PACK);
+    put_u16(h + 6, PACK_HEADER_BYTES);
+    put_u32(h + 12, slots);
+    put_u64(h + 16, line->footer_offset);
+    put_u32(h + 24, line->footer_crc);
+    put_u32(h + 60, crc32c(0, h, 60));
+}
+
 void pack_encode(slice raw, const uint32_t *lengths, uint32_t slots, buf *out,
                  struct pack_line *line) {
     assert(slots > 0 && slots <= PACK_SLOTS_MAX);
@@ -33,20 +51,7 @@ void pack_encode(slice raw, const uint32_t *lengths, uint32_t slots, buf *out,
     }
     assert(at == raw.n);
     codec_state_free(codec);
-    line->slots = slots;
-    line->footer_offset = out->n;
-    line->footer_crc = crc32c(0, footer.p, footer.n);
-    buf_append_slice(out, slice_of(&footer));
-    buf_free(&footer);
-    line->bytes = out->n;
-    uint8_t *h = out->p;
-    put_u32(h, PACK_MAGIC);
-    put_u16(h + 4, FORMAT_PACK);
-    put_u16(h + 6, PACK_HEADER_BYTES);
-    put_u32(h + 12, slots);
-    put_u64(h + 16, line->footer_offset);
-    put_u32(h + 24, line->footer_crc);
-    put_u32(h + 60, crc32c(0, h, 60));
+    pack_finish(slots, &footer, out, line);
 }
 
 int pack_line_check(const struct pack_line *line) {
@@ -94,6 +99,84 @@ int pack_slot_unpack(slice stored, uint32_t crc, buf *out) {
                                    stored.n - PACK_SLOT_HEADER_BYTES),
                         raw, out);
 }
+
+/* ---- compaction ------------------------------------------------------------------------------- */
+
+static bool is_live(const uint8_t *live, uint32_t slot) { return live[slot / 8] >> slot % 8 & 1; }
+
+struct pack_use pack_measure(const struct pack_line *line, slice footer, const uint8_t *live) {
+    struct pack_use u = {.first = UINT64_MAX};
+    for (uint32_t i = 0; i < line->slots; i++) {
+        uint64_t offset;
+        uint32_t bytes, crc;
+        if (pack_slot(line, footer, i, &offset, &bytes, &crc) != OK) continue;
+        u.all_bytes += bytes;
+        if (!is_live(live, i)) continue;
+        u.live_slots++;
+        u.live_bytes += bytes;
+        if (offset < u.first) u.first = offset;
+        if (offset + bytes > u.end) u.end = offset + bytes;
+    }
+    return u;
+}
+
+/* Is each live slot of the new object the one of the old? */
+static int pack_compare(const struct pack_line *old, slice footer, const uint8_t *live,
+                        const struct pack_line *line, slice object) {
+    slice now = slice_make(object.p + line->footer_offset,
+                           (size_t)(line->bytes - line->footer_offset));
+    if (pack_footer_check(line, now) != OK) return ERR_CORRUPT;
+    buf raw = BUF_INIT;
+    int rc = OK;
+    for (uint32_t i = 0; i < line->slots && rc == OK; i++) {
+        uint64_t offset, was;
+        uint32_t bytes, crc, bytes_was, crc_was;
+        bool there = pack_slot(line, now, i, &offset, &bytes, &crc) == OK;
+        if (!is_live(live, i)) {
+            if (there) rc = ERR_CORRUPT;
+            continue;
+        }
+        if (!there || pack_slot(old, footer, i, &was, &bytes_was, &crc_was) != OK ||
+            bytes != bytes_was || crc != crc_was)
+            rc = ERR_CORRUPT;
+        raw.n = 0;
+        if (rc == OK) rc = pack_slot_unpack(slice_make(object.p + offset, bytes), crc, &raw);
+    }
+    buf_free(&raw);
+    return rc;
+}
+
+int pack_compact(const struct pack_line *old, slice footer, const uint8_t *live,
+                 const struct pack_use *use, slice stored, buf *out, struct pack_line *line) {
+    assert(out->n == 0 && use->live_slots > 0);
+    if (stored.n != use->end - use->first) return ERR_CORRUPT;
+    buf lines = BUF_INIT;
+    buf_reserve(out, PACK_HEADER_BYTES + (size_t)use->live_bytes);
+    memset(out->p, 0, PACK_HEADER_BYTES);
+    out->n = PACK_HEADER_BYTES;
+    for (uint32_t i = 0; i < old->slots; i++) {
+        uint64_t offset, at = 0;
+        uint32_t bytes = 0, crc = 0;
+        if (is_live(live, i)) {
+            int rc = pack_slot(old, footer, i, &offset, &bytes, &crc);
+            if (rc == OK && crc32c(0, stored.p + (offset - use->first), bytes) != crc)
+                rc = ERR_CORRUPT;
+            if (rc != OK) {
+                buf_free(&lines);
+                return rc;
+            }
+            at = out->n;
+            buf_append(out, stored.p + (offset - use->first), bytes);
+        }
+        buf_u64(&lines, at);
+        buf_u32(&lines, bytes);
+        buf_u32(&lines, crc);
+    }
+    pack_finish(old->slots, &lines, out, line);
+    return pack_compare(old, footer, live, line, slice_of(out));
+}
+
+/* ---- the table -------------------------------------------------------------------------------- */
 
 void packs_init(struct packs *p) {
     *p = (struct packs){.next = 1}; /* 0 in a location means "nowhere" */
@@ -173,6 +256,17 @@ void packs_keep_footer(struct packs *p, struct pack *k, buf *footer) {
         p->footer_bytes -= old->footer.n;
         buf_free(&old->footer);
     }
+}
+
+void packs_swap(struct packs *p, struct pack *k, const struct pack_line *line, buf *footer) {
+    assert(k->line.number == line->number && k->line.slots == line->slots);
+    assert(!k->fetching && list_empty(&k->waiting));
+    list_remove(&k->lru);
+    p->footer_bytes -= k->footer.n;
+    buf_free(&k->footer);
+    k->line = *line;
+    k->judged = 0;
+    packs_keep_footer(p, k, footer);
 }
 
 void packs_check(const struct packs *p) {

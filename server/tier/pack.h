@@ -38,6 +38,20 @@ int pack_slot(const struct pack_line *line, slice footer, uint32_t slot, uint64_
 /* Checks and unpacks one slot; appends. ERR_CORRUPT, ERR_NOMEM. */
 int pack_slot_unpack(slice stored, uint32_t crc, buf *out);
 
+/* ---- compaction: the same slot numbers, only the live ones with bytes ---- */
+
+struct pack_use { /* what a map of live slots, one bit each, makes of a pack */
+    uint64_t first, end;   /* the bytes that hold all live slots */
+    uint64_t live_bytes, all_bytes;
+    uint32_t live_slots;
+};
+struct pack_use pack_measure(const struct pack_line *line, slice footer, const uint8_t *live);
+/* Appends an object that holds the live slots as they are stored. `stored`: the bytes of the old one
+ * from use->first to use->end. Every slot is checked before it is copied, and the new object after.
+ * Fills all of *line but number and name. Runs on a worker. ERR_CORRUPT, ERR_NOMEM. */
+int pack_compact(const struct pack_line *old, slice footer, const uint8_t *live,
+                 const struct pack_use *use, slice stored, buf *out, struct pack_line *line);
+
 /* ---- the table: pack number -> object, sorted by number ---- */
 
 struct pack {
@@ -46,6 +60,7 @@ struct pack {
     list lru;       /* in packs.lru when the footer is cached */
     list waiting;   /* reads that wait for the footer (read.c) */
     bool fetching;
+    uint32_t judged; /* slots that lived when it was last found not worth rewriting */
 };
 #define PACKS_FOOTER_BYTES_MAX (32u << 20) /* Footers of about 64 GB of packs. */
 
@@ -65,6 +80,9 @@ void packs_remove(struct packs *p, uint32_t number);
 /* Keeps a checked footer (takes it) and drops the least used ones past the bound. */
 void packs_keep_footer(struct packs *p, struct pack *k, buf *footer);
 void packs_touch(struct packs *p, struct pack *k);
+/* The object with the same slots that takes the place of k's; takes its checked footer. Nobody waits
+ * for the footer of the old one. */
+void packs_swap(struct packs *p, struct pack *k, const struct pack_line *line, buf *footer);
 void packs_check(const struct packs *p); /* asserts its invariants */
 
 #endif

@@ -4,7 +4,8 @@
  *   checks and unpacks -> done
  *
  * Damaged bytes are read again from the store; damaged there too: ERR_CORRUPT, which names the object
- * in the log and never turns into an empty answer. */
+ * in the log and never turns into an empty answer. A pack may be rewritten under another name meanwhile
+ * (compact.c): when the old object is gone, the read begins again with the new one. */
 #include "tier/tier_internal.h"
 
 #define READS_IN_FLIGHT_MAX 256 /* 256 x 16 KB a round trip of 20 ms: 200 MB/s. */
@@ -193,6 +194,11 @@ static void part_got_cached(void *cookie, int rc, slice stored) {
 static void part_got_slot(io *o) {
     struct part *p = o->cookie;
     int rc = o->req.rc;
+    struct pack *k = rc == ERR_NOTFOUND ? part_pack(p) : NULL;
+    if (k != NULL && strcmp(k->line.name, p->line.name) != 0) {
+        part_footer(p);
+        return;
+    }
     if (rc == OK) {
         p->stored = o->req.out;
         o->req.out = BUF_INIT;

@@ -52,6 +52,8 @@ const struct option tier_options[] = {
           "The largest change that is accepted."),
     NUMBER("gc-grace", gc_grace_s, 0, "600", 0, 31536000,
            "Objects are deleted this many seconds after nothing reaches them any more."),
+    NUMBER("gc-compact-percent", gc_compact_percent, 0, "40", 0, 100,
+           "Packs with less live bytes than this are rewritten; 100: all with dead ones; 0: none."),
 };
 const size_t tier_options_count = sizeof(tier_options) / sizeof(tier_options[0]);
 
@@ -170,6 +172,9 @@ const struct metric tier_metrics[] = {
     STAT("Tier", "tier_gc_dead", gc_dead, "Dead data objects in the last one."),
     STAT("Tier", "tier_gc_dead_bytes", gc_dead_bytes, "Bytes of those that the pack table knew."),
     STAT("Tier", "tier_gc_deleted", gc_deleted, "Data objects deleted."),
+    STAT("Tier", "tier_compact_packs", compact_packs, "Packs rewritten without their dead slots."),
+    STAT("Tier", "tier_compact_bytes_saved", compact_bytes_saved, "Bytes that this saved."),
+    STAT("Tier", "tier_compact_failures", compact_failures, "Packs that could not be rewritten."),
     STAT("Tier", "tier_log_deleted", log_deleted, "Log segments deleted."),
     SHOWN("Store", "store_name", print_name, "The store."),
     SHOWN("Store", "store_refused", print_refused, "1 while the store refuses for good."),

@@ -32,6 +32,7 @@ int tier_create(loop *l, pool *p, objstore *store, keyspace *ks, const struct ti
     t->logger = log;
     t->hooks = *hooks;
     t->cookie = cookie;
+    t->data_held = UINT64_MAX;
     t->s3 = strncmp(config->store, "s3:", 3) == 0;
     t->undurable = mem_calloc(UNDURABLE_SLOTS, sizeof(*t->undurable));
     list_init(&t->ios);
@@ -251,6 +252,7 @@ void tier_free(tier *t) {
     if (t->pending_timer != NULL) loop_timer_cancel(t->loop, t->pending_timer);
     open_free(t);
     checkpoint_free(t);
+    compact_free(t);
     gc_free(t);
     gc_trim_free(t);
     read_deinit(t);

@@ -22,7 +22,7 @@ struct tier_config { /* option table: tier_options */
     char *cache_dir;
     int64_t cache_size, commit_spacing_ms /* -1: by store */, read_lease_ms;
     int64_t checkpoint_log_bytes, checkpoint_interval_s, max_transaction_bytes;
-    int64_t stall_ms, backlog_bytes, gc_grace_s;
+    int64_t stall_ms, backlog_bytes, gc_grace_s, gc_compact_percent;
     int ack;
 };
 extern const struct option tier_options[];

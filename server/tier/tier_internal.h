@@ -8,6 +8,7 @@
  *   read.c        locations become bytes: footers, range reads, checksums
  *   pin.c         snapshots, forks, restore
  *   gc.c          what nothing reaches is deleted
+ *   compact.c     packs that are mostly dead are written anew
  *   io.c          one request to the store, with patience
  *   cache.c, local.c   the local disk: slots read before, and the log of ack disk
  *
@@ -141,6 +142,7 @@ struct tier_stats {
     uint64_t segments, log_bytes, packs_written, pack_bytes_written, slots_written;
     uint64_t slots_read, slots_read_cache, slots_corrupt, footers_read;
     uint64_t gc_runs, gc_live, gc_dead, gc_dead_bytes, gc_deleted, log_deleted;
+    uint64_t compact_packs, compact_bytes_saved, compact_failures;
     uint64_t open_us, open_segments, open_records;
     uint64_t cache_bytes, local_lost;
 };
@@ -148,6 +150,7 @@ struct tier_stats {
 struct opening;
 struct checkpoint;
 struct gc;
+struct compact;
 struct trim;
 struct cache;
 struct local;
@@ -207,6 +210,8 @@ struct tier {
     size_t reads_in_flight;
     list reads_queue;
     struct gc *gc;
+    struct compact *compact;
+    uint64_t data_held;      /* the counter of a data name that the next roots may name; or MAX */
     struct trim *trim;
     uint64_t trim_done;      /* of the log, only fences are left below */
     struct intent_line *intents;
@@ -312,6 +317,18 @@ void gc_consider(tier *t);
 void gc_intend(tier *t, struct manifest *m); /* the log's delete intents in the next manifest */
 void gc_trim(tier *t);            /* deletes log segments whose intent is old enough */
 void gc_trim_free(tier *t);
+
+/* compact.c */
+struct live_map { /* what a collection has marked; borrowed */
+    const struct pack_line *packs; /* of the published roots */
+    size_t count;
+    const uint32_t *live;    /* live slots, by line of packs */
+    const uint8_t *bits;     /* live slots of all lines, a bit each */
+    const size_t *bits_at;   /* where those of a line begin in it */
+};
+/* Rewrites what is worth it; done() once, not inside. */
+void compact_start(tier *t, const struct live_map *map, void (*done)(tier *t));
+void compact_free(tier *t);
 
 /* cache.c */
 void cache_open(tier *t);

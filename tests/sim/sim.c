@@ -60,6 +60,7 @@ sim_node *sim_node_create_cached(sim *s, char *cache_dir, int64_t cache_bytes) {
                                      .checkpoint_interval_s = 60,
                                      .max_transaction_bytes = 1 << 30, .stall_ms = 30000,
                                      .backlog_bytes = 256 << 20, .gc_grace_s = 600,
+                                     .gc_compact_percent = 40,
                                      .ack = ACK_STORE};
     type_add(&n->types, &type_string);
     type_add(&n->types, &type_hash);

@@ -39,6 +39,7 @@ struct history {
     sim_node *owner;
     bool faults;
     const char *what;
+    size_t rewritten;      /* times that packs were */
 };
 
 static struct history *history_create(uint64_t seed) {
@@ -349,6 +350,7 @@ static void open_owner(struct history *h) {
         n->config.checkpoint_interval_s = draw(h, 3) == 0 ? 1 : 60;
         n->config.checkpoint_log_bytes = draw(h, 3) == 0 ? 200000 : 64 << 20;
         n->config.gc_grace_s = draw(h, 2) == 0 ? 0 : 2;
+        n->config.gc_compact_percent = draw(h, 4) == 0 ? 40 : 100;
         n->durable = acknowledge;
         n->cookie = h;
         h->owner = n;
@@ -373,22 +375,25 @@ static void collect_done(void *cookie, int rc, const struct gc_result *r) {
 }
 
 static void live(struct history *h, unsigned steps) {
+    uint64_t rewritten = h->owner->tier->stats.compact_packs;
     for (unsigned i = 0; i < steps && !h->owner->fatal; i++) {
         unsigned what = draw(h, 100);
         if (what < 60) transact(h);
         if (h->owner->fatal) break;
         if (what == 60) keyspace_drop_clean(h->owner->ks);
         if (what == 61) tier_want_checkpoint(h->owner->tier);
-        if (what == 62) tier_gc(h->owner->tier, false, collect_done, NULL);
+        if (what == 62 || what == 65) tier_gc(h->owner->tier, false, collect_done, NULL);
         if (what == 63) weather(h);
         if (what == 64) for (int k = 0; k < 20; k++) sim_step(h->s, 100000);
         sim_step(h->s, draw(h, 4) == 0 ? draw(h, 20000) : draw(h, 500));
+        if (h->owner->tier->stats.compact_packs > rewritten) h->rewritten++;
+        rewritten = h->owner->tier->stats.compact_packs;
         log_check(h->owner->tier);
         packs_check(&h->owner->tier->packs);
     }
 }
 
-static void crash_history(uint64_t seed, bool faults) {
+static size_t crash_history(uint64_t seed, bool faults) {
     char what[64];
     snprintf(what, sizeof(what), "seed %llu%s", (unsigned long long)seed, faults ? " with faults" : "");
     struct history *h = history_create(seed * 2 + faults);
@@ -414,11 +419,13 @@ static void crash_history(uint64_t seed, bool faults) {
     open_owner(h);
     CHECK_INT(sim_digest(h->owner, after), OK);
     if (memcmp(before, after, 20) != 0) test_fail(__FILE__, __LINE__, "%s: digests differ", what);
+    size_t rewritten = h->rewritten;
     history_free(h);
+    return rewritten;
 }
 
 /* An owner is stopped in the middle of its work, another opens and works, the first goes on. */
-static void takeover_history(uint64_t seed, bool faults) {
+static size_t takeover_history(uint64_t seed, bool faults) {
     char what[64];
     snprintf(what, sizeof(what), "seed %llu%s, two owners", (unsigned long long)seed,
              faults ? " with faults" : "");
@@ -467,17 +474,22 @@ static void takeover_history(uint64_t seed, bool faults) {
     sim_node_kill(h->owner);
     quiet(h);
     open_owner(h);
+    size_t rewritten = h->rewritten;
     history_free(h);
+    return rewritten;
 }
 
-static void each_seed(unsigned count, void (*run)(uint64_t seed, bool faults), bool faults) {
+/* Packs are rewritten in every tenth history at least, or this tests less than it says. */
+static void each_seed(unsigned count, size_t (*run)(uint64_t seed, bool faults), bool faults) {
     const char *one = getenv("COVE_SEED"), *rounds = getenv("COVE_ROUNDS");
     if (one != NULL && one[0] != '\0') {
         run(strtoull(one, NULL, 10), faults);
         return;
     }
     if (rounds != NULL && rounds[0] != '\0') count *= (unsigned)strtoul(rounds, NULL, 10);
-    for (uint64_t seed = 1; seed <= count; seed++) run(seed, faults);
+    size_t rewritten = 0;
+    for (uint64_t seed = 1; seed <= count; seed++) rewritten += run(seed, faults);
+    CHECK(rewritten >= count / 10);
 }
 
 TEST_LONG("crashes in a calm world: a prefix, and all that was acknowledged", 3600) {

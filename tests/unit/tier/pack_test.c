@@ -75,6 +75,61 @@ TEST("a damaged slot or footer is found") {
     buf_free(&out);
 }
 
+TEST("a rewritten pack has the live slots under their numbers, and no others") {
+    buf raw = BUF_INIT, bytes = BUF_INIT, made = BUF_INIT;
+    uint32_t lengths[64];
+    struct pack_line line, now = {.number = 9};
+    make(&raw, lengths, &bytes, &line);
+    data_name(1, 3, 4, now.name);
+    uint8_t live[8] = {0};
+    live[1] = 0x90; /* 12 and 15 */
+    live[7] = 0x01; /* 56 */
+    slice footer = footer_of(&line, &bytes);
+    struct pack_use use = pack_measure(&line, footer, live);
+    CHECK_INT(use.live_slots, 3);
+    CHECK(use.live_bytes < use.all_bytes && use.first > PACK_HEADER_BYTES);
+    slice range = slice_make(bytes.p + use.first, (size_t)(use.end - use.first));
+    CHECK_INT(pack_compact(&line, footer, live, &use, range, &made, &now), OK);
+    CHECK_INT(pack_line_check(&now), OK);
+    CHECK_INT(now.bytes, PACK_HEADER_BYTES + use.live_bytes + 64 * PACK_LINE_BYTES);
+    slice lines = footer_of(&now, &made);
+    CHECK_INT(pack_footer_check(&now, lines), OK);
+    size_t at = 0;
+    for (uint32_t i = 0; i < 64; i++) {
+        uint64_t offset;
+        uint32_t stored, crc;
+        buf out = BUF_INIT;
+        bool there = i == 12 || i == 15 || i == 56;
+        CHECK_INT(pack_slot(&now, lines, i, &offset, &stored, &crc), there ? OK : ERR_CORRUPT);
+        if (there) {
+            CHECK_INT(pack_slot_unpack(slice_make(made.p + offset, stored), crc, &out), OK);
+            CHECK(slice_eq(slice_of(&out), slice_make(raw.p + at, lengths[i])));
+        }
+        at += lengths[i];
+        buf_free(&out);
+    }
+    /* Damage in a live slot is found, damage between them does not matter; a short range is refused. */
+    uint64_t offset;
+    uint32_t stored, crc;
+    CHECK_INT(pack_slot(&line, footer, 15, &offset, &stored, &crc), OK);
+    for (int round = 0; round < 2; round++) {
+        made.n = 0;
+        bytes.p[offset + 7] ^= 1;
+        CHECK_INT(pack_compact(&line, footer, live, &use, range, &made, &now),
+                  round == 0 ? ERR_CORRUPT : OK);
+    }
+    CHECK_INT(pack_slot(&line, footer, 20, &offset, &stored, &crc), OK);
+    bytes.p[offset + 7] ^= 1;
+    made.n = 0;
+    CHECK_INT(pack_compact(&line, footer, live, &use, range, &made, &now), OK);
+    made.n = 0;
+    range.n--;
+    CHECK_INT(pack_compact(&line, footer, live, &use, range, &made, &now), ERR_CORRUPT);
+    buf_free(&raw);
+    buf_free(&bytes);
+    buf_free(&made);
+}
+
 TEST("the pack table finds its lines and keeps footers within bounds") {
     struct packs p;
     packs_init(&p);

@@ -496,6 +496,188 @@ TEST_LONG("what nothing reaches is deleted after the grace period, and nothing e
     sim_free(s);
 }
 
+static uint64_t data_bytes(sim_node *n) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n->tier->packs.count; i++) sum += n->tier->packs.at[i]->line.bytes;
+    return sum;
+}
+
+static void random_value(sim *s, buf *out, size_t n) {
+    out->n = 0;
+    while (out->n < n) buf_u64(out, rnd_u64(&s->rnd));
+}
+
+/* A pack of which one value in ten is still wanted, half of those by a snapshot alone. */
+static sim_node *mostly_dead(sim *s, buf *want) {
+    sim_node *n = open_one(s);
+    n->config.gc_grace_s = 100;
+    char key[64];
+    buf v = BUF_INIT;
+    for (unsigned i = 0; i < 60; i++) {
+        text(key, "b", i);
+        random_value(s, &v, 80000);
+        if (i == 7 || i == 8) buf_append_slice(want, slice_of(&v));
+        sim_set(n, keyspace_db(n->ks, i % 10 == 8 ? 1 : 0), key, slice_of(&v));
+    }
+    for (unsigned i = 0; i < 60; i++) {
+        text(key, "b", i);
+        if (i % 10 != 7 && i % 10 != 8) sim_del(n, keyspace_db(n->ks, 0), key);
+    }
+    CHECK_INT(sim_checkpoint(n), OK);
+    for (unsigned i = 0; i < 60; i++) { /* dead at once, in the pack of what lives */
+        text(key, "c", i);
+        random_value(s, &v, 80000);
+        sim_set(n, keyspace_db(n->ks, 0), key, slice_of(&v));
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        text(key, "d", i);
+        sim_set(n, keyspace_db(n->ks, 0), key, slice_make(want->p, 80000));
+    }
+    CHECK_INT(sim_checkpoint(n), OK);
+    snapshot(n, "keep");
+    CHECK_INT(sim_checkpoint(n), OK);
+    for (unsigned i = 0; i < 60; i++) {
+        text(key, "c", i);
+        sim_del(n, keyspace_db(n->ks, 0), key);
+    }
+    tier_txn_begin(n->tier);
+    CHECK_INT(tier_snapshot_delete(n->tier, SLICE("keep")), OK);
+    tier_txn_end(n->tier);
+    snapshot(n, "kept");
+    CHECK_INT(sim_checkpoint(n), OK);
+    tier_txn_begin(n->tier);
+    CHECK_INT(tier_db_flush(n->tier, keyspace_db(n->ks, 1)), OK);
+    tier_txn_end(n->tier);
+    CHECK_INT(sim_checkpoint(n), OK);
+    buf_free(&v);
+    return n;
+}
+
+static void expect_mostly_dead(sim_node *n, const buf *want) {
+    char key[64];
+    CHECK_INT(db_keys(keyspace_db(n->ks, 0)), 12);
+    expect(n, keyspace_db(n->ks, 0), "b-7", slice_make(want->p, 80000));
+    for (unsigned i = 0; i < 6; i++) {
+        text(key, "d", i);
+        expect(n, keyspace_db(n->ks, 0), key, slice_make(want->p, 80000));
+    }
+    if (keyspace_db_named(n->ks, SLICE("f")) == NULL)
+        CHECK_INT(fork_to(n, "kept", 1, "f"), OK);
+    expect(n, keyspace_db_named(n->ks, SLICE("f")), "b-8", slice_make(want->p + 80000, 80000));
+    CHECK(n->tier->stats.slots_corrupt == 0);
+}
+
+TEST_LONG("a pack that is mostly dead is rewritten; data, snapshots and a crash between do not notice", 120) {
+    for (unsigned crash = 0; crash < 3; crash++) {
+        sim *s = sim_create(50 + crash);
+        buf want = BUF_INIT;
+        sim_node *n = mostly_dead(s, &want);
+        uint64_t before = data_bytes(n);
+        keyspace_drop_clean(n->ks);
+        collect(n, false);
+        CHECK(n->tier->stats.compact_packs >= 1);
+        CHECK_INT(n->tier->stats.compact_failures, 0);
+        CHECK(data_bytes(n) < before / 2);
+        if (crash == 1) { /* The store still knows the old object. */
+            n = restart(n);
+            n->config.gc_grace_s = 100;
+            CHECK_INT(data_bytes(n), before);
+            expect_mostly_dead(n, &want);
+            CHECK_INT(sim_checkpoint(n), OK);
+            collect(n, false);
+            CHECK(n->tier->stats.compact_packs >= 1);
+        }
+        CHECK_INT(sim_checkpoint(n), OK);
+        if (crash == 2) n = restart(n);
+        n->config.gc_grace_s = 100;
+        CHECK(data_bytes(n) < before / 2);
+        expect_mostly_dead(n, &want);
+        size_t objects = mem_world_count(s->world, "data/");
+        for (int i = 0; i < 3; i++) {
+            collect(n, false);
+            CHECK_INT(sim_checkpoint(n), OK);
+            for (int k = 0; k < 120; k++) sim_step(s, 1000000);
+        }
+        CHECK(mem_world_count(s->world, "data/") < objects);
+        CHECK(n->tier->stats.gc_deleted > 0);
+        /* Nothing more to gain: the second time it is left alone. */
+        uint64_t packs = n->tier->stats.compact_packs;
+        collect(n, false);
+        CHECK_INT(n->tier->stats.compact_packs, packs);
+        keyspace_drop_clean(n->ks);
+        expect_mostly_dead(n, &want);
+        n = restart(n);
+        expect_mostly_dead(n, &want);
+        buf_free(&want);
+        sim_free(s);
+    }
+}
+
+struct slot_read {
+    bool there;
+    int rc;
+    size_t bytes;
+};
+static void slot_was_read(void *cookie, int rc, slice base, slice delta) {
+    struct slot_read *r = cookie;
+    (void)delta;
+    *r = (struct slot_read){true, rc, base.n};
+}
+
+static void footer_from(sim *s, const struct pack_line *line, buf *out) {
+    bool found;
+    slice whole = mem_world_peek(s->world, line->name, &found);
+    CHECK(found && whole.n == line->bytes);
+    buf_append(out, whole.p + line->footer_offset, (size_t)(line->bytes - line->footer_offset));
+}
+
+static void swept(obj_req *r) { *(bool *)r->cookie = true; }
+
+TEST("a read under way on an object that is replaced and deleted begins again with the new one") {
+    sim *s = sim_create(54);
+    buf want = BUF_INIT, footer = BUF_INIT, footer_now = BUF_INIT;
+    sim_node *n = mostly_dead(s, &want);
+    struct packs *p = &n->tier->packs;
+    struct pack_line old[16], now = {0};
+    size_t count = p->count;
+    CHECK(count <= 16);
+    for (size_t i = 0; i < count; i++) old[i] = p->at[i]->line;
+    collect(n, false);
+    struct pack *k = NULL;
+    const struct pack_line *was = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct pack *x = packs_find(p, old[i].number);
+        if (x == NULL || strcmp(x->line.name, old[i].name) == 0) continue;
+        k = x;
+        was = &old[i];
+    }
+    CHECK(k != NULL);
+    now = k->line;
+    footer_from(s, was, &footer);
+    footer_from(s, &now, &footer_now);
+    uint64_t offset;
+    uint32_t slot = 0, bytes, crc;
+    while (pack_slot(&now, slice_of(&footer_now), slot, &offset, &bytes, &crc) != OK) slot++;
+    packs_swap(p, k, was, &footer); /* back to the moment before */
+    objstore_mem_pause(n->store, true);
+    struct slot_read r = {0};
+    read_start(n->tier, location_make(now.number, slot), 0, slot_was_read, &r);
+    packs_swap(p, k, &now, &footer_now);
+    objstore *other = objstore_mem_create(s->world, s->store_loop);
+    bool gone = false;
+    obj_req del = {.op = OBJ_DELETE, .name = was->name, .after = "", .done = swept, .cookie = &gone};
+    objstore_submit(other, &del);
+    CHECK(sim_until(s, &gone, 10));
+    CHECK_INT(del.rc, OK);
+    objstore_mem_pause(n->store, false);
+    CHECK(sim_until(s, &r.there, 10));
+    CHECK_INT(r.rc, OK);
+    CHECK(r.bytes > 0);
+    objstore_free(other);
+    buf_free(&want);
+    sim_free(s);
+}
+
 TEST_LONG("an idle owner sends nothing, for a day", 120) {
     sim *s = sim_create(31);
     sim_node *n = open_one(s);
