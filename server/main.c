@@ -268,6 +268,7 @@ static int watch_signals(struct app *a) {
     sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return ERR_IO;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* A file over the limit is a failed write, and no reason to die. */
     a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return a->signal_fd < 0 ? ERR_IO : OK;
 }
@@ -310,6 +311,7 @@ static int start(struct app *a) {
         return ERR_IO;
     }
     if (a->process.daemonize && boot_daemonize() != OK) return ERR_IO;
+    if (a->ks_config.maxmemory > 0) mem_limit((size_t)a->ks_config.maxmemory);
     mem_background();
     if ((rc = logger_create(a->process.logfile, (enum log_level)a->process.loglevel, clock_real(),
                             &a->log)) != OK) {
