@@ -357,7 +357,7 @@ static void checkpoint_publish(tier *t) {
     m.roots_bytes = cp->roots_bytes.n;
     m.roots_hash = hash_xx(cp->roots_bytes.p, cp->roots_bytes.n, 0);
     manifest_log_start(t, &m, cp->point->lsn);
-    gc_intend(t, &m);
+    trim_intend(t, &m);
     own_write(t, &m, checkpoint_published);
 }
 
@@ -381,7 +381,7 @@ static void checkpoint_published(tier *t, int rc) {
                  (unsigned long long)t->m.log_start);
     }
     checkpoint_end(cp, rc);
-    if (rc == OK) gc_trim(t);
+    if (rc == OK) trim_start(t);
 }
 
 static void checkpoint_drop(struct checkpoint *cp, bool stored) {

@@ -11,7 +11,7 @@
  *
  * Then packs that are mostly dead are rewritten: compact.c.
  *
- * Log segments: the manifest carries the intent as a range. FENCE and FILL are never deleted (L6). */
+ * The log goes by trim.c. */
 #include <stdlib.h>
 
 #include "tier/tier_internal.h"
@@ -54,6 +54,7 @@ static void gc_delete(struct gc *g);
 static void gc_deleted(io *o);
 static void gc_compact(struct gc *g);
 static void gc_compacted(tier *t);
+static void gc_swept(tier *t);
 
 static void gc_drop(struct gc *g) {
     if (g->next != NULL) loop_timer_cancel(g->t->loop, g->next);
@@ -373,133 +374,12 @@ static void gc_compact(struct gc *g) {
     compact_start(g->t, &map, gc_compacted);
 }
 
-static void gc_compacted(tier *t) { gc_end(t->gc, OK); }
+static void gc_compacted(tier *t) { sweep_start(t, gc_swept); }
+static void gc_swept(tier *t) { gc_end(t->gc, OK); }
 
 static void gc_deleted(io *o) {
     struct gc *g = o->cookie;
     g->in_flight--;
     if (o->req.rc == OK) g->result.objects_deleted++;
     gc_delete(g);
-}
-
-/* ---- the log ------------------------------------------------------------------------------------ */
-
-struct trim {
-    uint64_t next, end;
-    unsigned in_flight;
-    bool failed;
-};
-
-static void trim_validated(tier *t, int rc);
-static void trim_step(tier *t);
-static void trim_got_header(io *o);
-static void trim_deleted(io *o);
-
-void gc_intend(tier *t, struct manifest *m) {
-    m->log_floor = t->trim_done > m->log_floor ? t->trim_done : m->log_floor;
-    if (m->trim_seq <= m->log_floor) { /* The intent before has been carried out. */
-        m->trim_seq = m->log_start;
-        m->trim_ms = tier_wall_ms(t);
-    }
-    assert(m->trim_seq <= m->log_start);
-}
-
-void gc_trim(tier *t) {
-    if (t->trim != NULL || t->state != TIER_SERVING) return;
-    if (t->trim_done < t->m.log_floor) t->trim_done = t->m.log_floor;
-    if (t->trim_done >= t->m.trim_seq) return;
-    if (tier_wall_ms(t) < t->m.trim_ms + (uint64_t)t->config->gc_grace_s * 1000) return;
-    t->trim = mem_calloc(1, sizeof(*t->trim));
-    t->trim->next = t->trim_done;
-    t->trim->end = t->m.trim_seq;
-    own_validate(t, trim_validated);
-}
-
-static void trim_end(tier *t) {
-    struct trim *x = t->trim;
-    struct tier_log *g = &t->log;
-    if (!x->failed && x->next == x->end) t->trim_done = x->end;
-    t->trim = NULL;
-    mem_free(x);
-    size_t n = 0;
-    while (n < g->marks_count && g->marks[n].seq < t->trim_done) n++;
-    memmove(g->marks, g->marks + n, (g->marks_count - n) * sizeof(*g->marks));
-    g->marks_count -= n;
-}
-
-static void trim_validated(tier *t, int rc) {
-    if (rc != OK) {
-        t->trim->failed = true;
-        trim_end(t);
-        return;
-    }
-    trim_step(t);
-}
-
-static const struct log_mark *mark_find(const tier *t, uint64_t seq) {
-    const struct tier_log *g = &t->log;
-    size_t low = 0, high = g->marks_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (g->marks[mid].seq < seq) low = mid + 1;
-        else high = mid;
-    }
-    return low < g->marks_count && g->marks[low].seq == seq ? &g->marks[low] : NULL;
-}
-
-static void trim_delete(tier *t, uint64_t seq) {
-    char name[SEGMENT_NAME_BYTES];
-    assert(seq < t->m.log_start && seq < t->m.trim_seq); /* L9 */
-    segment_name(seq, name);
-    io_send(io_create(t, OBJ_DELETE, name, trim_deleted, NULL), IO_TRIES);
-}
-
-static void trim_step(tier *t) {
-    struct trim *x = t->trim;
-    while (x->in_flight < GC_DELETES_MAX && x->next < x->end && t->state == TIER_SERVING) {
-        uint64_t seq = x->next++;
-        const struct log_mark *m = mark_find(t, seq);
-        if (m != NULL && m->immortal) continue; /* L6 */
-        x->in_flight++;
-        if (m != NULL) {
-            trim_delete(t, seq);
-            continue;
-        }
-        /* Not of this process's time: its header says whether it is a fence. */
-        char name[SEGMENT_NAME_BYTES];
-        segment_name(seq, name);
-        io *o = io_create(t, OBJ_GET, name, trim_got_header, NULL);
-        o->req.length = SEGMENT_HEADER_BYTES;
-        io_send(o, IO_TRIES);
-    }
-    if (x->in_flight == 0) trim_end(t);
-}
-
-static void trim_got_header(io *o) {
-    tier *t = o->t;
-    uint64_t seq;
-    struct segment_header h;
-    bool named = segment_parse_name(o->name, &seq);
-    assert(named);
-    if (o->req.rc == OK && segment_decode_header(slice_of(&o->req.out), &h) == OK &&
-        h.kind == SEGMENT_DATA) {
-        trim_delete(t, seq);
-        return;
-    }
-    if (o->req.rc != OK && o->req.rc != ERR_NOTFOUND) t->trim->failed = true;
-    t->trim->in_flight--;
-    trim_step(t);
-}
-
-static void trim_deleted(io *o) {
-    tier *t = o->t;
-    if (o->req.rc == OK) t->stats.log_deleted++;
-    else t->trim->failed = true;
-    t->trim->in_flight--;
-    trim_step(t);
-}
-
-void gc_trim_free(tier *t) {
-    mem_free(t->trim);
-    t->trim = NULL;
 }

@@ -176,6 +176,7 @@ const struct metric tier_metrics[] = {
     STAT("Tier", "tier_compact_bytes_saved", compact_bytes_saved, "Bytes that this saved."),
     STAT("Tier", "tier_compact_failures", compact_failures, "Packs that could not be rewritten."),
     STAT("Tier", "tier_log_deleted", log_deleted, "Log segments deleted."),
+    STAT("Tier", "tier_log_swept", log_swept, "Log segments that had come back, and were deleted."),
     SHOWN("Store", "store_name", print_name, "The store."),
     SHOWN("Store", "store_refused", print_refused, "1 while the store refuses for good."),
     SHOWN("Store", "store_requests_put", print_put, "PUT requests."),

@@ -254,7 +254,7 @@ void tier_free(tier *t) {
     checkpoint_free(t);
     compact_free(t);
     gc_free(t);
-    gc_trim_free(t);
+    trim_free(t);
     read_deinit(t);
     cache_close(t);
     local_close(t);

@@ -8,6 +8,7 @@
  *   read.c        locations become bytes: footers, range reads, checksums
  *   pin.c         snapshots, forks, restore
  *   gc.c          what nothing reaches is deleted
+ *   trim.c        the log before the roots is deleted
  *   compact.c     packs that are mostly dead are written anew
  *   io.c          one request to the store, with patience
  *   cache.c, local.c   the local disk: slots read before, and the log of ack disk
@@ -141,7 +142,7 @@ struct tier_stats {
     uint64_t lsn, durable_lsn, log_seq, epoch, checkpoints, checkpoint_failures, backlog;
     uint64_t segments, log_bytes, packs_written, pack_bytes_written, slots_written;
     uint64_t slots_read, slots_read_cache, slots_corrupt, footers_read;
-    uint64_t gc_runs, gc_live, gc_dead, gc_dead_bytes, gc_deleted, log_deleted;
+    uint64_t gc_runs, gc_live, gc_dead, gc_dead_bytes, gc_deleted, log_deleted, log_swept;
     uint64_t compact_packs, compact_bytes_saved, compact_failures;
     uint64_t open_us, open_segments, open_records;
     uint64_t cache_bytes, local_lost;
@@ -152,6 +153,7 @@ struct checkpoint;
 struct gc;
 struct compact;
 struct trim;
+struct sweep;
 struct cache;
 struct local;
 
@@ -213,6 +215,9 @@ struct tier {
     struct compact *compact;
     uint64_t data_held;      /* the counter of a data name that the next roots may name; or MAX */
     struct trim *trim;
+    struct sweep *sweep;
+    uint64_t *fences;        /* numbers below the floor that are known to be fences, ascending */
+    size_t fences_count;
     uint64_t trim_done;      /* of the log, only fences are left below */
     struct intent_line *intents;
     size_t intents_count;
@@ -314,9 +319,12 @@ void pins_deinit(tier *t);
 /* gc.c */
 void gc_free(tier *t);
 void gc_consider(tier *t);
-void gc_intend(tier *t, struct manifest *m); /* the log's delete intents in the next manifest */
-void gc_trim(tier *t);            /* deletes log segments whose intent is old enough */
-void gc_trim_free(tier *t);
+
+/* trim.c */
+void trim_intend(tier *t, struct manifest *m); /* the log's delete intents in the next manifest */
+void trim_start(tier *t);         /* deletes log segments whose intent is old enough */
+void sweep_start(tier *t, void (*done)(tier *t)); /* and what has come back below the floor */
+void trim_free(tier *t);
 
 /* compact.c */
 struct live_map { /* what a collection has marked; borrowed */

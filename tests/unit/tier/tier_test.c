@@ -678,6 +678,60 @@ TEST("a read under way on an object that is replaced and deleted begins again wi
     sim_free(s);
 }
 
+static bool deposit(sim *s, const char *name, slice bytes) {
+    objstore *other = objstore_mem_create(s->world, s->store_loop);
+    bool put = false;
+    obj_req r = {.op = OBJ_PUT_ABSENT, .name = name, .after = "", .body = bytes, .done = swept,
+                 .cookie = &put};
+    objstore_submit(other, &r);
+    CHECK(sim_until(s, &put, 10));
+    objstore_free(other);
+    return r.rc == OK;
+}
+
+TEST("a segment that a former owner makes again below the floor is swept, fences stay") {
+    sim *s = sim_create(55);
+    sim_node *n = open_one(s);
+    char name[SEGMENT_NAME_BYTES], foreign[] = "log/what";
+    n->config.gc_grace_s = 0;
+    fill(n, 0, 5, "v");
+    CHECK(sim_settle(n));
+    uint64_t seq = n->tier->log.confirm_seq - 1;
+    segment_name(seq, name);
+    bool found;
+    buf bytes = BUF_INIT;
+    buf_append_slice(&bytes, mem_world_peek(s->world, name, &found));
+    CHECK(found);
+    n = restart(n); /* more fences */
+    n->config.gc_grace_s = 0;
+    fill(n, 0, 5, "w");
+    CHECK(sim_settle(n));
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(sim_checkpoint(n), OK);
+        for (int k = 0; k < 100; k++) sim_step(s, 10000);
+    }
+    CHECK(n->tier->trim_done > seq);
+    mem_world_peek(s->world, name, &found);
+    CHECK(!found);
+    collect(n, false);
+    size_t left = mem_world_count(s->world, "log/"), fences = n->tier->fences_count;
+    CHECK(fences > 0 && fences <= left);
+    CHECK(deposit(s, name, slice_of(&bytes)));
+    CHECK(deposit(s, foreign, slice_of(&bytes)));
+    uint64_t gets = n->store->stats.requests[OBJ_GET];
+    collect(n, false);
+    CHECK_INT(n->tier->stats.log_swept, 1);
+    CHECK_INT(mem_world_count(s->world, "log/"), left + 1);
+    mem_world_peek(s->world, name, &found);
+    CHECK(!found);
+    CHECK(n->store->stats.requests[OBJ_GET] - gets < 8); /* fences are not read again */
+    CHECK_INT(n->tier->fences_count, fences);
+    n = restart(n);
+    expect_fill(n, keyspace_db(n->ks, 0), 5, "w");
+    buf_free(&bytes);
+    sim_free(s);
+}
+
 TEST_LONG("an idle owner sends nothing, for a day", 120) {
     sim *s = sim_create(31);
     sim_node *n = open_one(s);
