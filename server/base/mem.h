@@ -23,6 +23,10 @@ size_t mem_used_peak(void);       /* Highest mem_used() seen by mem_used(). */
 size_t mem_rss(void);             /* Resident bytes of the process, from the kernel. */
 void mem_purge(void);             /* Give free pages back to the kernel. */
 
+/* Data is to stay under so many bytes (0: no limit): decides whether huge pages are worth their
+ * waste. Costs nothing when nothing changes. */
+void mem_limit(size_t bytes);
+
 /* From now on freed pages go back to the kernel within a second or two, also when idle. Once, after
  * the process has forked for the last time. */
 void mem_background(void);

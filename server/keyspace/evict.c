@@ -265,6 +265,7 @@ static int delete_keys(keyspace *ks, uint64_t start,
 int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key),
                        void *cookie) {
     if (ks->config->maxmemory <= 0) return OK;
+    mem_limit((size_t)ks->config->maxmemory);
     ks->now_fresh = false;
     /* Half of memory dirty: clean pages may soon run short. */
     bool half = ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2;
