@@ -99,6 +99,7 @@ $(B)/tests/$(1)/%: tests/$(1)/%.c $(B)/tests/test.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $$@ $$< $(B)/tests/test.o -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
 endef
 $(foreach k,model sim golden torture bench,$(eval $(call whole_rule,$(k))))
+include tests/s3/s3.mk
 tests_of = $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/*_test.c))
 
 setup:
@@ -114,7 +115,7 @@ run: setup
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
 .PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 \
-        test-crash test-torture bench asan tidy fuzz sim torture
+        test-crash test-owners test-torture bench asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
 test-large: setup setup-test
@@ -146,6 +147,8 @@ test-s3: build
 	@tests/s3/run.sh
 test-crash: build
 	@tests/crash/run.sh
+test-owners: build
+	@tests/owners/run.sh
 bench: setup setup-test
 	@$(MAKE) --no-print-directory build
 	@tests/bench/run.sh

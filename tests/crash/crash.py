@@ -6,7 +6,11 @@ Every connection owns its keys. Its operations form a sequence of which the serv
 prefix that is not shorter than what it acknowledged: a lost reply counts as either outcome. A MULTI is one
 operation, so half a transaction is no prefix.
 
-    crash.py [--rounds N] [--connections N] [--pipeline N] [--seed N] [--store S] [--seconds S] [--option ...]
+    crash.py [--rounds N] [--connections N] [--pipeline N] [--seed N] [--store S] [--seconds S]
+             [--option NAME VALUE]... [--fault-control PORT --fault "RULE"...]
+
+With --fault-control the store stands behind tests/s3/fault_proxy.py, which gets the rules before the
+first start; its counts are printed, and trouble that never came is a failure.
 """
 import argparse
 import copy
@@ -253,6 +257,38 @@ def check(server, workers):
     c.close()
 
 
+class Proxy:
+    """The fault proxy's control port: the rules go in, the counts come out."""
+
+    def __init__(self, port, rules):
+        self.file = socket.create_connection(("127.0.0.1", port)).makefile("rw")
+        self.rules = rules
+        self.ask("clear")
+        self.before = self.counts()
+        for rule in rules:
+            self.ask(rule)
+
+    def ask(self, line):
+        self.file.write(line + "\n")
+        self.file.flush()
+        reply = self.file.readline().strip()
+        if reply.startswith("error"):
+            raise RuntimeError("the fault proxy does not take %r: %s" % (line, reply))
+        return reply
+
+    def counts(self):
+        words = self.ask("stats").split()
+        return {w.split("=")[0]: int(w.split("=")[1]) for w in words if "=" in w}
+
+    def report(self):
+        after = self.counts()
+        made = {k: v - self.before.get(k, 0) for k, v in after.items()}
+        print("# " + " ".join("%s=%d" % item for item in sorted(made.items())), flush=True)
+        for rule in self.rules:
+            if made.get(rule.split()[4], 0) == 0:
+                raise AssertionError("the trouble never came: %s" % rule)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--rounds", type=int, default=10)
@@ -261,7 +297,9 @@ def main():
     p.add_argument("--seconds", type=float, default=0.8, help="of load a round, at most")
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--store", default="file:./data")
-    p.add_argument("--option", nargs="*", default=[])
+    p.add_argument("--option", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    p.add_argument("--fault-control", type=int, default=None, help="port of the fault proxy")
+    p.add_argument("--fault", action="append", default=[], help="a rule for the fault proxy")
     p.add_argument("--without", default="", help="kinds of operations to leave out: set,del,vadd,...")
     p.add_argument("--binary", default=None)
     p.add_argument("--keep", action="store_true")
@@ -269,12 +307,14 @@ def main():
     seed = a.seed if a.seed is not None else random.randrange(1 << 32)
     rnd = random.Random(seed)
     folder = tempfile.mkdtemp(prefix="cove-crash-")
-    server = Server(folder, a.store, a.option, binary=a.binary)
+    options = [word for name, value in a.option for word in ("--" + name, value)]
+    server = Server(folder, a.store, options, binary=a.binary)
     workers = [Worker(i, random.Random(rnd.random()), i % 4 == 0,
                       a.without.split(",")) for i in range(a.connections)]
     passed = failed = in_checkpoint = 0
     print("# seed %d" % seed, flush=True)
     try:
+        proxy = Proxy(a.fault_control, a.fault) if a.fault_control else None
         for r in range(a.rounds):
             if server.process is None:
                 server.start()
@@ -286,11 +326,15 @@ def main():
             passed += 1
         print("ok - %d rounds, %d of them in a checkpoint, %d acknowledged writes, none lost"
               % (passed, in_checkpoint, sum(w.acked for w in workers)), flush=True)
+        if proxy is not None:
+            proxy.report()
     except (AssertionError, RuntimeError, OSError) as e:
         failed = 1
         print("not ok - round %d, seed %d: %s\n# folder %s" % (passed, seed, e, folder), flush=True)
     finally:
         server.kill()
+        if a.fault_control:
+            Proxy(a.fault_control, [])
         if not failed and not a.keep:
             shutil.rmtree(folder, ignore_errors=True)
     print("%d passed, %d failed" % (1 - failed, failed))

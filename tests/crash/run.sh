@@ -23,5 +23,7 @@ run "kill -9 at a random moment, over a folder" \
     python3 tests/crash/crash.py --rounds "$rounds"
 run "the same with one client's pipeline and small batches" \
     python3 tests/crash/crash.py --rounds "$((rounds / 2))" --connections 4 --pipeline 4
+run "the disk is full, and then it is not" \
+    python3 tests/crash/full.py
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

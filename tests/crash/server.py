@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 
-from resp import Client
+from resp import Client, Closed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -46,7 +46,7 @@ class Server:
                 c.close()
                 if isinstance(reply[1], int):
                     return
-            except OSError:
+            except (OSError, Closed):
                 pass
             time.sleep(0.01)
         raise RuntimeError("the server is not ready after %d s\n%s" % (wait, self.tail()))
