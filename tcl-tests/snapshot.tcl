@@ -170,6 +170,50 @@ snap "FLUSHALL empties numbered databases only" {
     r SNAPSHOT DROPDB branch
 }
 
+foreach {when code} {
+    "at once" {}
+    "after a checkpoint" {r SAVE}
+    "after kill -9" {restart_server -9}
+    "after kill -9, twice" {restart_server -9; r SAVE; restart_server -9}
+} {
+    snap "FLUSHDB of a fork empties it and nothing else: $when" "
+        fill one
+        r SNAPSHOT CREATE s
+        r SNAPSHOT FORK s branch
+        r SNAPSHOT FORK s other
+        set c \[connect\]
+        \$c SELECT branch
+        \$c WATCH k:1
+        r SELECT branch
+        assert_equal OK \[r FLUSHDB\]
+        \$c MULTI
+        \$c GET k:1
+        assert_equal {} \[\$c EXEC\]
+        \$c -close
+        r SET new here
+        $code
+        r SELECT branch
+        assert_equal 1 \[r DBSIZE\]
+        assert_equal here \[r GET new\]
+        assert_equal {} \[r GET k:1\]
+        assert_equal OK \[r FLUSHDB ASYNC\]
+        $code
+        r SELECT branch
+        assert_equal 0 \[r DBSIZE\]
+        r SELECT other
+        looks_like one
+        r SELECT 0
+        looks_like one
+        r SNAPSHOT DROPDB branch
+        r SNAPSHOT FORK s branch
+        r SELECT branch
+        looks_like one
+        r SELECT 0
+        r SNAPSHOT DROPDB branch
+        r SNAPSHOT DROPDB other
+    "
+}
+
 snap "Names: what is taken and what is not" {
     foreach bad {"" 123 "a b" a/b "a*" "\u00e9"} {
         assert_error "ERR a name*" {r SNAPSHOT CREATE $bad}

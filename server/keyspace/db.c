@@ -233,6 +233,17 @@ static int flush(keyspace *ks, const effect *e) {
     return OK;
 }
 
+static int clear(keyspace *ks, const effect *e) {
+    if (e->argc != 2 || e->args[1].n != 8) return ERR_CORRUPT;
+    db *d = keyspace_db_named(ks, e->args[0]);
+    if (d == NULL) return ERR_NOTFOUND;
+    uint64_t id = get_u64(e->args[1].p);
+    if (id == 0 || keyspace_db_id(ks, id) != NULL) return ERR_CORRUPT;
+    renew(ks, d, id);
+    db__tell(ks, d);
+    return OK;
+}
+
 static int swap(keyspace *ks, const effect *e) {
     int a, b;
     if (number_arg(e, 0, &a) != OK || number_arg(e, 1, &b) != OK || e->argc != 2)
@@ -249,6 +260,7 @@ int db__catalogue(keyspace *ks, const effect *e) {
     switch (e->op) {
     case CATALOGUE_FLUSH: return flush(ks, e);
     case CATALOGUE_SWAP: return swap(ks, e);
+    case CATALOGUE_CLEAR: return clear(ks, e);
     case CATALOGUE_DROP: {
         if (e->argc != 1) return ERR_CORRUPT;
         db *d = keyspace_db_named(ks, e->args[0]);

@@ -103,6 +103,7 @@ enum catalogue_op { /* op of EFFECT_CATALOGUE; 1..31 are the keyspace's, 32.. th
     CATALOGUE_FLUSH = 1, /* args: u32 number, u64 new id: the number points at an empty database */
     CATALOGUE_SWAP = 2,  /* args: u32 number, u32 number */
     CATALOGUE_DROP = 3,  /* args: name */
+    CATALOGUE_CLEAR = 4, /* args: name, u64 new id: FLUSH for a fork, which keeps its name */
     CATALOGUE_FORK = 32, /* see tier.h */
     CATALOGUE_PIN = 33, CATALOGUE_UNPIN = 34, CATALOGUE_RESTORE = 35
 };

@@ -328,12 +328,13 @@ int tier_db_drop(tier *t, slice name) {
 }
 
 int tier_db_flush(tier *t, db *d) {
-    if (db_number(d) < 0) return ERR_UNSUPPORTED;
     uint8_t number[4], id[8];
-    put_u32(number, (uint32_t)db_number(d));
+    bool fork = db_number(d) < 0;
+    if (!fork) put_u32(number, (uint32_t)db_number(d));
     put_u64(id, keyspace_next_db_id(t->ks));
-    slice args[2] = {slice_make(number, 4), slice_make(id, 8)};
-    effect e = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_FLUSH, .args = args, .argc = 2};
+    slice args[2] = {fork ? slice_str(db_name(d)) : slice_make(number, 4), slice_make(id, 8)};
+    effect e = {.target = EFFECT_CATALOGUE, .op = fork ? CATALOGUE_CLEAR : CATALOGUE_FLUSH,
+                .args = args, .argc = 2};
     return tier_effect(t, &e);
 }
 

@@ -116,7 +116,7 @@ void tier_snapshot_each(tier *t, void (*each)(void *cookie, const struct snapsho
 int tier_snapshot_fork(tier *t, slice snapshot, db *selected, slice name);
 int tier_snapshot_restore(tier *t, slice snapshot, char safety[NAME_BYTES_MAX + 1]);
 int tier_db_drop(tier *t, slice name);
-/* FLUSHDB of a numbered database, SWAPDB. */
+/* FLUSHDB, of a fork too; SWAPDB. */
 int tier_db_flush(tier *t, db *d);
 int tier_db_swap(tier *t, int a, int b);
 

@@ -195,8 +195,14 @@ static bool change_snapshots(struct history *h, struct state *x, uint32_t v) {
 
 static int change_db(struct history *h, struct state *x) {
     sim_node *n = h->owner;
-    unsigned a = draw(h, NUMBERS), b = draw(h, NUMBERS);
-    if (draw(h, 2) == 0) {
+    unsigned a = draw(h, NUMBERS), b = draw(h, NUMBERS), what = draw(h, 4), f = draw(h, FORKS);
+    if (what < 2 && x->forked[f]) {
+        char name[32];
+        name_of("fork", f, name);
+        memset(x->fork[f], 0, sizeof(table));
+        return tier_db_flush(n->tier, keyspace_db_named(n->ks, slice_str(name)));
+    }
+    if (what < 3) {
         memset(x->number[a], 0, sizeof(table));
         return tier_db_flush(n->tier, keyspace_db(n->ks, (int)a));
     }
@@ -218,7 +224,7 @@ static void transact(struct history *h) {
     tier_txn_begin(n->tier);
     unsigned what = draw(h, 40);
     int rc = OK;
-    if (what == 0) {
+    if (what == 0 || what == 39) {
         rc = change_db(h, &x);
     } else if (what < 4) {
         if (!change_snapshots(h, &x, v)) {

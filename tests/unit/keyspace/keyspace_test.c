@@ -625,6 +625,34 @@ TEST("a fork of a stored catalogue equals its source, shares its pages, and goes
     world_free(w);
 }
 
+TEST("a fork that is cleared is empty, under its name and a new id; its source is as it was") {
+    struct world *w = world_new(16);
+    CHECK_INT(world_set(w, keyspace_db(w->ks, 0), SLICE("a"), SLICE("1"), -1), OK);
+    frozen *f = keyspace_freeze(w->ks);
+    CHECK_INT(keyspace_fork_frozen(w->ks, f, 1, keyspace_next_db_id(w->ks), "x", -1), OK);
+    frozen_put(w->ks, f);
+    db *d = keyspace_db_named(w->ks, SLICE("x"));
+    uint64_t was = db_id(d);
+    uint8_t id[8];
+    put_u64(id, keyspace_next_db_id(w->ks));
+    slice args[2] = {SLICE("x"), slice_make(id, 8)};
+    effect e = {.target = EFFECT_CATALOGUE, .op = CATALOGUE_CLEAR, .args = args, .argc = 2};
+    CHECK_INT(keyspace_apply(w->ks, &e, true), OK);
+    CHECK(keyspace_db_named(w->ks, SLICE("x")) == d);
+    CHECK(!db_dropped(d));
+    CHECK(db_id(d) != was && db_id(d) == get_u64(id));
+    CHECK(keyspace_db_id(w->ks, was) == NULL);
+    CHECK_INT(db_keys(d), 0);
+    CHECK_INT(keyspace_apply(w->ks, &e, true), ERR_CORRUPT); /* ids are not used again */
+    args[0] = SLICE("y");
+    CHECK_INT(keyspace_apply(w->ks, &e, true), ERR_NOTFOUND);
+    CHECK_INT(world_set(w, d, SLICE("b"), SLICE("2"), -1), OK);
+    CHECK_INT(db_keys(d), 1);
+    CHECK_INT(db_keys(keyspace_db(w->ks, 0)), 1);
+    world_check(w);
+    world_free(w);
+}
+
 TEST("a dropped fork's pointer stays good, is empty, and takes no effect") {
     struct world *w = world_new(16);
     frozen *f = keyspace_freeze(w->ks);
