@@ -213,11 +213,13 @@ static int lookup(call *c, db *d, slice key, unsigned flags, struct entry *out) 
     return rc;
 }
 
-/* Whoever meets a key whose time has come removes it, also by reading, unless no write is taken now. */
+/* Whoever meets a key whose time has come removes it, also by reading, unless no write is taken now or
+ * clients are paused: the data then stay as they are but for what writes that still run do. */
 static int lookup_live(call *c, db *d, slice key, unsigned flags, struct entry *out) {
     const char *why;
     int rc = lookup(c, d, key, flags | KS_EXPIRED, out);
     if (rc != OK || !out->expired) return rc;
+    if (exec__paused(c->exec) && (c->cmd->flags & CMD_WRITE) == 0) return ERR_NOTFOUND;
     if (tier_admit(c->exec->deps.tier, &why) != OK) return ERR_NOTFOUND;
     effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = key};
     rc = call_effect(c, &e);
@@ -229,6 +231,9 @@ static int lookup_live(call *c, db *d, slice key, unsigned flags, struct entry *
 
 int call_read(call *c, slice key, struct entry *out) {
     return lookup_live(c, c->client->db, key, KS_TOUCH | KS_COUNT, out);
+}
+int call_look(call *c, slice key, struct entry *out) {
+    return lookup_live(c, c->client->db, key, KS_COUNT, out);
 }
 int call_peek(call *c, slice key, struct entry *out) {
     return lookup_live(c, c->client->db, key, 0, out);

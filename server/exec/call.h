@@ -80,7 +80,8 @@ int call_read_type(call *c, slice key, uint8_t type, struct entry *out);
 int call_write_type(call *c, slice key, uint8_t type, struct entry *out);
 /* Another database than the selected one (MOVE, COPY). */
 int call_write_db(call *c, db *d, slice key, struct entry *out);
-int call_peek(call *c, slice key, struct entry *out); /* no touch, no count (OBJECT, TTL) */
+int call_look(call *c, slice key, struct entry *out); /* counts, no touch (EXISTS, TTL, OBJECT) */
+int call_peek(call *c, slice key, struct entry *out); /* no touch, no count */
 
 /* ---- effects ------------------------------------------------------------------------------------ */
 

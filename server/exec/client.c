@@ -343,7 +343,8 @@ static void client_ready(void *cookie, unsigned ready) {
     }
     client__interest(c);
     if ((c->interest & LOOP_READ) == 0) return;
-    for (int i = 0; i < READS_PER_EVENT && !c->dead && c->state == CLIENT_READY; i++) {
+    uint64_t until = c->exec->stats.input_bytes + READ_BYTES_PER_EVENT;
+    while (!c->dead && c->state == CLIENT_READY && c->exec->stats.input_bytes < until) {
         bool more = read_more(c);
         if (c->dead) return;
         client__process(c);

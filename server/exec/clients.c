@@ -103,7 +103,7 @@ void client_describe(client *c, buf *out) {
                (unsigned long long)c->id, client_peer(c), c->conn == NULL ? "" : c->conn->self,
                c->conn == NULL ? -1 : c->conn->fd, client_name(c),
                (unsigned long long)((x->now_us - c->created_us) / 1000000), (unsigned long long)idle,
-               flags, db_number(c->db), c->multi ? (int)c->queue_n : -1, c->query.n - c->query_pos,
+               flags, db_number(c->db), c->multi ? (int)c->queue_n : -1, c->query.n,
                c->query.cap - c->query.n, c->args_cap * sizeof(slice), c->queue_bytes, c->out.cap,
                c->out.cap, obl,
                sizeof(*c) + c->query.cap + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice),

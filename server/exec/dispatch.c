@@ -109,6 +109,8 @@ static const char *refusal(struct call *c) {
     return NULL;
 }
 
+static const char out_of_memory[] = "OOM command not allowed when used memory > 'maxmemory'.";
+
 /* Memory for a command that may need it: OK, ERR_LIMIT (refuse), ERR_AGAIN (wait). */
 static int room_for(struct call *c) {
     exec *x = c->exec;
@@ -134,8 +136,7 @@ static list *must_wait(struct call *c, enum client_state *state) {
         *state = CLIENT_WAIT_LOCK;
         return &x->lock_waiters;
     }
-    if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms < x->pause_until_ms &&
-        ((flags & CMD_WRITE) != 0 || !x->pause_writes_only) &&
+    if (exec__paused(x) && ((flags & CMD_WRITE) != 0 || !x->pause_writes_only) &&
         c->cmd->group != GROUP_CONNECTION) {
         *state = CLIENT_WAIT_PAUSE;
         return &x->pause_waiters;
@@ -145,6 +146,7 @@ static list *must_wait(struct call *c, enum client_state *state) {
 
 static void enter_wait(client *c, list *waiters, enum client_state state) {
     c->state = state;
+    if (state == CLIENT_WAIT_PAUSE) c->exec->stats.clients_blocked++;
     list_push_back(waiters, &c->wait_link);
     client__interest(c);
 }
@@ -334,7 +336,7 @@ static bool admit_and_run(client *c) {
     if (why != NULL) return reject(k, why);
     int room = room_for(k);
     if (room == ERR_LIMIT) {
-        return reject(k, "OOM command not allowed when used memory > 'maxmemory'.");
+        return reject(k, out_of_memory);
     }
     if (room == ERR_AGAIN) {
         enter_wait(c, &c->exec->room_waiters, CLIENT_WAIT_ROOM);
@@ -350,6 +352,7 @@ static bool queue_in_multi(struct call *k) {
     if (why == NULL && (k->cmd->flags & CMD_NO_MULTI) != 0) {
         why = "ERR Command not allowed inside a transaction";
     }
+    if (why == NULL && room_for(k) == ERR_LIMIT) why = out_of_memory;
     if (why != NULL) return reject(k, why);
     multi__queue(c, k->cmd, k->argv, k->argc);
     resp_status(&c->out, "QUEUED");
@@ -388,6 +391,7 @@ bool dispatch__request(client *c, const slice *argv, size_t argc) {
 bool dispatch__again(client *c) {
     assert(c->call_active);
     enum client_state was = c->state;
+    if (was == CLIENT_WAIT_PAUSE) c->exec->stats.clients_blocked--;
     c->state = CLIENT_READY;
     exec__refresh_time(c->exec);
     bool ended;
@@ -456,6 +460,7 @@ void exec__wake(exec *x, list *waiters) {
 
 void dispatch__cancel(client *c) {
     exec *x = c->exec;
+    if (c->state == CLIENT_WAIT_PAUSE) x->stats.clients_blocked--;
     list_remove(&c->wait_link);
     if (c->wait != NULL) keyspace_wait_end(x->deps.keyspace, c->wait);
     c->wait = NULL;

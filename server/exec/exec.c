@@ -83,7 +83,8 @@ static void expire_one(void *cookie, db *d, slice key) {
 
 void exec__make_room(exec *x) {
     if (x->loading) return;
-    x->room_rc = keyspace_make_room(x->deps.keyspace, x->locked_by == NULL ? evict_one : NULL, x);
+    x->room_rc = keyspace_make_room(x->deps.keyspace,
+                                    x->locked_by == NULL && !exec__paused(x) ? evict_one : NULL, x);
 }
 
 static void room_retry(void *cookie) {
@@ -147,7 +148,7 @@ static void cron(void *cookie) {
     observe__sample(x);
     if (x->cron_paused) return;
     const char *why;
-    if (!x->loading && x->locked_by == NULL && x->ks_config->active_expire &&
+    if (!x->loading && x->locked_by == NULL && !exec__paused(x) && x->ks_config->active_expire &&
         tier_admit(x->deps.tier, &why) == OK) {
         keyspace_expire_cycle(x->deps.keyspace, EXPIRE_PER_CRON, expire_one, x);
     }
@@ -266,6 +267,10 @@ void exec_pause(exec *x, uint64_t until_ms, bool writes_only) {
     if (x->pause_until_ms != 0 && !x->pause_writes_only) writes_only = false;
     if (until_ms > x->pause_until_ms) x->pause_until_ms = until_ms;
     x->pause_writes_only = writes_only;
+}
+
+bool exec__paused(const exec *x) {
+    return x->pause_until_ms != 0 && (uint64_t)x->wall_ms < x->pause_until_ms;
 }
 
 void exec_unpause(exec *x) {

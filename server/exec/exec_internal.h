@@ -16,7 +16,7 @@
 #define QUERY_KEEP_BYTES 32768  /* A larger query buffer is freed when it is empty. */
 #define OUT_KEEP_BYTES 65536
 #define GATED_PAUSE_BYTES ((size_t)64 << 20) /* Held output above which a client is not read. */
-#define READS_PER_EVENT 16      /* So that one busy client does not starve the others. */
+#define READ_BYTES_PER_EVENT ((size_t)32 << 10) /* One client's share of a turn: some 300 requests. */
 #define ERROR_PREFIXES_MAX 128
 
 struct request {
@@ -124,9 +124,10 @@ struct client {
 struct watched_key {
     list by_client, by_hash;
     client *client;
-    uint64_t db_id, hash;
+    db *db;
+    uint64_t hash;
     slice key; /* owned */
-    bool expired_at_watch;
+    bool expired_at_watch, absent_at_watch; /* absent: also when it had expired */
 };
 
 struct error_count {
@@ -199,6 +200,7 @@ void dispatch__unlock(exec *x);
 void exec__refresh_time(exec *x);
 void exec__wake(exec *x, list *waiters);
 void exec__make_room(exec *x);
+bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by itself */
 
 /* observe.c */
 void observe__sample(exec *x);               /* in each round of the cron */

@@ -5,8 +5,8 @@
  * aside, its database admits nobody else, and the queue goes on from the same command. What has run
  * stands; the replies gathered so far are kept beside.
  *
- * WATCH remembers keys by hash; every effect on a watched key, and every change of a whole database,
- * marks its watchers. */
+ * WATCH remembers keys by hash; an effect on a watched key marks its watchers. So does a change of a
+ * whole database, but for those keys that were not there when they were watched and still are not. */
 #include <assert.h>
 
 #include "base/mem.h"
@@ -77,7 +77,7 @@ void multi__touched(exec *x, db *d, slice key) {
     uint64_t hash = keyspace_hash(d, key);
     LIST_FOR(n, watch_slot(x, hash)) {
         struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_hash);
-        if (w->hash != hash || w->db_id != db_id(d) || !slice_eq(w->key, key)) continue;
+        if (w->hash != hash || w->db != d || !slice_eq(w->key, key)) continue;
         struct entry e;
         bool was_expired = w->expired_at_watch;
         w->expired_at_watch = false;
@@ -89,14 +89,24 @@ void multi__touched(exec *x, db *d, slice key) {
     }
 }
 
-/* The database behind a number was emptied or exchanged: every watched key counts as touched,
- * which at worst lets a transaction be tried again. */
+/* d has other contents than when w was watched. Who created the key before that would have marked w,
+ * so it was absent until now. A key that cannot be looked up without waiting counts as there: at worst
+ * a transaction is tried again. */
+static bool still_absent(exec *x, db *d, struct watched_key *w) {
+    struct entry e;
+    if (!w->absent_at_watch) return false;
+    int rc = keyspace_get(x->deps.keyspace, d, w->key, KS_EXPIRED, &e);
+    w->expired_at_watch = rc == OK && e.expired;
+    return rc == ERR_NOTFOUND || w->expired_at_watch;
+}
+
+/* d was emptied, exchanged or replaced. */
 void multi__touched_db(exec *x, db *d) {
-    (void)d;
     if (x->watched == 0) return;
     for (size_t i = 0; i < WATCH_SLOTS; i++) {
         LIST_FOR(n, &x->watch_slots[i]) {
-            LIST_ENTRY(n, struct watched_key, by_hash)->client->watch_dirty = true;
+            struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_hash);
+            if (w->db == d && !still_absent(x, d, w)) w->client->watch_dirty = true;
         }
     }
 }
@@ -106,20 +116,19 @@ static bool watched_expired(client *c, int *rc) {
     *rc = OK;
     LIST_FOR(n, &c->watch_head) {
         struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_client);
-        db *d = keyspace_db_id(c->exec->deps.keyspace, w->db_id);
         struct entry e;
-        if (d == NULL || w->expired_at_watch) continue;
-        int got = keyspace_get(c->exec->deps.keyspace, d, w->key, KS_EXPIRED, &e);
+        if (w->expired_at_watch) continue;
+        int got = keyspace_get(c->exec->deps.keyspace, w->db, w->key, KS_EXPIRED, &e);
         if (got == ERR_COLD) *rc = ERR_COLD;
         else if (got == OK && e.expired) return true;
     }
     return false;
 }
 
-static bool watching(client *c, uint64_t id, slice key) {
+static bool watching(client *c, slice key) {
     LIST_FOR(n, &c->watch_head) {
         struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_client);
-        if (w->db_id == id && slice_eq(w->key, key)) return true;
+        if (w->db == c->db && slice_eq(w->key, key)) return true;
     }
     return false;
 }
@@ -140,16 +149,17 @@ int cmd_watch(call *k) {
     for (size_t i = 1; i < k->argc; i++) {
         slice key = k->argv[i];
         struct entry e;
-        if (watching(c, db_id(c->db), key)) continue;
+        if (watching(c, key)) continue;
         int rc = keyspace_get(x->deps.keyspace, c->db, key, KS_EXPIRED, &e);
         struct watched_key *w = mem_calloc(1, sizeof(*w));
         uint8_t *copy = mem_alloc(key.n + 1);
         if (key.n > 0) memcpy(copy, key.p, key.n);
         w->client = c;
-        w->db_id = db_id(c->db);
+        w->db = c->db;
         w->hash = keyspace_hash(c->db, key);
         w->key = slice_make(copy, key.n);
         w->expired_at_watch = rc == OK && e.expired;
+        w->absent_at_watch = rc == ERR_NOTFOUND || w->expired_at_watch;
         list_push_back(&c->watch_head, &w->by_client);
         list_push_back(watch_slot(x, w->hash), &w->by_hash);
         x->watched++;
