@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "tier/tier_internal.h"
 
+#define PACK_SMALL_BYTES (512u << 10) /* Above this a pack gets all its memory at once. */
 #define PACK_RAW_BYTES (8u << 20)   /* Half of PACK_BYTES_TARGET: three of them are in memory. */
 #define PACKS_IN_FLIGHT_MAX 2
 #define WALK_SLICE_US 800
@@ -170,6 +171,8 @@ static void walk_step(void *cookie) {
             if (cp->in_flight >= PACKS_IN_FLIGHT_MAX) return; /* a pack's end goes on */
             pack_flush(cp);
         }
+        if (cp->raw.n > PACK_SMALL_BYTES && cp->raw.cap < PACK_RAW_BYTES)
+            buf_reserve(&cp->raw, PACK_RAW_BYTES); /* Not by doubling: that copies megabytes. */
         size_t before = cp->raw.n;
         int rc = cp->rc == OK ? frozen_walk_next(cp->walk, &cp->raw) : ERR_NOTFOUND;
         if (rc != OK) {
