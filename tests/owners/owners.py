@@ -152,7 +152,7 @@ class Test:
         self.servers += 1
         folder = os.path.join(self.folder, "server%d" % self.servers)
         os.mkdir(folder)
-        options = []
+        options = ["--checkpoint-log-bytes", "2mb"]    # Checkpoints happen, and openings stay short.
         for name, value in self.a.option:
             if name == "store-endpoint" and kind == "put":
                 value = self.a.held_endpoint
