@@ -192,6 +192,8 @@ static void add_options(struct app *a) {
     options_add(a->options, compat_options, compat_options_count, a->compat, NULL, NULL);
     type_add(&a->types, &type_string);
     type_add(&a->types, &type_hash);
+    type_add(&a->types, &type_list);
+    type_add(&a->types, &type_set);
     for (int i = 0; cove_modules[i] != NULL; i++) {
         const module *m = cove_modules[i];
         a->module_names[a->modules_n++] = (struct module_name){m->name, m->version};

@@ -35,6 +35,4 @@ int set_each(const struct value *v, set_each_fn *each, void *cookie); /* all mem
 /* A roughly uniform member, for `r` a random number. ERR_NOTFOUND: it is empty. */
 int set_random(const struct value *v, uint64_t r, slice *member, char tmp[NUM_LL_MAX]);
 
-extern const struct type type_set;
-
 #endif

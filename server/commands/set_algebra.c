@@ -1,0 +1,188 @@
+/* set_algebra.c -- intersections, unions, differences, told or stored.
+ *
+ * One walk over one set, with a lookup in the others for each member: for an intersection the smallest
+ * set is walked, for a difference the first. A union walks all, and tells a member in the first set that
+ * has it. Cold pages are asked for all along the walk before the command waits, so that it waits
+ * as often as there are sets, not as there are members.
+ *
+ * A result to be stored is a payload as RESTORE takes it: one effect, whatever its size. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "commands/commands.h"
+#include "commands/set_commands.h"
+#include "resp/write.h"
+#include "types/rdb.h"
+#include "types/set.h"
+
+enum algebra { INTER, UNION, DIFF };
+
+/* The result as it comes: a reply's elements, a payload's, or only their number. */
+struct sink {
+    buf *out;    /* NULL: only counted */
+    bool stored; /* a payload */
+    uint64_t n, limit; /* 0: none */
+};
+
+struct operands {
+    struct value *sets; /* those that exist; in the keys' order, or (INTER) the smallest first */
+    size_t count;
+    bool missing, first_missing; /* any key, the first key is not there */
+    enum algebra what;
+    size_t at;          /* the set that is being walked */
+    struct sink *sink;
+    bool cold;
+};
+
+static int cold_or(int rc, bool *cold) {
+    if (rc == ERR_COLD) *cold = true;
+    return rc == ERR_COLD || rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* All keys, looked up twice: the first time may remove some whose time has come, and what was found
+ * before a change does not count after it. j->sets is the caller's to free. */
+static int find_sets(call *c, const slice *keys, size_t n, bool writing, struct operands *j) {
+    struct entry e;
+    bool cold = false, wrong = false;
+    for (size_t i = 0; i < n; i++) {
+        int rc = writing ? call_write(c, keys[i], &e) : call_read(c, keys[i], &e);
+        if (rc == OK && e.value.type != TYPE_SET) wrong = true;
+        if ((rc = cold_or(rc, &cold)) != OK) return rc;
+    }
+    if (cold) return ERR_COLD;
+    if (wrong) return ERR_TYPE;
+    j->sets = mem_try_alloc(n * sizeof(*j->sets));
+    if (j->sets == NULL) return ERR_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        int rc = call_peek(c, keys[i], &e);
+        if (rc == OK) j->sets[j->count++] = e.value;
+        else if (rc != ERR_NOTFOUND) return rc;
+        else {
+            j->missing = true;
+            j->first_missing |= i == 0;
+        }
+    }
+    return OK;
+}
+
+static int by_length(const void *a, const void *b) {
+    uint64_t x = set_len(a), y = set_len(b);
+    return x < y ? -1 : x > y;
+}
+
+static void put(struct sink *s, slice member) {
+    s->n++;
+    if (s->out == NULL) return;
+    if (s->stored) rdb_write_raw_string(s->out, member);
+    else resp_bulk(s->out, member);
+}
+
+#define ENOUGH 1 /* ends a walk before its end */
+
+static int weigh(void *cookie, slice member) {
+    struct operands *j = cookie;
+    bool cold = false, wanted = true;
+    size_t from = j->what == UNION ? 0 : 1, until = j->what == UNION ? j->at : j->count;
+    for (size_t i = from; i < until && wanted && !cold; i++) {
+        int rc = set_has(&j->sets[i], member);
+        if (rc == ERR_COLD) cold = true;
+        else if (rc == OK || rc == ERR_NOTFOUND) wanted = (rc == OK) == (j->what == INTER);
+        else return rc;
+    }
+    j->cold |= cold;
+    if (cold || !wanted) return 0;
+    put(j->sink, member);
+    return j->sink->n == j->sink->limit && !j->cold ? ENOUGH : 0;
+}
+
+static int work(struct operands *j) {
+    if (j->count == 0 || (j->what == INTER && j->missing) || (j->what == DIFF && j->first_missing))
+        return OK;
+    if (j->what == INTER) qsort(j->sets, j->count, sizeof(*j->sets), by_length);
+    for (j->at = 0; j->at < (j->what == UNION ? j->count : 1); j->at++) {
+        int rc = set_each(&j->sets[j->at], weigh, j);
+        if (rc == ERR_COLD) j->cold = true;
+        else if (rc != OK && rc != ENOUGH) return rc;
+    }
+    return j->cold ? ERR_COLD : OK;
+}
+
+/* Finds the sets and feeds what comes of them to the sink. */
+static int run(call *c, enum algebra what, const slice *keys, size_t n, bool writing,
+               struct sink *sink) {
+    struct operands j = {.what = what, .sink = sink};
+    int rc = find_sets(c, keys, n, writing, &j);
+    if (rc == OK) rc = work(&j);
+    mem_free(j.sets);
+    return rc;
+}
+
+static int tell(call *c, enum algebra what) {
+    struct sink s = {.out = call_out(c)};
+    size_t mark = reply_deferred(c);
+    int rc = run(c, what, call_argv(c) + 1, call_argc(c) - 1, false, &s);
+    if (rc == OK) reply_deferred_set(c, mark, (size_t)s.n);
+    return rc; /* What was written is taken back when this is no success. */
+}
+
+int cmd_sinter(call *c) { return tell(c, INTER); }
+int cmd_sunion(call *c) { return tell(c, UNION); }
+int cmd_sdiff(call *c) { return tell(c, DIFF); }
+
+int cmd_sintercard(call *c) {
+    int64_t keys, limit = 0;
+    if (!call_int_in(c, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return OK;
+    if ((uint64_t)keys > call_argc(c) - 2) {
+        return reply_error(c, "ERR Number of keys can't be greater than number of args");
+    }
+    for (size_t i = 2 + (size_t)keys; i < call_argc(c); i++) {
+        if (!call_arg_is(c, i, "limit") || i + 1 == call_argc(c)) return reply_syntax(c);
+        if (!call_int_in(c, ++i, 0, INT64_MAX, &limit, "ERR LIMIT can't be negative")) return OK;
+    }
+    struct sink s = {.limit = (uint64_t)limit};
+    int rc = run(c, INTER, call_argv(c) + 2, (size_t)keys, false, &s);
+    return rc == OK ? reply_int(c, (int64_t)s.n) : rc;
+}
+
+/* ---- *STORE ------------------------------------------------------------------------------------- */
+
+static int replace(call *c, const struct sink *s, const char *event) {
+    slice key = call_arg(c, 1);
+    buf payload = BUF_INIT;
+    buf_u8(&payload, RDB_SET);
+    rdb_write_len(&payload, s->n);
+    int rc = buf_try_reserve(&payload, s->out->n);
+    if (rc == OK) {
+        buf_append_slice(&payload, slice_of(s->out));
+        slice args[2] = {slice_of(&payload), slice_make(NULL, 0)};
+        effect e = {.target = EFFECT_ENTRY, .op = ENTRY_RESTORE, .db = db_id(call_db(c)),
+                    .key = key, .args = args, .argc = 2};
+        rc = call_effect(c, &e);
+    }
+    buf_free(&payload);
+    if (rc != OK) return rc;
+    call_notify(c, 's', event, key);
+    return reply_int(c, (int64_t)s->n);
+}
+
+static int store(call *c, enum algebra what, const char *event) {
+    struct entry e;
+    buf body = BUF_INIT;
+    struct sink s = {.out = &body, .stored = true};
+    int there = call_write(c, call_arg(c, 1), &e); /* whatever it holds */
+    int rc = run(c, what, call_argv(c) + 2, call_argc(c) - 2, true, &s);
+    if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
+    if (rc == OK && s.n > 0) {
+        rc = replace(c, &s, event);
+    } else if (rc == OK) {
+        if (there == OK && (rc = call_del(c, call_arg(c, 1))) == OK)
+            call_notify(c, 'g', "del", call_arg(c, 1));
+        if (rc == OK) reply_int(c, 0);
+    }
+    buf_free(&body);
+    return rc;
+}
+
+int cmd_sinterstore(call *c) { return store(c, INTER, "sinterstore"); }
+int cmd_sunionstore(call *c) { return store(c, UNION, "sunionstore"); }
+int cmd_sdiffstore(call *c) { return store(c, DIFF, "sdiffstore"); }

@@ -1,0 +1,23 @@
+/* set_commands.h -- what the files of the set commands share. */
+#ifndef COVE_COMMANDS_SET_COMMANDS_H
+#define COVE_COMMANDS_SET_COMMANDS_H
+
+#include "exec/call.h"
+
+int cmd_srandmember(call *c); /* set_random.c */
+int cmd_spop(call *c);
+int cmd_sinter(call *c); /* set_algebra.c */
+int cmd_sintercard(call *c);
+int cmd_sinterstore(call *c);
+int cmd_sunion(call *c);
+int cmd_sunionstore(call *c);
+int cmd_sdiff(call *c);
+int cmd_sdiffstore(call *c);
+
+/* All members as a reply (set.c): a set, or an array. */
+int set_reply_all(call *c, const struct value *v, bool as_set);
+/* One set effect, or, with more members than an effect can hold, several: the pages of all have been
+ * asked for. */
+int set_change(call *c, uint8_t op, slice key, const slice *members, size_t n);
+
+#endif
