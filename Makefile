@@ -115,7 +115,7 @@ run: setup
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
 .PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 \
-        test-crash test-owners test-torture bench asan tidy fuzz sim torture
+        test-crash test-owners test-sizes test-torture bench asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
 test-large: setup setup-test
@@ -149,6 +149,9 @@ test-crash: build
 	@tests/crash/run.sh
 test-owners: build
 	@tests/owners/run.sh
+# More data than memory, cold starts, snapshots: SIZE=full takes gigabytes of disk and an hour.
+test-sizes: build
+	@tests/large/run.sh $(or $(SIZE),small)
 bench: setup setup-test
 	@$(MAKE) --no-print-directory build
 	@tests/bench/run.sh

@@ -65,7 +65,7 @@ def tail(port, n):
 
 def measure(folder, options, rnd, small, big, tail_n, end):
     """Seconds, bytes and requests of each of some starts. Keys of the tail are asked for, too."""
-    times, read, gets = [], [], []
+    times, read, gets, opened = [], [], [], []
     for i in range(ROUNDS):
         s = Cold(folder, options=options)
         large.servers.append(s)
@@ -78,8 +78,10 @@ def measure(folder, options, rnd, small, big, tail_n, end):
         times.append(s.seconds)
         read.append(fields["store_bytes_read"])
         gets.append(fields["store_requests_get"])
+        opened.append(fields["tier_open_us"])
         end(s)
         large.servers.remove(s)
+    say("    of that, opening took %s ms", " ".join("%.0f" % (us / 1000) for us in opened))
     return times, read, gets
 
 
@@ -99,14 +101,22 @@ def one(folder, what, small, big, tail_n, rnd):
     fill(s.port, small, big)
     c = s.client(timeout=600)
     c("SAVE")
+    packs = info(c)["tier_packs"]
+    c.close()
+    shutdown(s)
+    large.servers.remove(s)
+    # Without a limit: no checkpoint because of dirty memory.
+    s = large.server(folder, "--checkpoint-interval", "0", "--checkpoint-log-bytes", "0")
+    c = s.client()
     tail(s.port, tail_n)
     fields = info(c)
     say("%s: filled in %.0f s, %d packs, tail of %.1f MiB", what, time.monotonic() - started,
-        fields["tier_packs"], fields["tier_log_since_checkpoint_bytes"] / MIB)
+        packs, fields["tier_log_since_checkpoint_bytes"] / MIB)
     check("%s: the tail is not in a checkpoint" % what, fields["tier_log_since_checkpoint_bytes"] > tail_n * 100,
           fields["tier_log_since_checkpoint_bytes"])
     s.kill()
     large.servers.remove(s)
+    os.sync()  # What the disk still has to do for the filling is not part of a start.
     result = []
     for how, end in (("kill -9", Server.kill), ("SHUTDOWN", shutdown)):
         if how == "SHUTDOWN":  # This start replays the tail once more; its end writes it.

@@ -141,9 +141,14 @@ def shuffled(i, n):
 class Line:
     """A connection with one pipeline under way at most."""
 
-    def __init__(self, port):
+    def __init__(self, port, first=None):
         self.sock = socket.create_connection(("127.0.0.1", port), 60)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if first is not None:
+            self.ask(first[0], first[1], 1)
+            why = self.answer()
+            if why is not None:
+                raise RuntimeError(why)
 
     def ask(self, request, expected, count):
         self.sock.sendall(request)
@@ -179,11 +184,11 @@ def difference(a, b):
     return a[max(0, at - 60):at + 60], b[max(0, at - 60):at + 60]
 
 
-def _work(port, connections, batches, out):
+def _work(port, connections, batches, first, out):
     """Sends (request, expected, count) over connections, oldest first; ends at the first wrong answer."""
     done, why, free, busy = 0, None, [], collections.deque()
     try:
-        free = [Line(port) for _ in range(connections)]
+        free = [Line(port, first) for _ in range(connections)]
         batches = iter(batches)
         more = True
         while why is None and (more or busy):
@@ -203,22 +208,22 @@ def _work(port, connections, batches, out):
     out.put((done, why is not None, why))
 
 
-def transfer(port, shares, connections):
+def transfer(port, shares, connections, first=None):
     """Runs each share (an iterable of (request, expected, count)) in a process of its own with
-    `connections` connections. Returns operations done, workers that met a wrong answer, what it was, seconds."""
+    `connections` connections, which begin with `first` (request, reply). Returns operations done, workers that met a wrong answer, what it was, seconds."""
     out, started = multiprocessing.Queue(), time.monotonic()
-    workers = [multiprocessing.Process(target=_work, args=(port, connections, s, out), daemon=True)
+    workers = [multiprocessing.Process(target=_work, args=(port, connections, s, first, out), daemon=True)
                for s in shares]
     for w in workers:
         w.start()
     done = wrong = 0
-    first = None
+    why = None
     for _ in workers:
         d, w, f = out.get()
-        done, wrong, first = done + d, wrong + w, first or f
+        done, wrong, why = done + d, wrong + w, why or f
     for w in workers:
         w.join()
-    return done, wrong, first, time.monotonic() - started
+    return done, wrong, why, time.monotonic() - started
 
 
 def batches(numbers, pipeline, request, reply):
