@@ -384,7 +384,9 @@ static void checkpoint_published(tier *t, int rc) {
                  (unsigned long long)t->m.log_start);
     }
     checkpoint_end(cp, rc);
-    if (rc == OK) trim_start(t);
+    if (rc != OK) return;
+    log_marks_prune(t);
+    trim_start(t);
 }
 
 static void checkpoint_drop(struct checkpoint *cp, bool stored) {

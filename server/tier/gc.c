@@ -17,6 +17,8 @@
 #include "tier/tier_internal.h"
 
 #define GC_INTERVAL_US 600000000
+#define GC_PAUSE_US 10000000   /* at least, between two runs */
+#define GC_WRITTEN_MIN (256u << 20) /* this much written, and as much as is stored: a run */
 #define GC_DELETES_MAX 8       /* in flight */
 #define GC_REACH_SLICE 2048    /* locations a step */
 
@@ -78,6 +80,8 @@ static void gc_end(struct gc *g, int rc) {
     tier *t = g->t;
     t->gc = NULL;
     t->gc_us = tier_mono_us(t);
+    t->gc_stored = 0;
+    for (size_t i = 0; i < t->packs.count; i++) t->gc_stored += t->packs.at[i]->line.bytes;
     t->stats.gc_runs++;
     t->stats.gc_live = g->result.objects_live;
     t->stats.gc_dead = g->result.objects_dead;
@@ -108,6 +112,8 @@ void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const str
     }
     t->gc = g;
     t->gc_checkpoints = t->stats.checkpoints;
+    t->gc_written = t->stats.pack_bytes_written;
+    t->gc_due_ms = UINT64_MAX;
     g->m = t->m;
     if (g->m.roots[0] == '\0') {
         gc_list(g);
@@ -119,9 +125,24 @@ void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const str
 void gc_consider(tier *t) {
     if (t->state != TIER_SERVING || t->gc != NULL) return;
     /* Idle costs nothing: without a checkpoint there is nothing new to collect. */
-    if (t->stats.checkpoints == t->gc_checkpoints) return;
-    if (loop_now_us(t->loop) < t->gc_us + GC_INTERVAL_US) return;
-    tier_gc(t, false, NULL, NULL);
+    uint64_t since = loop_now_us(t->loop) - t->gc_us;
+    if (since < GC_PAUSE_US) return;
+    bool due = tier_wall_ms(t) >= t->gc_due_ms;
+    if (t->stats.checkpoints != t->gc_checkpoints) {
+        uint64_t written = t->stats.pack_bytes_written - t->gc_written;
+        due = due || since >= GC_INTERVAL_US || since >= (uint64_t)t->config->gc_grace_s * 1000000 ||
+              (written >= GC_WRITTEN_MIN && written >= t->gc_stored);
+    }
+    if (due) tier_gc(t, false, NULL, NULL);
+}
+
+void gc_expect(tier *t, const struct intent_line *intents, size_t count) {
+    t->gc_due_ms = UINT64_MAX;
+    uint64_t grace = (uint64_t)t->config->gc_grace_s * 1000;
+    for (size_t i = 0; i < count; i++) {
+        if (t->gc_due_ms > intents[i].time_ms + grace)
+            t->gc_due_ms = intents[i].time_ms + grace;
+    }
 }
 
 /* ---- mark ------------------------------------------------------------------------------------ */
@@ -325,7 +346,9 @@ static void gc_sweep(struct gc *g) {
     uint64_t now = tier_wall_ms(t), grace = (uint64_t)t->config->gc_grace_s * 1000;
     struct intent_line *intents = mem_calloc(g->found_count + 1, sizeof(*intents));
     size_t count = 0;
-    bool fresh = false;
+    size_t fresh = 0;
+    struct intent_line *young = mem_calloc(g->found_count + 1, sizeof(*young));
+    size_t young_count = 0;
     g->doomed = mem_calloc(g->found_count + 1, sizeof(*g->doomed));
     for (size_t i = 0; i < g->found_count; i++) {
         const char *name = g->found[i].name;
@@ -335,17 +358,23 @@ static void gc_sweep(struct gc *g) {
         const struct intent_line *known = intent_find(t->intents, t->intents_count, name);
         if (stored != NULL && now >= stored->time_ms + grace) {
             memcpy(g->doomed[g->doomed_count++], name, sizeof(g->doomed[0]));
+        } else if (stored != NULL) {
+            young[young_count++] = *stored;
         }
         intents[count] = g->found[i];
         intents[count].time_ms = stored != NULL ? stored->time_ms
                                  : known != NULL ? known->time_ms : now;
-        fresh = fresh || stored == NULL;
+        fresh += stored == NULL;
         count++;
     }
+    gc_expect(t, young, young_count);
+    mem_free(young);
     mem_free(t->intents);
     t->intents = intents;
     t->intents_count = count;
-    if (fresh) t->checkpoint_wanted = true; /* publishes them */
+    /* Publishes them. Each checkpoint leaves the roots before it: that alone is no reason for another,
+     * or an idle owner would never come to rest. */
+    if (fresh > 1) t->checkpoint_wanted = true;
     if (g->doomed_count == 0) gc_compact(g);
     else own_validate(t, gc_validated);
 }

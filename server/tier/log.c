@@ -71,7 +71,7 @@ void log_deinit(tier *t) {
 void log_start(tier *t, uint64_t next_seq) {
     struct tier_log *g = &t->log;
     assert(!g->started && list_empty(&g->flight));
-    g->next_seq = g->confirm_seq = next_seq;
+    g->next_seq = g->confirm_seq = g->first_seq = next_seq;
     g->started = true;
 }
 
@@ -346,6 +346,18 @@ void log_mark_add(tier *t, const struct log_mark *m) {
         g->marks = mem_realloc(g->marks, g->marks_cap * sizeof(*g->marks));
     }
     g->marks[g->marks_count++] = *m;
+}
+
+/* What this owner wrote and the roots hold needs no mark: it is data, all of it. */
+void log_marks_prune(tier *t) {
+    struct tier_log *g = &t->log;
+    size_t kept = 0;
+    for (size_t i = 0; i < g->marks_count; i++) {
+        const struct log_mark *m = &g->marks[i];
+        if (m->seq >= g->first_seq && m->seq < t->m.log_start && !m->immortal) continue;
+        g->marks[kept++] = *m;
+    }
+    g->marks_count = kept;
 }
 
 void log_check(const tier *t) {

@@ -541,6 +541,7 @@ static void open_serve(void *cookie) {
     t->state = TIER_SERVING;
     t->validated_us = tier_mono_us(t);
     t->checkpoint_us = t->gc_us = tier_mono_us(t);
+    gc_expect(t, t->intents, t->intents_count);
     t->stats.open_segments = o->tails_count;
     own_lease_start(t);
     tier_pending_start(t);

@@ -32,7 +32,7 @@ int tier_create(loop *l, pool *p, objstore *store, keyspace *ks, const struct ti
     t->logger = log;
     t->hooks = *hooks;
     t->cookie = cookie;
-    t->data_held = UINT64_MAX;
+    t->data_held = t->gc_due_ms = UINT64_MAX;
     t->s3 = strncmp(config->store, "s3:", 3) == 0;
     t->undurable = mem_calloc(UNDURABLE_SLOTS, sizeof(*t->undurable));
     list_init(&t->ios);
@@ -108,6 +108,7 @@ static bool tier_turn(void *cookie) {
 static void tier_tick(void *cookie) {
     tier *t = cookie;
     t->checkpoint_timer = loop_timer(t->loop, TICK_US, tier_tick, t); /* wakes tier_turn */
+    if (!tier_gone(t)) trim_start(t);
 }
 
 static void pending_step(void *cookie) {

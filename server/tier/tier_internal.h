@@ -86,6 +86,7 @@ struct tier_log {
     list queue;              /* OUT_QUEUED, oldest first: full, waiting for the window */
     list flight;             /* OUT_PACKING .. OUT_CONFIRMED, by seq */
     unsigned in_flight;      /* not confirmed */
+    uint64_t first_seq;      /* of this owner's: all from here on are data */
     uint64_t next_seq;       /* of the next segment to be sealed */
     uint64_t confirm_seq;    /* the lowest not confirmed: L3 */
     uint8_t chain[DIGEST_BYTES]; /* after the last segment whose header is made */
@@ -222,6 +223,8 @@ struct tier {
     struct intent_line *intents;
     size_t intents_count;
     uint64_t gc_us, gc_checkpoints; /* when the last run was, and the checkpoints until then */
+    uint64_t gc_written, gc_stored; /* pack bytes written until then; and in the table */
+    uint64_t gc_due_ms;      /* a published intent is old enough then; or MAX */
     struct cache *cache;
     struct local *local;
 
@@ -267,6 +270,7 @@ void log_pump(tier *t);
 bool log_idle(const tier *t);     /* nothing framed that is not confirmed */
 uint64_t log_oldest_us(const tier *t); /* when the oldest unconfirmed was sealed; 0: none */
 void log_mark_add(tier *t, const struct log_mark *m);
+void log_marks_prune(tier *t);
 void log_check(const tier *t);    /* asserts the invariants */
 
 /* own.c */
@@ -319,6 +323,8 @@ void pins_deinit(tier *t);
 /* gc.c */
 void gc_free(tier *t);
 void gc_consider(tier *t);
+/* These intents are published: when is the first of them old enough? */
+void gc_expect(tier *t, const struct intent_line *intents, size_t count);
 
 /* trim.c */
 void trim_intend(tier *t, struct manifest *m); /* the log's delete intents in the next manifest */

@@ -84,7 +84,7 @@ static void trim_step(tier *t) {
         const struct log_mark *m = mark_find(t, seq);
         if (m != NULL && m->immortal) continue; /* L6 */
         x->in_flight++;
-        if (m != NULL) {
+        if (m != NULL || seq >= t->log.first_seq) {
             trim_delete(t, seq);
             continue;
         }
