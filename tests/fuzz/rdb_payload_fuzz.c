@@ -6,6 +6,7 @@
 
 #include "tests/model/toy_pager.c"
 #include "types/hash.h"
+#include "types/list.h"
 #include "types/rdb.h"
 #include "types/string.h"
 #include "types/ziplist.h"
@@ -27,6 +28,11 @@ static int count_element(void *cookie, slice bytes) {
 static int count_pair(void *cookie, slice field, slice val) {
     count_element(cookie, field);
     return count_element(cookie, val);
+}
+
+static int count_item(void *cookie, uint64_t index, slice element) {
+    (void)index;
+    return count_element(cookie, element);
 }
 
 /* Keeps inline bytes when the scratch is used again. */
@@ -62,7 +68,22 @@ static void use_value(struct toy *t, const struct type *type, struct value *v) {
         need(hash_each(v, count_pair, &seen) == OK && seen == 2 * hash_len(v));
     }
     slice args[2] = {SLICE("a"), SLICE("some value")};
-    if (type == &type_hash) {
+    if (type == &type_list) {
+        size_t seen = 0;
+        uint64_t len = list_len(v);
+        need(list_each(v, 0, len, true, count_item, &seen) == OK && seen == len);
+        uint8_t at[LIST_RANGE_BYTES];
+        put_u64(at, len / 2);
+        put_u64(at + 8, 1);
+        slice set[2] = {slice_make(at, 8), args[1]}, range = slice_make(at, LIST_RANGE_BYTES);
+        need(toy_apply(t, type, v, &store, LIST_SET, set, 2) == OK);
+        need(toy_apply(t, type, v, &store, LIST_INSERT, set, 2) == OK);
+        need(toy_apply(t, type, v, &store, LIST_PUSH_HEAD, args, 2) == OK);
+        need(toy_apply(t, type, v, &store, LIST_PUSH_TAIL, args, 2) == OK);
+        need(type->check(v, why) == OK && list_len(v) == len + 5);
+        need(toy_apply(t, type, v, &store, LIST_DELETE, &range, 1) == OK);
+        need(type->check(v, why) == OK);
+    } else if (type == &type_hash) {
         need(toy_apply(t, type, v, &store, HASH_SET, args, 2) == OK);
         need(type->check(v, why) == OK);
         need(toy_apply(t, type, v, &store, HASH_DEL, args, 1) == OK);
@@ -82,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     toy_init(&t, 1, 0);
     type_add(&set, &type_string);
     type_add(&set, &type_hash);
+    type_add(&set, &type_list);
     const struct type *type = type_by_rdb(&set, data[0]);
     slice rest = slice_make(data + 1, size - 1);
     if (type != NULL) {
