@@ -317,15 +317,37 @@ test "CLIENT PAUSE holds writers until UNPAUSE" {
     assert_equal OK [r CLIENT PAUSE 60000 WRITE]
     assert_equal before [r GET k]
     $c -send SET k after
-    after 50
+    wait_for_condition 100 10 {[info_field blocked_clients] == 1}
     assert_equal before [r GET k]
     assert_equal OK [r CLIENT UNPAUSE]
     assert_equal OK [$c -read]
+    assert_equal 0 [info_field blocked_clients]
     assert_equal after [r GET k]
     assert_error "ERR timeout is not an integer or out of range" {r CLIENT PAUSE x}
     assert_error "ERR timeout is negative" {r CLIENT PAUSE -1}
     assert_error "ERR CLIENT PAUSE mode must be WRITE or ALL" {r CLIENT PAUSE 1 SOME}
     $c -close
+}
+
+test "CLIENT PAUSE keeps expired keys, which nobody sees, until it ends" {
+    set expired [info_field expired_keys]
+    r MULTI
+    r SET read v PX 10
+    r SET alone v PX 10
+    r CLIENT PAUSE 60000 WRITE
+    r EXEC
+    after 250
+    assert_nil [r GET read]
+    assert_equal 0 [r EXISTS read alone]
+    assert_equal $expired [info_field expired_keys]
+    r CLIENT UNPAUSE
+    assert_nil [r GET read]
+    wait_for_condition 100 10 {[info_field expired_keys] == $expired + 2}
+}
+
+test "CLIENT LIST counts the request being run as query buffer" {
+    r CLIENT INFO
+    assert_match "* qbuf=26 *" [r CLIENT INFO]
 }
 
 test "CLIENT UNBLOCK of a client that is not blocked" {

@@ -288,6 +288,11 @@ test "RESTORE with a time to live, and its errors" {
     assert_equal 0 [r EXISTS past]
     assert_equal OK [r RESTORE idle 0 $payload IDLETIME 1000]
     assert_range [r OBJECT IDLETIME idle] 1000 1002
+    foreach look {TYPE EXISTS TTL PTTL {OBJECT ENCODING} {MEMORY USAGE}} {r {*}$look idle}
+    assert_range [r OBJECT IDLETIME idle] 1000 1002
+    r TOUCH idle
+    assert_range [r OBJECT IDLETIME idle] 0 2
+    assert_equal OK [r RESTORE idle 0 $payload REPLACE IDLETIME 1000]
     assert_error "ERR Invalid TTL value, must be >= 0" {r RESTORE x -1 $payload}
     assert_error "ERR Invalid IDLETIME value, must be >= 0" {r RESTORE x 0 $payload IDLETIME -1}
     assert_error "ERR Invalid FREQ value, must be >= 0 and <= 255" {r RESTORE x 0 $payload FREQ 256}

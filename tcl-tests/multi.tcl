@@ -209,6 +209,68 @@ test "A key that had expired already when it was watched" {
     r DEBUG SET-ACTIVE-EXPIRE 1
 }
 
+test "FLUSHDB, FLUSHALL and SWAPDB leave keys alone that are not there before and after" {
+    foreach change {FLUSHDB FLUSHALL {SWAPDB 0 1}} {
+        r SET other v
+        r WATCH none
+        r {*}$change
+        r MULTI
+        r PING
+        assert_equal PONG [r EXEC] $change
+    }
+    r WATCH none
+    r SELECT 1
+    r FLUSHDB
+    r SELECT 0
+    r MULTI
+    r PING
+    assert_equal PONG [r EXEC]
+}
+
+test "A watched key that had expired may go with its database, or be exchanged for none" {
+    r DEBUG SET-ACTIVE-EXPIRE 0
+    foreach change {FLUSHDB FLUSHALL {SWAPDB 0 1}} {
+        r SET stale v PX 1
+        after 20
+        r WATCH stale
+        r {*}$change
+        r MULTI
+        r PING
+        assert_equal PONG [r EXEC] $change
+    }
+    r DEBUG SET-ACTIVE-EXPIRE 1
+}
+
+test "An exchange that brings a watched key, also one watched before a FLUSHDB" {
+    r SELECT 1
+    r SET k v
+    r SELECT 0
+    r WATCH k
+    r SWAPDB 0 1
+    r MULTI
+    r PING
+    assert_nil [r EXEC]
+    r DEL k
+    r WATCH k
+    r FLUSHDB
+    r SET k again
+    r MULTI
+    r PING
+    assert_nil [r EXEC]
+}
+
+test "A command over maxmemory is refused when it is queued, and DISCARD works" {
+    with_config {maxmemory 1 maxmemory-policy noeviction} {
+        r MULTI
+        assert_error "OOM *" {r SET k v}
+        assert_equal QUEUED [r GET k]
+        assert_error "EXECABORT *" {r EXEC}
+        r MULTI
+        assert_error "OOM *" {r SET k v}
+        assert_equal OK [r DISCARD]
+    }
+}
+
 test "SELECT inside MULTI counts for what follows" {
     r MULTI
     r SELECT 5

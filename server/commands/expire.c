@@ -90,7 +90,7 @@ static int cmd_pexpireat(call *c) { return expire_generic(c, false, true); }
 
 static int ttl_generic(call *c, bool ms, bool absolute) {
     struct entry e;
-    int rc = call_peek(c, call_arg(c, 1), &e);
+    int rc = call_look(c, call_arg(c, 1), &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, -2);
     if (rc != OK) return rc;
     if (e.expire_ms < 0) return reply_int(c, -1);

@@ -40,19 +40,19 @@ static int count_keys(call *c, bool touch) {
     if (rc != OK) return rc;
     for (size_t i = 1; i < call_argc(c); i++) {
         struct entry e;
-        rc = touch ? call_read(c, call_arg(c, i), &e) : call_peek(c, call_arg(c, i), &e);
+        rc = touch ? call_read(c, call_arg(c, i), &e) : call_look(c, call_arg(c, i), &e);
         if (rc == OK) found++;
         else if (rc != ERR_NOTFOUND) return rc;
     }
     return reply_int(c, found);
 }
 
-static int cmd_exists(call *c) { return count_keys(c, true); }
+static int cmd_exists(call *c) { return count_keys(c, false); }
 static int cmd_touch(call *c) { return count_keys(c, true); }
 
 static int cmd_type(call *c) {
     struct entry e;
-    int rc = call_peek(c, call_arg(c, 1), &e);
+    int rc = call_look(c, call_arg(c, 1), &e);
     if (rc == ERR_NOTFOUND) return reply_status(c, "none");
     if (rc != OK) return rc;
     return reply_status(c, exec_deps(call_exec(c))->types->by_id[e.value.type]->name);
@@ -164,7 +164,7 @@ static int cmd_copy(call *c) {
 /* ---- OBJECT --------------------------------------------------------------------------------------- */
 
 /* OK, or the reply has been made (ERR_NOTFOUND: null). */
-static int object_entry(call *c, struct entry *e) { return call_peek(c, call_arg(c, 2), e); }
+static int object_entry(call *c, struct entry *e) { return call_look(c, call_arg(c, 2), e); }
 
 static bool lfu(call *c) {
     int p = exec_deps(call_exec(c))->keyspace_config->maxmemory_policy;
