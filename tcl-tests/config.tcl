@@ -354,6 +354,7 @@ test -tags {cove} "ack disk without a cache-dir is refused at start" {
 }
 
 test -tags {cove} "The distribution's redis.conf starts the server unchanged" {
+    exec tools/peers.sh redis-server 2>@1
     set conf build/peers/etc/redis/redis.conf
     assert {[file exists $conf]}
     # Only where it listens and writes is changed, as the folders of the distribution are not there.
