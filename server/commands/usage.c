@@ -27,6 +27,14 @@ static const struct { const char *name, *usage; } usages[] = {
     {"append", "key value"},
     {"auth", "[username] password"},
     {"bgsave", "[SCHEDULE]"},
+    {"bitcount", "key [index{start:i end:i [index_unit(BYTE|BIT)]}]"},
+    {"bitfield",
+     "key [operation(GET=encoding_offset{encoding offset:i}|write{[OVERFLOW=wrap_sat_fail(WRAP|SAT|FAIL)] "
+     "write_operation(SET=encoding_offset_value{encoding offset:i value:i}|"
+     "INCRBY=encoding_offset_increment{encoding offset:i increment:i})})...]"},
+    {"bitfield_ro", "key [GET=encoding_offset{encoding offset:i}...]"},
+    {"bitop", "operation destkey:k key..."},
+    {"bitpos", "key bit:i [index{start:i [end_index{end:i [index_unit(BYTE|BIT)]}]}]"},
     {"client|ack", "[level(STORE|DISK|MEMORY)]"},
     {"client|kill",
      "[ip-port] [ID=client-id:i] [TYPE=client-type(NORMAL|MASTER|SLAVE|REPLICA|PUBSUB)] "
@@ -78,6 +86,7 @@ static const struct { const char *name, *usage; } usages[] = {
     {"flushall", "[flush-type(ASYNC|SYNC)]"},
     {"flushdb", "[flush-type(ASYNC|SYNC)]"},
     {"get", "key"},
+    {"getbit", "key offset:i"},
     {"getdel", "key"},
     {"getex",
      "key [expiration(EX=seconds:i|PX=milliseconds:i|EXAT=unix-time-seconds:t|"
@@ -153,6 +162,7 @@ static const struct { const char *name, *usage; } usages[] = {
     {"set",
      "key value [condition(NX|XX)] [GET] [expiration(EX=seconds:i|PX=milliseconds:i|"
      "EXAT=unix-time-seconds:t|PXAT=unix-time-milliseconds:t|KEEPTTL)]"},
+    {"setbit", "key offset:i value:i"},
     {"setex", "key seconds:i value"},
     {"setnx", "key value"},
     {"setrange", "key offset:i value"},
