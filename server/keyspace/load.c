@@ -11,10 +11,14 @@
 
 /* ---- in ---------------------------------------------------------------------------- */
 
-static int check_entries(const uint8_t *page) {
+/* Also that this build knows the types: another one's module may have written them. */
+static int check_entries(const keyspace *ks, const uint8_t *page) {
     for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE;
-         off = tpage_next(page, off))
-        if (head__check(tpage_val(page, off)) != OK) return ERR_CORRUPT;
+         off = tpage_next(page, off)) {
+        slice val = tpage_val(page, off);
+        if (head__check(val) != OK || ks->types->by_id[val.p[0]] == NULL)
+            return ERR_CORRUPT;
+    }
     return OK;
 }
 
@@ -28,7 +32,7 @@ static int read_tpage(keyspace *ks, const part *p, slice base, slice delta, buf 
         if (tpage_check_hashes(out->p, ks__tpage_hash, ks) != OK) return ERR_CORRUPT;
         tpage_set_base(out->p);
     }
-    return p->kind == PART_DIR ? check_entries(out->p) : OK;
+    return p->kind == PART_DIR ? check_entries(ks, out->p) : OK;
 }
 
 static int read_page(keyspace *ks, part *p, slice base, slice delta) {

@@ -26,7 +26,7 @@ for target in "$@"; do
     if "build/fuzz/tests/fuzz/$target" -runs=0 -timeout=10 -rss_limit_mb=1024 \
             -artifact_prefix=build/fuzz/failed/"$name"- "$seeds" >"$log" 2>&1 &&
        "build/fuzz/tests/fuzz/$target" -max_total_time="$seconds" -timeout=10 \
-            -rss_limit_mb=1024 -max_len="${FUZZ_LEN:-4096}" -print_final_stats=1 \
+            -rss_limit_mb=1024 -max_len="${FUZZ_LEN:-16384}" -print_final_stats=1 \
             -artifact_prefix=build/fuzz/failed/"$name"- "$found" "$seeds" >>"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
         echo "# $name: ${runs:-0} inputs, $(find "$found" -type f | wc -l) kept"

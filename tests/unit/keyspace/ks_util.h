@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "keyspace/keyspace.h"
-#include "test.h"
+#include "tests/test.h"
 #include "types/hash.h"
 #include "types/string.h"
 
