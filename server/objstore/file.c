@@ -119,6 +119,7 @@ static void file_submit(objstore *base, obj_req *r) {
     r->out = BUF_INIT;
     r->size = 0;
     r->more = false;
+    r->worked = false;
     base->stats.requests[r->op]++;
     pool_submit(s->pool, &c->job);
 }
@@ -178,6 +179,10 @@ static void file_work(job *j) {
     case OBJ_HEAD: c->rc = head(c); break;
     case OBJ_LIST: c->rc = file__list(c); break;
     case OBJ_DELETE: c->rc = del(c); break;
+    }
+    if (r->op == OBJ_GET && c->rc == OK && r->work != NULL) {
+        r->work(r);
+        r->worked = true;
     }
 }
 

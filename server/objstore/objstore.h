@@ -49,6 +49,9 @@ struct obj_req {
     uint64_t offset, length;
     const char *after;      /* LIST; "" for the first page */
     unsigned hedge_ms;      /* 0: never; else a second, identical request after this long */
+    /* GET, or NULL: a store that reads on a thread of its own calls it there when the bytes have come,
+     * and sets `worked`; so checking and unpacking them needs no second thread. */
+    void (*work)(obj_req *r);
     obj_done *done;
     void *cookie;
     /* Set by the store before done. */
@@ -56,6 +59,7 @@ struct obj_req {
     buf out;                /* GET: the bytes; LIST: NUL-terminated names. buf_free() it. */
     uint64_t size;          /* GET, HEAD: of the whole object */
     bool more;              /* LIST: there is another page */
+    bool worked;            /* work() has run, on these bytes */
     /* The store's own. */
     void *impl;
     obj_req *next;

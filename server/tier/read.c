@@ -1,7 +1,7 @@
 /* read.c -- locations become bytes: pack table, footer, range read, checksum, unpacking.
  *
  *   queued -> footer (if it is not in memory) -> slot, from the local disk or the store -> a worker
- *   checks and unpacks -> done
+ *   checks and unpacks (the store's own that has read it, if it has such) -> done
  *
  * Damaged bytes are read again from the store; damaged there too: ERR_CORRUPT, which names the object
  * in the log and never turns into an empty answer. A pack may be rewritten under another name meanwhile
@@ -22,6 +22,8 @@ struct part {
     unsigned attempts;
     bool cached;             /* `stored` came from the local disk */
     bool bad;                /* the worker found it damaged */
+    bool unpacked;           /* `raw`, `bad` and unpack_rc tell about `stored` */
+    int unpack_rc;           /* other than ERR_CORRUPT */
     bool waiting;            /* for the footer */
     list node;               /* in pack.waiting */
 };
@@ -44,10 +46,12 @@ static void part_got_footer(io *o);
 static void part_slot(struct part *p);
 static void part_send(struct part *p);
 static void part_got_cached(void *cookie, int rc, slice stored);
+static void part_unpack_work(obj_req *r);
 static void part_got_slot(io *o);
 static void part_settled(struct part *p, int rc);
 static void read_unpack_work(job *j);
 static void read_unpack_done(job *j);
+static void read_unpacked(struct read_op *op);
 static void read_end(struct read_op *op);
 
 static void read_free(struct read_op *op) {
@@ -171,8 +175,9 @@ static void part_slot(struct part *p) {
 static void part_send(struct part *p) {
     tier *t = p->op->t;
     p->attempts++;
-    p->cached = false;
+    p->cached = p->unpacked = false;
     io *o = io_create(t, OBJ_GET, p->line.name, part_got_slot, p);
+    o->req.work = part_unpack_work;
     o->req.offset = p->offset;
     o->req.length = p->bytes;
     if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
@@ -191,6 +196,21 @@ static void part_got_cached(void *cookie, int rc, slice stored) {
     part_settled(p, OK);
 }
 
+static void part_unpack(struct part *p, slice stored) {
+    p->raw.n = 0;
+    p->bad = false;
+    p->unpack_rc = OK;
+    int rc = stored.n == p->bytes ? pack_slot_unpack(stored, p->crc, &p->raw) : ERR_CORRUPT;
+    if (rc == ERR_CORRUPT) p->bad = true;
+    else p->unpack_rc = rc;
+}
+
+/* On a thread of the store's. */
+static void part_unpack_work(obj_req *r) {
+    io *o = r->cookie;
+    part_unpack(o->cookie, slice_of(&r->out));
+}
+
 static void part_got_slot(io *o) {
     struct part *p = o->cookie;
     int rc = o->req.rc;
@@ -202,6 +222,7 @@ static void part_got_slot(io *o) {
     if (rc == OK) {
         p->stored = o->req.out;
         o->req.out = BUF_INIT;
+        p->unpacked = o->req.worked;
         o->t->stats.slots_read++;
     }
     part_settled(p, rc == ERR_NOTFOUND ? ERR_CORRUPT : rc);
@@ -212,6 +233,15 @@ static void part_settled(struct part *p, int rc) {
     assert(op->left > 0);
     if (rc != OK && op->rc == OK) op->rc = rc;
     if (--op->left > 0) return;
+    /* All from a thread of the store's: this is a later turn than start(), and nothing is left to do
+     * for a worker. */
+    bool unpacked = op->rc == OK;
+    for (int i = 0; i < 2; i++)
+        if (op->part[i].at != 0 && !op->part[i].unpacked) unpacked = false;
+    if (unpacked) {
+        read_unpacked(op);
+        return;
+    }
     op->unpack.work = read_unpack_work;
     op->unpack.done = read_unpack_done;
     tier_job(op->t, &op->unpack); /* With an error too: done() is never called inside start(). */
@@ -220,26 +250,24 @@ static void part_settled(struct part *p, int rc) {
 static void read_unpack_work(job *j) {
     struct read_op *op = LIST_ENTRY(j, struct read_op, unpack);
     if (op->rc != OK) return;
-    for (int i = 0; i < 2; i++) {
-        struct part *p = &op->part[i];
-        if (p->at == 0) continue;
-        p->bad = false;
-        p->raw.n = 0;
-        int rc = p->stored.n == p->bytes ? pack_slot_unpack(slice_of(&p->stored), p->crc, &p->raw)
-                                         : ERR_CORRUPT;
-        if (rc == ERR_CORRUPT) p->bad = true;
-        else if (rc != OK) op->rc = rc;
-    }
+    for (int i = 0; i < 2; i++)
+        if (op->part[i].at != 0 && !op->part[i].unpacked)
+            part_unpack(&op->part[i], slice_of(&op->part[i].stored));
 }
 
 static void read_unpack_done(job *j) {
     struct read_op *op = LIST_ENTRY(j, struct read_op, unpack);
+    if (tier_job_done(op->t)) read_unpacked(op);
+}
+
+static void read_unpacked(struct read_op *op) {
     tier *t = op->t;
-    if (!tier_job_done(t)) return;
     bool again[2] = {false, false};
     for (int i = 0; i < 2 && op->rc == OK; i++) {
         struct part *p = &op->part[i];
-        if (p->at == 0 || !p->bad) continue;
+        if (p->at == 0) continue;
+        if (p->unpack_rc != OK) op->rc = p->unpack_rc;
+        if (!p->bad) continue;
         t->stats.slots_corrupt++;
         if (p->attempts >= READ_ATTEMPTS)
             op->rc = corrupt(t->logger, "slot", p->line.name, p->offset);
