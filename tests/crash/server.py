@@ -17,14 +17,15 @@ def free_port():
 
 
 class Server:
-    def __init__(self, folder, store=None, options=(), env=None, binary=None):
+    def __init__(self, folder, store=None, options=(), env=None, binary=None, port=None):
         self.folder, self.options, self.env = folder, list(options), env
         self.store = store or "file:./data"
         self.binary = binary or os.path.join(ROOT, "build", "cove-server")
+        self.fixed = port  # The same one at every start; None: a free one.
         self.port, self.process, self.starts = None, None, 0
 
     def start(self, wait=60):
-        self.port = free_port()
+        self.port = self.fixed or free_port()
         self.starts += 1
         log = open(os.path.join(self.folder, "log.%d" % self.starts), "ab")
         args = [self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
