@@ -3,14 +3,21 @@
  *   queued -> footer (if it is not in memory) -> slot, from the local disk or the store -> a worker
  *   checks and unpacks (the store's own that has read it, if it has such) -> done
  *
+ * Where a request costs something, what one turn of the loop asks for waits for its end (read_pump):
+ * slots of one pack that lie close together are one request. If it fails, each is read alone.
+ *
  * Damaged bytes are read again from the store; damaged there too: ERR_CORRUPT, which names the object
  * in the log and never turns into an empty answer. A pack may be rewritten under another name meanwhile
  * (compact.c): when the old object is gone, the read begins again with the new one. */
+#include <stdlib.h>
+
 #include "tier/tier_internal.h"
 
 #define READS_IN_FLIGHT_MAX 256 /* 256 x 16 KB a round trip of 20 ms: 200 MB/s. */
 #define READ_ATTEMPTS 4
 #define READ_HEDGE_MS 100
+#define READ_GAP_BYTES (32u << 10)   /* read in vain rather than asked for apart: < 1 ms at 50 MB/s */
+#define READ_SPAN_BYTES (1u << 20)   /* of one request for several slots */
 
 struct part {
     struct read_op *op;
@@ -25,7 +32,13 @@ struct part {
     bool unpacked;           /* `raw`, `bad` and unpack_rc tell about `stored` */
     int unpack_rc;           /* other than ERR_CORRUPT */
     bool waiting;            /* for the footer */
-    list node;               /* in pack.waiting */
+    list node;               /* in pack.waiting, or in tier.reads_ready */
+};
+
+struct span { /* slots that one request reads */
+    uint64_t offset, end;
+    size_t count;
+    struct part *parts[];
 };
 
 struct read_op {
@@ -44,7 +57,9 @@ static void read_begin(void *cookie);
 static void part_footer(struct part *p);
 static void part_got_footer(io *o);
 static void part_slot(struct part *p);
+static void part_ready(struct part *p);
 static void part_send(struct part *p);
+static void span_got(io *o);
 static void part_got_cached(void *cookie, int rc, slice stored);
 static void part_unpack_work(obj_req *r);
 static void part_got_slot(io *o);
@@ -169,7 +184,13 @@ static void part_slot(struct part *p) {
         return;
     }
     if (!cache_get(t, &p->line, location_slot(p->at), p->bytes, p->crc, part_got_cached, p))
-        part_send(p);
+        part_ready(p);
+}
+
+static void part_ready(struct part *p) {
+    tier *t = p->op->t;
+    if (t->reads_merge) list_push_back(&t->reads_ready, &p->node);
+    else part_send(p);
 }
 
 static void part_send(struct part *p) {
@@ -187,7 +208,7 @@ static void part_send(struct part *p) {
 static void part_got_cached(void *cookie, int rc, slice stored) {
     struct part *p = cookie;
     if (rc != OK) {
-        part_send(p);
+        part_ready(p);
         return;
     }
     p->cached = true;
@@ -302,6 +323,74 @@ static void read_end(struct read_op *op) {
     while (!tier_gone(t) && t->reads_in_flight < READS_IN_FLIGHT_MAX &&
            (n = list_first(&t->reads_queue)) != NULL)
         read_begin(LIST_ENTRY(n, struct read_op, node));
+}
+
+/* ---- several slots, one request ------------------------------------------------------------------ */
+
+static int part_order(const void *a, const void *b) {
+    const struct part *const *x = a, *const *y = b;
+    int name = strcmp((*x)->line.name, (*y)->line.name);
+    if (name != 0) return name;
+    return (*x)->offset < (*y)->offset ? -1 : (*x)->offset > (*y)->offset;
+}
+
+static void span_send(tier *t, struct part **parts, size_t count, uint64_t end) {
+    if (count == 1) {
+        part_send(parts[0]);
+        return;
+    }
+    struct span *s = mem_alloc(sizeof(*s) + count * sizeof(struct part *));
+    *s = (struct span){.offset = parts[0]->offset, .end = end, .count = count};
+    memcpy(s->parts, parts, count * sizeof(struct part *));
+    io *o = io_create(t, OBJ_GET, parts[0]->line.name, span_got, s);
+    o->owned = s;
+    o->req.offset = s->offset;
+    o->req.length = s->end - s->offset;
+    if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
+    t->stats.reads_merged += count - 1;
+    io_send(o, IO_TRIES);
+}
+
+void read_pump(tier *t) {
+    size_t n = 0;
+    LIST_FOR(l, &t->reads_ready) n++;
+    if (n == 0) return;
+    struct part **parts = mem_alloc(n * sizeof(struct part *));
+    for (size_t i = 0; i < n; i++) {
+        list *l = list_first(&t->reads_ready);
+        list_remove(l);
+        parts[i] = LIST_ENTRY(l, struct part, node);
+    }
+    qsort(parts, n, sizeof(struct part *), part_order);
+    for (size_t i = 0, k; i < n; i = k) {
+        uint64_t end = parts[i]->offset + parts[i]->bytes;
+        for (k = i + 1; k < n; k++) {
+            const struct part *p = parts[k];
+            uint64_t last = p->offset + p->bytes;
+            if (strcmp(p->line.name, parts[i]->line.name) != 0 ||
+                p->offset > end + READ_GAP_BYTES || last - parts[i]->offset > READ_SPAN_BYTES)
+                break;
+            if (last > end) end = last;
+        }
+        span_send(t, parts + i, k - i, end);
+    }
+    mem_free(parts);
+}
+
+static void span_got(io *o) {
+    const struct span *s = o->cookie;
+    bool whole = o->req.rc == OK && o->req.out.n == s->end - s->offset;
+    for (size_t i = 0; i < s->count; i++) {
+        struct part *p = s->parts[i];
+        if (!whole) {
+            part_send(p);
+            continue;
+        }
+        p->attempts++;
+        buf_append(&p->stored, o->req.out.p + (p->offset - s->offset), p->bytes);
+        o->t->stats.slots_read++;
+        part_settled(p, OK);
+    }
 }
 
 void read_deinit(tier *t) {

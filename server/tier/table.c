@@ -158,6 +158,7 @@ const struct metric tier_metrics[] = {
     STAT("Tier", "tier_slots_written", slots_written, "Pages, deltas and nodes written."),
     STAT("Tier", "tier_slots_read", slots_read, "Slots read from the store."),
     STAT("Tier", "tier_slots_read_cache", slots_read_cache, "Slots read from the disk cache."),
+    STAT("Tier", "tier_reads_merged", reads_merged, "Requests saved by reading neighbours at once."),
     STAT("Tier", "tier_slots_corrupt", slots_corrupt, "Slots that arrived damaged and were read again."),
     STAT("Tier", "tier_footers_read", footers_read, "Pack footers read from the store."),
     SHOWN("Tier", "tier_reads_in_flight", print_reads, "Reads of slots under way."),

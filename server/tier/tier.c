@@ -38,6 +38,8 @@ int tier_create(loop *l, pool *p, objstore *store, keyspace *ks, const struct ti
     list_init(&t->ios);
     list_init(&t->reads);
     list_init(&t->reads_queue);
+    list_init(&t->reads_ready);
+    t->reads_merge = t->s3 || strncmp(config->store, "mem:", 4) == 0;
     list_init(&t->hot_pins);
     packs_init(&t->packs);
     log_init(t);
@@ -94,6 +96,7 @@ static bool tier_turn(void *cookie) {
     local_pump(t);
     checkpoint_consider(t);
     gc_consider(t);
+    read_pump(t);
     if (t->state == TIER_SERVING && t->calm != NULL && tier_calm(t)) {
         /* One a turn: it may cancel others, or begin what they have to wait for. */
         struct waiter *w = t->calm;

@@ -142,7 +142,7 @@ struct tier_txn {
 struct tier_stats {
     uint64_t lsn, durable_lsn, log_seq, epoch, checkpoints, checkpoint_failures, backlog;
     uint64_t segments, log_bytes, packs_written, pack_bytes_written, slots_written;
-    uint64_t slots_read, slots_read_cache, slots_corrupt, footers_read;
+    uint64_t slots_read, slots_read_cache, reads_merged, slots_corrupt, footers_read;
     uint64_t gc_runs, gc_live, gc_dead, gc_dead_bytes, gc_deleted, log_deleted, log_swept;
     uint64_t compact_packs, compact_bytes_saved, compact_failures;
     uint64_t open_us, open_segments, open_records;
@@ -212,6 +212,8 @@ struct tier {
     list reads;              /* read.c */
     size_t reads_in_flight;
     list reads_queue;
+    list reads_ready;        /* parts that read_pump() sends */
+    bool reads_merge;
     struct gc *gc;
     struct compact *compact;
     uint64_t data_held;      /* the counter of a data name that the next roots may name; or MAX */
@@ -310,6 +312,7 @@ typedef struct read_op read_op;
 typedef void read_done(void *cookie, int rc, slice base, slice delta);
 /* Reads one or two slots; done() once, not inside. */
 void read_start(tier *t, location base, location delta, read_done *done, void *cookie);
+void read_pump(tier *t);         /* at the end of a turn: what it asked for is sent */
 void read_deinit(tier *t);
 
 /* pin.c */

@@ -634,6 +634,42 @@ static void footer_from(sim *s, const struct pack_line *line, buf *out) {
     buf_append(out, whole.p + line->footer_offset, (size_t)(line->bytes - line->footer_offset));
 }
 
+TEST("neighbours of one pack that are wanted at once are one request; damage among them is found") {
+    for (unsigned damage = 0; damage < 2; damage++) {
+        sim *s = sim_create(56);
+        sim_node *n = open_one(s);
+        buf v = BUF_INIT, footer = BUF_INIT;
+        for (unsigned i = 0; i < 20; i++) {
+            char key[64];
+            text(key, "b", i);
+            random_value(s, &v, 10000);
+            sim_set(n, keyspace_db(n->ks, 0), key, slice_of(&v));
+        }
+        CHECK_INT(sim_checkpoint(n), OK);
+        struct pack_line line = n->tier->packs.at[0]->line;
+        footer_from(s, &line, &footer);
+        uint64_t offset;
+        uint32_t bytes, crc, slots = line.slots;
+        CHECK(slots >= 8 && slots <= 64);
+        CHECK_INT(pack_slot(&line, slice_of(&footer), 3, &offset, &bytes, &crc), OK);
+        if (damage == 1) CHECK_INT(mem_world_flip(s->world, line.name, offset + 9), OK);
+        struct slot_read r[64] = {{0}};
+        uint64_t gets = n->store->stats.requests[OBJ_GET];
+        for (uint32_t i = slots; i-- > 0;)
+            read_start(n->tier, location_make(line.number, i), 0, slot_was_read, &r[i]);
+        for (uint32_t i = 0; i < slots; i++) {
+            CHECK(sim_until(s, &r[i].there, 30));
+            CHECK_INT(r[i].rc, damage == 1 && i == 3 ? ERR_CORRUPT : OK);
+        }
+        gets = n->store->stats.requests[OBJ_GET] - gets;
+        CHECK_INT(gets, damage == 1 ? 4 : 1); /* the damaged one again and again, alone */
+        CHECK_INT(n->tier->stats.reads_merged, slots - 1);
+        buf_free(&v);
+        buf_free(&footer);
+        sim_free(s);
+    }
+}
+
 static void swept(obj_req *r) { *(bool *)r->cookie = true; }
 
 TEST("a read under way on an object that is replaced and deleted begins again with the new one") {
