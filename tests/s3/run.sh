@@ -36,11 +36,11 @@ summed "the tour through TLS" python3 tests/s3/tour.py --binary "$binary" \
     --ca "$dir/tls/ca.pem" --other-ca "$dir/tls/other-ca.pem"
 summed "kill -9 while the store fails" crash failing --rounds "$half" --seconds 2 "${proxy[@]}" \
     --fault "chance * * 0.05 503" --fault "chance * * 0.03 500" --fault "chance * * 0.03 drop-request" \
-    --fault "chance PUT * 0.03 409"
+    --fault "chance PUT * 0.06 409"
 summed "kill -9 while the store is slow" crash slow --rounds "$half" --seconds 3 "${proxy[@]}" \
     --fault "chance * * 0.1 delay 0.5" --fault "chance PUT * 0.1 hold 0.4" --fault "chance * * 0.02 delay 2"
 summed "kill -9 while the store answers late, or not, what it has done" crash late --rounds "$half" \
     --seconds 2 "${proxy[@]}" --fault "chance PUT * 0.05 drop-response" \
     --fault "chance PUT * 0.05 late-500" --fault "chance PUT * 0.05 duplicate" \
-    --fault "chance PUT log/ 0.05 hold 1.5" --fault "chance GET * 0.03 truncate"
+    --fault "chance PUT log/ 0.15 hold 1.5" --fault "chance GET * 0.03 truncate"
 closing
