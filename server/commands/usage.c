@@ -35,6 +35,11 @@ static const struct { const char *name, *usage; } usages[] = {
     {"bitfield_ro", "key [GET=encoding_offset{encoding offset:i}...]"},
     {"bitop", "operation destkey:k key..."},
     {"bitpos", "key bit:i [index{start:i [end_index{end:i [index_unit(BYTE|BIT)]}]}]"},
+    {"blmove", "source:k destination:K wherefrom(LEFT|RIGHT) whereto(LEFT|RIGHT) timeout:d"},
+    {"blmpop", "timeout:d numkeys:i key... where(LEFT|RIGHT) [COUNT=count:i]"},
+    {"blpop", "key... timeout:d"},
+    {"brpop", "key... timeout:d"},
+    {"brpoplpush", "source:k destination:K timeout:d"},
     {"client|ack", "[level(STORE|DISK|MEMORY)]"},
     {"client|kill",
      "[ip-port] [ID=client-id:i] [TYPE=client-type(NORMAL|MASTER|SLAVE|REPLICA|PUBSUB)] "

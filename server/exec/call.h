@@ -112,4 +112,18 @@ void *call_cookie(const call *c);
 void parked_resume(parked *p);                    /* once; fn runs in a later step, not inside */
 void parked_timeout(parked *p, uint64_t ms);      /* resumes by itself after ms */
 
+/* ---- waiting for keys ---------------------------------------------------------------------------- */
+
+/* A timeout in seconds, perhaps with a fraction, rounded up to ms; 0: none. False after an error. */
+bool call_timeout(call *c, size_t i, uint64_t *us);
+/* There is nothing to answer yet: the client waits until one of the keys changes, at most timeout_us
+ * (0: for ever; then the reply is a null array). `return call_block(...)`, having changed nothing. Right
+ * after the command that changed a key, and in order of arrival, the handler is run again from the
+ * start; it calls this again when it still finds nothing, and keeps its place. Not inside MULTI:
+ * call_may_park(). */
+int call_block(call *c, const slice *keys, size_t n, uint64_t timeout_us);
+/* Is the handler being run again? *key: the key that has changed, which alone counts now. A key of
+ * another type is none then. */
+bool call_ready_key(const call *c, slice *key);
+
 #endif

@@ -62,6 +62,7 @@ static void client_free(client *c) {
     multi__unwatch_all(c);
     resp_parser_deinit(&c->parser);
     buf_free(&c->query);
+    buf_free(&c->ahead);
     buf_free(&c->out);
     mem_free(c->args);
     mem_free(c->gates);
@@ -172,7 +173,8 @@ static size_t gated_bytes(const client *c) {
 void client__interest(client *c) {
     if (c->dead || c->conn == NULL) return;
     bool reading = (c->state == CLIENT_READY && gated_bytes(c) <= GATED_PAUSE_BYTES) ||
-                   c->close_after;
+                   c->close_after ||
+                   (c->state == CLIENT_PARKED && c->blocked != NULL && c->ahead.n < QUERY_READ_BYTES);
     unsigned mask = (reading ? LOOP_READ : 0u) | (c->write_wanted ? LOOP_WRITE : 0u);
     if (mask == c->interest) return;
     c->interest = mask;
@@ -228,6 +230,10 @@ static void batch_parse(client *c) {
         limits.bulk_max = 16384;
     }
     c->batch_n = c->batch_next = c->args_n = 0;
+    if (c->ahead.n > 0) {
+        buf_append_slice(&c->query, slice_of(&c->ahead));
+        buf_free(&c->ahead);
+    }
     while (c->batch_n < BATCH_MAX && c->query_pos < c->query.n) {
         slice in = slice_make(c->query.p + c->query_pos, c->query.n - c->query_pos), *argv;
         size_t used, argc;
@@ -330,15 +336,35 @@ void client__process(client *c) {
     else if (c->close_after) client__queue_out(c);
 }
 
+/* While a client waits for keys its query buffer stands still; but that it goes away must be seen, or
+ * it would be given what nobody reads. */
+static void read_ahead(client *c) {
+    buf_reserve(&c->ahead, QUERY_READ_BYTES);
+    long n = c->conn->ops->read(c->conn, c->ahead.p + c->ahead.n, c->ahead.cap - c->ahead.n);
+    if (n == ERR_AGAIN) return;
+    if (n <= 0) {
+        client__close(c);
+        return;
+    }
+    c->ahead.n += (size_t)n;
+    c->exec->stats.input_bytes += (uint64_t)n;
+    client__interest(c);
+}
+
 static void client_ready(void *cookie, unsigned ready) {
     client *c = cookie;
     exec__refresh_time(c->exec);
+    block__process_first(c);
     if ((ready & LOOP_WRITE) != 0) client__flush(c);
     if (c->dead || (ready & LOOP_READ) == 0) return;
     if (c->close_after) { /* What still comes is thrown away until the reply has left. */
         char sink[4096];
         long n = c->conn->ops->read(c->conn, sink, sizeof(sink));
         if (n <= 0 && n != ERR_AGAIN) client__close(c);
+        return;
+    }
+    if (c->state == CLIENT_PARKED && c->blocked != NULL) {
+        read_ahead(c);
         return;
     }
     client__interest(c);

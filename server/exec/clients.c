@@ -61,7 +61,7 @@ bool client_local(const client *c) {
 }
 
 bool client_unblock(client *c, bool with_error) {
-    (void)with_error;
+    if (c->blocked != NULL) return block__unblock(c, with_error);
     if (c->state != CLIENT_PARKED || c->parked == NULL || c->parked->resuming) return false;
     parked_resume(c->parked);
     return true;

@@ -200,6 +200,7 @@ static void call_end_state(struct call *c) {
     if (c->state != NULL && c->state_free != NULL) c->state_free(c->state);
     c->state = NULL;
     c->state_free = NULL;
+    block__forget(c->client);
 }
 
 /* The reply of a finished call: suppressed, or gated. */
@@ -296,6 +297,7 @@ static bool run_call(client *c) {
     account(k);
     call_end_state(k);
     c->call_active = false;
+    block__serve(x);
     return true;
 }
 

@@ -115,6 +115,7 @@ static bool before_sleep(void *cookie) {
         exec__wake(x, &x->pause_waiters);
         busy = true;
     }
+    busy |= block__go_on(x);
     busy |= keyspace_reap(x->deps.keyspace, REAP_BUDGET_US);
     return busy;
 }
@@ -168,8 +169,14 @@ static void cron(void *cookie) {
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
-static void changed(void *cookie, db *d, slice key) { multi__touched(cookie, d, key); }
-static void changed_db(void *cookie, db *d) { multi__touched_db(cookie, d); }
+static void changed(void *cookie, db *d, slice key) {
+    multi__touched(cookie, d, key);
+    block__touched(cookie, d, key);
+}
+static void changed_db(void *cookie, db *d) {
+    multi__touched_db(cookie, d);
+    block__touched_db(cookie);
+}
 const struct keyspace_hooks exec_keyspace_hooks = {.changed = changed, .changed_db = changed_db};
 
 exec *exec_create(const struct exec_deps *deps) {
@@ -182,6 +189,7 @@ exec *exec_create(const struct exec_deps *deps) {
                      &x->pause_waiters, &x->dead, &x->slow};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
+    block__init(x);
     exec__refresh_time(x);
     x->start_wall_ms = (uint64_t)x->wall_ms;
     x->start_mono_us = x->now_us;
@@ -197,6 +205,7 @@ void exec_free(exec *x) {
     if (x == NULL) return;
     exec_close_clients(x);
     client__free_dead(x);
+    block__free(x);
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);
     commands_free(x->commands);

@@ -93,6 +93,7 @@ struct client {
     const struct command *last_cmd;
 
     buf query;
+    buf ahead;                /* read while it waited for keys: follows what is in query */
     size_t query_pos;         /* of the first byte that is not in the batch */
     struct resp_parser parser;
     slice *args;
@@ -118,6 +119,7 @@ struct client {
     bool call_active;
     ks_wait *wait, *held_wait;/* fetching; fetched, pinned until the command has run again */
     struct parked *parked;
+    struct blocked *blocked;  /* block.c: what it waits for, until its call ends */
     int wait_rc;
 };
 
@@ -136,6 +138,7 @@ struct error_count {
 };
 
 #define WATCH_SLOTS 4096
+#define BLOCKED_SLOTS 1024
 #define RATE_SAMPLES 16 /* Rounds of the cron that the rates of INFO are means of. */
 
 struct rates {
@@ -162,6 +165,10 @@ struct exec {
     timer *cron, *room_timer;
     list watch_slots[WATCH_SLOTS];
     size_t watched;
+    list blocked_slots[BLOCKED_SLOTS]; /* block.c */
+    list ready_keys, unblocked;
+    size_t blocked_n;
+    bool serving;
     struct error_count errors[ERROR_PREFIXES_MAX];
     size_t errors_n;
     void (*shutdown)(void *cookie, bool save, bool now);
@@ -201,6 +208,17 @@ void exec__refresh_time(exec *x);
 void exec__wake(exec *x, list *waiters);
 void exec__make_room(exec *x);
 bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by itself */
+
+/* block.c */
+void block__init(exec *x);
+void block__free(exec *x);
+void block__touched(exec *x, db *d, slice key);
+void block__touched_db(exec *x);
+void block__serve(exec *x);                  /* after a command: those who wait for what it changed */
+bool block__go_on(exec *x);                  /* at the end of a turn; true: something ran */
+void block__process_first(client *c);
+void block__forget(client *c);               /* its call has ended */
+bool block__unblock(client *c, bool with_error);
 
 /* observe.c */
 void observe__sample(exec *x);               /* in each round of the cron */
