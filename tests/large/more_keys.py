@@ -4,7 +4,7 @@ another order and compared, while a hot set of 1 % is read one by one.
 
     more_keys.py [--size small|full] [--keys N] [--maxmemory MIB] [--folder F]
 
-small: 1 M keys under 24 MiB; full: 20 M keys under 256 MiB. The hot set is measured against a server
+small: 200,000 keys under 16 MiB; full: 20 M keys under 256 MiB. The hot set is measured against a server
 that holds only as many keys as fit, under the same load."""
 import os
 import random
@@ -80,8 +80,8 @@ def all_hot(folder, n, hot, rounds):
 
 
 def main(args, folder):
-    n = args.keys or (20000000 if args.full else 1000000)
-    maxmemory = (args.maxmemory or (256 if args.full else 24)) * MIB
+    n = args.keys or (20000000 if args.full else 200000)
+    maxmemory = (args.maxmemory or (256 if args.full else 16)) * MIB
     s = large.server(os.path.join(folder, "a"), "--maxmemory", str(maxmemory))
     c = s.client()
     memory = large.Memory(s.process.pid)
@@ -97,8 +97,7 @@ def main(args, folder):
     done, wrong, first, seconds = read(s.port, n)
     p50, p99 = h.end()
     after = info(c)
-    delta = {k: after[k] - before[k] for k in ("reads_hot", "reads_cold", "page_fetches", "tier_slots_read",
-                                               "tier_slots_read_cache", "store_requests_get",
+    delta = {k: after[k] - before[k] for k in ("reads_hot", "reads_cold", "page_fetches", "tier_slots_read", "store_requests_get",
                                                "store_bytes_read", "commands_parked_cold")}
     say("read %d keys in %.1f s, %.0f a second: %s", done, seconds, done / seconds,
         ", ".join("%s %d" % kv for kv in delta.items()))
@@ -107,11 +106,14 @@ def main(args, folder):
     check("every key reads back as it was written", wrong == 0 and done == n, first or "%d of %d" % (done, n))
     check("the hot set reads back as it was written", h.wrong == 0 and len(h.times) > 100,
           "%d of %d wrong" % (h.wrong, len(h.times)))
-    check("most reads waited for the store", delta["reads_cold"] > delta["reads_hot"],
-          "%(reads_cold)d cold, %(reads_hot)d hot" % delta)
-    check("their pages were read from the store", delta["tier_slots_read"] > 0 and
+    # reads_hot also counts the second look of a command that had waited: the rest were hot at first.
+    reads = n + len(h.times)
+    check("most reads met a cold page and waited for the store",
+          2 * delta["reads_cold"] > reads and 2 * delta["page_fetches"] > reads,
+          "of %d: %d cold, %d pages fetched" % (reads, delta["reads_cold"], delta["page_fetches"]))
+    check("those pages were read from the store", delta["store_requests_get"] >= delta["page_fetches"] and
           delta["store_bytes_read"] > maxmemory,
-          "%(tier_slots_read)d slots, %(store_bytes_read)d bytes" % delta)
+          "%(store_requests_get)d requests, %(store_bytes_read)d bytes" % delta)
     memory.judge("loading and reading", maxmemory)
     check("no checkpoint failed", after["tier_checkpoint_failures"] == 0, after["tier_checkpoint_failures"])
     c.close()
