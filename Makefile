@@ -134,7 +134,8 @@ test-golden: $(call tests_of,golden)
 # SEED=n repeats one run; ROUNDS=n makes more of them.
 sim: $(call tests_of,sim)
 	@COVE_SEED=$(SEED) COVE_ROUNDS=$(ROUNDS) tests/run.sh -- $^
-torture: $(call tests_of,torture)
+# The file store over a file system that loses what was not synced, at every step.
+torture: $(B)/tests/unit/objstore/file_powerloss_test
 	@tests/run.sh -- $^
 test-style:
 	@$(MAKE) --no-print-directory -s -k build >/dev/null 2>&1 || echo "# the server does not build"
@@ -146,7 +147,7 @@ test-clients: build
 test-s3: build
 	@tests/s3/run.sh
 test-crash: build
-	@tests/crash/run.sh
+	@COVE_SERVER=$(abspath $(B))/cove-server tests/crash/run.sh
 test-owners: build
 	@tests/owners/run.sh
 # More data than memory, cold starts, snapshots: SIZE=full takes gigabytes of disk and an hour.

@@ -20,7 +20,7 @@ class Server:
     def __init__(self, folder, store=None, options=(), env=None, binary=None, port=None):
         self.folder, self.options, self.env = folder, list(options), env
         self.store = store or "file:./data"
-        self.binary = binary or os.path.join(ROOT, "build", "cove-server")
+        self.binary = binary or os.environ.get("COVE_SERVER") or os.path.join(ROOT, "build", "cove-server")
         self.fixed = port  # The same one at every start; None: a free one.
         self.port, self.process, self.starts = None, None, 0
 
