@@ -259,6 +259,12 @@ test "An exchange that brings a watched key, also one watched before a FLUSHDB" 
     assert_nil [r EXEC]
 }
 
+test "SAVE has no place in a transaction" {
+    r MULTI
+    assert_error "ERR Command not allowed inside a transaction" {r SAVE}
+    assert_error "EXECABORT *" {r EXEC}
+}
+
 test "A command over maxmemory is refused when it is queued, and DISCARD works" {
     with_config {maxmemory 1 maxmemory-policy noeviction} {
         r MULTI

@@ -277,12 +277,10 @@ struct list_filter {
 static void list_each(void *cookie, const struct command *cmd) {
     struct list_filter *f = cookie;
     const char *name = commands_full_name(table(f->call), cmd);
-    bool sub = strchr(name, '|') != NULL;
     if (f->category != 0 && (command_categories(cmd) & f->category) == 0) return;
     if (f->pattern.p != NULL && !glob_match(f->pattern, slice_str(name), true)) return;
     const char *module = commands_module(table(f->call), cmd);
     if (f->module.p != NULL && (module == NULL || !slice_is(f->module, module))) return;
-    if (sub && f->category == 0 && f->pattern.p == NULL) return;
     reply_bulk_str(f->call, name);
     f->n++;
 }

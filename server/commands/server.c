@@ -253,7 +253,7 @@ static const struct command rows[] = {
      .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST, .categories = CAT_ADMIN | CAT_DANGEROUS,
      .group = GROUP_SERVER, .since = "2.8.12",
      .summary = "Return the role of the instance in the context of replication", .complexity = "O(1)"},
-    {.name = "save", .fn = cmd_save, .arity = 1, .flags = ADMIN | CMD_NO_ASYNC_LOADING,
+    {.name = "save", .fn = cmd_save, .arity = 1, .flags = ADMIN | CMD_NO_ASYNC_LOADING | CMD_NO_MULTI,
      .group = GROUP_SERVER, .since = "1.0.0", .summary = "Synchronously save the dataset to the store",
      .complexity = "O(N) where N is the number of changes since the last save"},
     {.name = "bgsave", .fn = cmd_bgsave, .arity = -1, .flags = ADMIN | CMD_NO_ASYNC_LOADING,
