@@ -183,4 +183,4 @@ $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(ALL_LIBS)
 clean:
 	rm -rf build
 
--include $(shell find $(B) -name peers -prune -o -name redis-suite -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(B)/server $(B)/modules $(B)/tests $(B)/examples -type f -name '*.d' 2>/dev/null)
