@@ -114,7 +114,7 @@ run: setup
 	@exec $(B)/cove-server --bind 127.0.0.1 --port 6379 --dir . --store file:./data
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
-.PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 \
+.PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 test-redis \
         test-crash test-owners test-sizes test-torture bench asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
@@ -146,6 +146,9 @@ test-clients: build
 	@tests/clients/run.sh
 test-s3: build
 	@tests/s3/run.sh
+# Redis's own suite; UNITS=unit/type/hash runs that part of it.
+test-redis: build
+	@B=$(B) tests/redis/run.sh $(UNITS)
 test-crash: build
 	@COVE_SERVER=$(abspath $(B))/cove-server tests/crash/run.sh
 test-owners: build
