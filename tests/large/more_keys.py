@@ -4,7 +4,7 @@ another order and compared, while a hot set of 1 % is read one by one.
 
     more_keys.py [--size small|full] [--keys N] [--maxmemory MIB] [--folder F]
 
-small: 200,000 keys under 16 MiB; full: 20 M keys under 256 MiB. The hot set is measured against a server
+small: 300,000 keys under 24 MiB; full: 20 M keys under 256 MiB. The hot set is measured against a server
 that holds only as many keys as fit, under the same load."""
 import os
 import random
@@ -80,8 +80,8 @@ def all_hot(folder, n, hot, rounds):
 
 
 def main(args, folder):
-    n = args.keys or (20000000 if args.full else 200000)
-    maxmemory = (args.maxmemory or (256 if args.full else 16)) * MIB
+    n = args.keys or (20000000 if args.full else 300000)
+    maxmemory = (args.maxmemory or (256 if args.full else 24)) * MIB
     s = large.server(os.path.join(folder, "a"), "--maxmemory", str(maxmemory))
     c = s.client()
     memory = large.Memory(s.process.pid)
