@@ -229,7 +229,9 @@ static void multi_completed(s3_call *c) {
         s3_call_start(o->engine, c);
         return;
     }
-    if (rc == ERR_NOTFOUND) rc = ERR_AGAIN; /* Somebody swept the upload away. */
+    /* Somebody swept the upload away, or it has been ended: by an attempt whose answer is lost,
+     * perhaps one that libcurl sent again by itself when a kept connection had died. */
+    if (rc == ERR_NOTFOUND) rc = ERR_TIMEOUT;
     if (rc == ERR_TIMEOUT) {
         /* Not aborted: the store may be at work on it. */
         s3_op__finish(o, ERR_TIMEOUT);
