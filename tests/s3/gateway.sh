@@ -13,6 +13,7 @@ passed=0 failed=0
 
 gateway_end() {
     for pid in ${gateway_pids[@]+"${gateway_pids[@]}"}; do kill "$pid" 2>/dev/null || true; done
+    wait ${gateway_pids[@]+"${gateway_pids[@]}"} 2>/dev/null
     [ $gateway_own = no ] || "$gateway_here/s3-server.sh" stop "$dir/s3"
     rm -rf "$dir"
 }
