@@ -110,11 +110,11 @@ class AgentCache:
         return self.r.execute_command("FS.READ", self.volume, path)
 
     def list(self, path="/"):
-        names, cursor = [], 0
+        names, cursor = [], "0"
         while True:
             cursor, page = self.r.execute_command("FS.LS", self.volume, path, "CURSOR", cursor)
             names += page
-            if int(cursor) == 0:
+            if cursor == "0":  # A cursor is a word, not always a number.
                 return names
 
     def attempt(self, name, work):

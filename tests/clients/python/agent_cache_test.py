@@ -64,6 +64,12 @@ def workspace(cache):
     check("every fresh answer is a file", len(cache.list("/answers")), 3)
     cache.write("/plan.md", "step one")
     check("the workspace reads back", cache.read("/plan.md"), "step one")
+    names = ["%04d" % i for i in range(1200)]
+    with cache.r.pipeline(transaction=False) as p:
+        for name in names:
+            p.execute_command("FS.WRITE", cache.volume, "/many/" + name, name, "PARENTS")
+        p.execute()
+    check("a long folder is listed page by page", cache.list("/many") == names)
 
 
 def everything(cache):

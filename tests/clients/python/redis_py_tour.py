@@ -73,7 +73,7 @@ def files(r):
     check("FS.WRITE answers version and size", (version > 0, size), (True, 12))
     check("FS.READ", r.execute_command("FS.READ", "agent1", "/src/main.c"), b"int main(){}")
     cursor, entries = r.execute_command("FS.LS", "agent1", "/src", "WITHSTAT")
-    check("FS.LS ends", int(cursor), 0)
+    check("FS.LS ends", cursor, b"0")
     (name, stat), = [entries[0:2]] if isinstance(entries[0], bytes) else entries
     check("FS.LS WITHSTAT", (name, pairs(stat)["size"], pairs(stat)["type"]),
           (b"main.c", 12, b"file"))
