@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # minio.sh -- the store and the server against MinIO at a pinned version, for `make test-large`.
 # MinIO is built from its Go module, once, into build/peers: some five minutes, with Go 1.24
-# or one that fetches it (1.21 and later; the 1.19 of Debian 12 does not). Releases before
-# September 2025 create an object on If-Match of an absent name; the server refuses those.
+# or one that fetches it (1.21 and later; the 1.19 of Debian 12 does not). That of April
+# 2025 creates an object on If-Match of an absent name; the server refuses to start over it.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/s3/gateway.sh
