@@ -115,7 +115,7 @@ run: setup
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
 .PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 test-redis \
-        test-crash test-owners test-sizes test-torture bench asan tidy fuzz sim torture
+        test-crash test-owners test-real test-sizes test-torture bench asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
 test-large: setup setup-test
@@ -151,6 +151,8 @@ test-redis: build
 	@B=$(B) tests/redis/run.sh $(UNITS)
 test-crash: build
 	@COVE_SERVER=$(abspath $(B))/cove-server tests/crash/run.sh
+test-real: build
+	@tests/real/run.sh $(REAL_STORES)
 test-owners: build
 	@tests/owners/run.sh
 # More data than memory, cold starts, snapshots: SIZE=full takes gigabytes of disk and an hour.
