@@ -326,6 +326,11 @@ static int get(struct file_call *c) {
     long got = read_full(fs, fd, r->out.p, (size_t)n, offset);
     rc = file__fail(c, "read", r->name, got < 0 ? (int)got : -EIO);
     if (got < 0 || (uint64_t)got != n) goto out;
+    int synced = r->durable ? fs->fsync(fs, fd) : 0;
+    if (synced < 0) {
+        rc = file__fail(c, "sync", r->name, synced);
+        goto out;
+    }
     r->out.n = (size_t)n;
     r->etag[0] = '\0';
     if (t.found) {

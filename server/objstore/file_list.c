@@ -122,7 +122,9 @@ int file__list(struct file_call *c) {
 
 /* -- The sync at open ---------------------------------------------------------------- */
 
-/* Bottom up: a folder is synced when all below it is. */
+/* Bottom up: a folder is synced when all below it is. Of the files only those in .v/ and the
+ * few at the top: elsewhere a name is made after its bytes were synced (file.c, 1), and a
+ * thousand fsyncs for a long log would be paid for at every start. */
 static int sync_folder(struct file_call *c, const char *path, bool files, int depth) {
     fsys *fs = c->s->fs;
     struct names names = {0};
@@ -137,9 +139,7 @@ static int sync_folder(struct file_call *c, const char *path, bool files, int de
         file__path(child, "%s/%.*s", path, (int)(folder ? n - 1 : n), entry);
         if (folder && depth < WALK_DEPTH_MAX &&
             !(depth == 0 && strcmp(entry, "tmp/") == 0)) {
-            bool whole =
-                ends_with(entry, ".v/") || (depth == 0 && strcmp(entry, "log/") == 0);
-            rc = sync_folder(c, child, files || whole, depth + 1);
+            rc = sync_folder(c, child, files || ends_with(entry, ".v/"), depth + 1);
         } else if (!folder && (files || depth == 0)) {
             rc = file__sync(c, child, O_RDONLY);
         }

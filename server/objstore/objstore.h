@@ -49,6 +49,9 @@ struct obj_req {
     uint64_t offset, length;
     const char *after;      /* LIST; "" for the first page */
     unsigned hedge_ms;      /* 0: never; else a second, identical request after this long */
+    /* GET: answered only when what was read survives a power loss. The file store syncs the file (its
+     * folder's entry with the next name made in it); elsewhere whatever can be read is stored. */
+    bool durable;
     /* GET, or NULL: a store that reads on a thread of its own calls it there when the bytes have come,
      * and sets `worked`; so checking and unpacking them needs no second thread. */
     void (*work)(obj_req *r);

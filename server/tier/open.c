@@ -261,6 +261,7 @@ static void open_probe(tier *t) {
         char name[SEGMENT_NAME_BYTES];
         segment_name(seq, name);
         io *r = io_create(t, OBJ_GET, name, open_got_probe, p);
+        r->req.durable = true; /* What is built upon must not be lost below the fence. */
         p->state = PROBE_SENT;
         o->probes_sent++;
         io_send(r, IO_TRIES);

@@ -367,3 +367,40 @@ TEST("ENOSPC and EACCES are told apart, each with a sentence") {
     fsys_lossy_free(f);
     loop_free(b.l);
 }
+
+/* A folder that was copied into place: its names are seen, its bytes are in no disk yet. */
+TEST("what a durable GET has answered survives, though another program had written it") {
+    const uint8_t bytes[1500] = {7};
+    int lost[2] = {0, 0};
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct bench b;
+        bench_init(&b);
+        fsys_lossy *f = fsys_lossy_create();
+        fsys *fs = fsys_lossy_table(f);
+        objstore *s = NULL;
+        char why[256] = "";
+        CHECK_INT(objstore_file_create(b.l, fs, "/store", 0, NULL, &s, why), OK);
+        CHECK_INT(fs->mkdir(fs, "/store/log", 0777), 0);
+        int fd = fs->open(fs, "/store/log/7", O_CREAT | O_WRONLY, 0666);
+        CHECK_INT(fs->pwrite(fs, fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+        CHECK_INT(fs->close(fs, fd), 0);
+        CHECK_INT(objstore_file_sync_all(s), OK); /* The entry; not the bytes. */
+        obj_req r = store_req(OBJ_GET, "log/7", slice_make(NULL, 0), NULL);
+        r.durable = seed % 2 == 0;
+        struct answer a = store_send(b.l, turn, s, r);
+        CHECK_INT(a.rc, OK);
+        buf_free(&a.out);
+        objstore_free(s);
+        fsys_lossy_crash(f, seed);
+        CHECK_INT(objstore_file_create(b.l, fs, "/store", 0, NULL, &s, why), OK);
+        a = store_send(b.l, turn, s, store_req(OBJ_GET, "log/7", slice_make(NULL, 0), NULL));
+        if (a.rc != OK || !slice_eq(slice_of(&a.out), slice_make(bytes, sizeof(bytes))))
+            lost[seed % 2]++;
+        buf_free(&a.out);
+        objstore_free(s);
+        fsys_lossy_free(f);
+        loop_free(b.l);
+    }
+    CHECK_INT(lost[0], 0);
+    CHECK(lost[1] > 0); /* The double does lose them. */
+}
