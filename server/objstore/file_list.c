@@ -139,7 +139,10 @@ static int sync_folder(struct file_call *c, const char *path, bool files, int de
         file__path(child, "%s/%.*s", path, (int)(folder ? n - 1 : n), entry);
         if (folder && depth < WALK_DEPTH_MAX &&
             !(depth == 0 && strcmp(entry, "tmp/") == 0)) {
-            rc = sync_folder(c, child, files || ends_with(entry, ".v/"), depth + 1);
+            /* The log has no folders below it, and thousands of names. */
+            rc = depth == 0 && strcmp(entry, "log/") == 0
+                     ? file__sync(c, child, O_RDONLY | O_DIRECTORY)
+                     : sync_folder(c, child, files || ends_with(entry, ".v/"), depth + 1);
         } else if (!folder && (files || depth == 0)) {
             rc = file__sync(c, child, O_RDONLY);
         }
