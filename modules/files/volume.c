@@ -470,16 +470,19 @@ static int run(struct op *o, bool fresh) {
     return ERR_CORRUPT;
 }
 
-static bool is_volume(const struct value *v) {
-    if (v->kind != VALUE_OBJECT || v->pager->ops->meta_bytes(v->obj) != META_SIZE)
+static bool volume_stored_ok(const struct stored_value *s) {
+    if (s->kind != VALUE_OBJECT || s->aux != 0 || s->hashed || s->bytes.n != META_SIZE)
         return false;
-    return get_u32(v->pager->ops->meta(v->obj) + META_FORMAT) == VOLUME_FORMAT;
+    const uint8_t *meta = s->bytes.p;
+    uint64_t next = get_u64(meta + META_NEXT), inodes = get_u64(meta + META_INODES);
+    return btree_meta_ok(meta) && btree_count(meta) > 0 &&
+           get_u32(meta + META_FORMAT) == VOLUME_FORMAT && next <= VALUE_COUNT_MAX &&
+           inodes > 0 && inodes < next;
 }
 
 static int volume_apply(struct value *v, const effect *e) {
     struct op o = {.effect = e};
     bool fresh = v->kind == VALUE_NONE;
-    if (!fresh && !is_volume(v)) return ERR_CORRUPT;
     if (!number(&o, 0, &o.now_ns)) return ERR_CORRUPT;
     struct volume at = {v->pager, fresh ? volume_make(v->pager, o.now_ns) : v->obj};
     if (at.obj == NULL) return ERR_NOMEM;
@@ -530,6 +533,7 @@ static const uint8_t volume_rdb_types[] = {0xFF};
 const struct type type_volume = {
     .id = TYPE_VOLUME,
     .name = "volume",
+    .stored_ok = volume_stored_ok,
     .apply = volume_apply,
     .dump = volume_dump,
     .restore = volume_restore,

@@ -229,9 +229,6 @@ int volume_check(struct value *v, char why[160]) {
     struct volume at = {v->pager, v->obj};
     struct check k = {.v = &at, .why = why};
     struct volume_info info;
-    if (v->kind != VALUE_OBJECT || v->pager->ops->meta_bytes(v->obj) != META_SIZE ||
-        get_u32(v->pager->ops->meta(v->obj) + META_FORMAT) != VOLUME_FORMAT)
-        return bad(&k, "volume: its root is not one");
     volume_info(&at, &info);
     int rc = btree_check(v->pager, v->obj, why);
     if (rc == OK) rc = btree_scan(v->pager, v->obj, slice_make(NULL, 0), gather, &k);

@@ -76,12 +76,13 @@ void vset_read(const struct value *v, struct vset *out) {
     meta_read(v->pager->ops->meta(v->obj), out);
 }
 
-/* The root came from the store: it is checked before it sizes anything. */
-static int root_check(const struct value *v, struct vset *out) {
-    if (v->kind != VALUE_OBJECT || v->pager->ops->meta_bytes(v->obj) != META_BYTES)
-        return ERR_CORRUPT;
-    vset_read(v, out);
-    return shape_ok(&out->shape) ? OK : ERR_CORRUPT;
+static bool vset_stored_ok(const struct stored_value *s) {
+    struct vset set;
+    if (s->kind != VALUE_OBJECT || s->aux != 0 || !s->hashed || s->bytes.n != META_BYTES)
+        return false;
+    meta_read(s->bytes.p, &set);
+    return shape_ok(&set.shape) && set.count > 0 && set.count <= VALUE_COUNT_MAX &&
+           set.attributes <= set.count;
 }
 
 object *vset_make(pager *p, const struct vset_shape *s) {
@@ -207,8 +208,8 @@ static int apply_add(struct value *v, const effect *e) {
     bool found = false, had = false;
     slice kept;
     if (v->kind == VALUE_OBJECT) {
-        if (root_check(v, &set) != OK || !same_shape(&set.shape, &shape))
-            return ERR_CORRUPT;
+        vset_read(v, &set);
+        if (!same_shape(&set.shape, &shape)) return ERR_CORRUPT;
         struct element was;
         int rc = vset_find(v, &set.shape, name, &was);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -253,7 +254,8 @@ static int apply_rem(struct value *v, const effect *e) {
     struct vset set;
     struct element was;
     bool removed;
-    if (e->argc != 1 || root_check(v, &set) != OK) return ERR_CORRUPT;
+    if (e->argc != 1 || v->kind == VALUE_NONE) return ERR_CORRUPT;
+    vset_read(v, &set);
     int rc = vset_find(v, &set.shape, e->args[0], &was);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     bool had = was.has_attribute;
@@ -276,7 +278,8 @@ static int apply_attr(struct value *v, const effect *e) {
     struct vset set;
     struct element was;
     bool added;
-    if (e->argc != 2 || root_check(v, &set) != OK) return ERR_CORRUPT;
+    if (e->argc != 2 || v->kind == VALUE_NONE) return ERR_CORRUPT;
+    vset_read(v, &set);
     slice name = e->args[0], attribute = e->args[1];
     if (!vset_fits(&set.shape, name.n, attribute.n)) return ERR_CORRUPT;
     int rc = vset_find(v, &set.shape, name, &was);
@@ -342,8 +345,8 @@ static int vset_digest(struct value *v, uint8_t digest[20]) {
     struct vset set;
     uint64_t cursor = 0;
     uint8_t shape[VSET_SHAPE_BYTES];
-    int rc = root_check(v, &set);
-    if (rc == OK) rc = table_need_from(v->pager, v->obj, 0, SIZE_MAX);
+    vset_read(v, &set);
+    int rc = table_need_from(v->pager, v->obj, 0, SIZE_MAX);
     if (rc != OK) return rc;
     digest_start(digest, DIGEST_MODULE);
     set.shape.uid = 0; /* Chance, not content. */
@@ -373,10 +376,7 @@ static int check_one(void *cookie, slice name, slice record) {
 static int vset_check(struct value *v, char why[160]) {
     struct vset set;
     uint64_t cursor = 0, entries;
-    if (root_check(v, &set) != OK) {
-        snprintf(why, 160, "vector set: its root is not one");
-        return ERR_CORRUPT;
-    }
+    vset_read(v, &set);
     int rc = table_check(v->pager, v->obj, &entries, why);
     if (rc != OK) return rc;
     struct walk w = {.shape = set.shape};
@@ -395,6 +395,7 @@ static int vset_check(struct value *v, char why[160]) {
 const struct type vset_type = {
     .id = TYPE_VECTORSET,
     .name = "vectorset",
+    .stored_ok = vset_stored_ok,
     .apply = vset_apply,
     .dump = vset_dump,
     .restore = vset_restore,

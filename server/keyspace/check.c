@@ -136,6 +136,9 @@ static void check_dir(struct check *c, part *p) {
             check_objects(c, p, &h);
         else if (head__check(val) != OK)
             fail(c, "an entry's head is damaged");
+        /* What may be stored must be what will be let in. */
+        if (c->rc == OK && !head__type_ok(c->ks, &h))
+            fail(c, "an entry that its type %u does not take", h.type);
     }
 }
 

@@ -32,6 +32,19 @@ int head__check(slice val) {
     }
 }
 
+bool head__type_ok(const keyspace *ks, const struct head *h) {
+    const struct type *t = ks->types->by_id[h->type];
+    struct stored_value s = {.kind = h->kind, .aux = h->aux, .bytes = h->payload};
+    if (t == NULL) return false; /* Another build's module may have written it. */
+    if (h->kind == VALUE_OBJECT) {
+        const object *o = payload_object(h->payload);
+        s.hashed = o != NULL ? o->hashed : h->payload.p[ROOT_AT_HASHED] != 0;
+        s.bytes = o != NULL ? slice_make(o->meta, o->meta_n)
+                            : slice_make(h->payload.p + ROOT_BYTES, h->payload.n - ROOT_BYTES);
+    }
+    return t->stored_ok(&s);
+}
+
 object *dir__object(keyspace *ks, part *page, uint32_t off) {
     slice val = tpage_val(page->blob, off);
     struct head h;

@@ -238,6 +238,7 @@ uint64_t ks__tpage_hash(void *cookie, slice key);
 extern const struct pager_ops object__pager_ops;
 /* of an object in an entry, before its meta; the pointer comes first */
 #define ROOT_BYTES 40
+#define ROOT_AT_HASHED 8
 object *object__clone(object *o);
 void object__put(keyspace *ks, object *o);
 /* Dense objects have all their nodes in memory before a type sees them. OK or ERR_COLD.
@@ -275,6 +276,8 @@ static inline void head_read(slice val, struct head *h) {
     h->payload = slice_make(val.p + n, val.n - n);
 }
 int head__check(slice val); /* bytes from the store */
+/* Whether its type, which this build must know, takes it; an object as it is now. */
+bool head__type_ok(const keyspace *ks, const struct head *h);
 static inline object *payload_object(slice payload) {
     object *o;
     memcpy(&o, payload.p, sizeof(o));

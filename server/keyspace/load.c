@@ -11,13 +11,14 @@
 
 /* ---- in ---------------------------------------------------------------------------- */
 
-/* Also that this build knows the types: another one's module may have written them. */
 static int check_entries(const keyspace *ks, const uint8_t *page) {
     for (uint32_t off = tpage_next(page, 0); off != TPAGE_NONE;
          off = tpage_next(page, off)) {
+        struct head h;
         slice val = tpage_val(page, off);
-        if (head__check(val) != OK || ks->types->by_id[val.p[0]] == NULL)
-            return ERR_CORRUPT;
+        if (head__check(val) != OK) return ERR_CORRUPT;
+        head_read(val, &h);
+        if (!head__type_ok(ks, &h)) return ERR_CORRUPT;
     }
     return OK;
 }

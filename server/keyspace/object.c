@@ -94,7 +94,7 @@ size_t object__root_bytes(const object *o) {
 void object__root_write(const object *o, uint8_t *out) {
     const part *root = o->trie.root;
     memset(out, 0, ROOT_BYTES);
-    out[8] = o->hashed;
+    out[ROOT_AT_HASHED] = o->hashed;
     out[9] = o->trie.height;
     put_u16(out + 10, o->meta_n);
     out[12] = root == NULL ? ROOT_NONE : part_is_node(root) ? ROOT_NODE : ROOT_PAGE;
@@ -110,7 +110,7 @@ int object__root_check(slice root) {
     if (root.n < ROOT_BYTES || root.n - ROOT_BYTES != get_u16(root.p + 10))
         return ERR_CORRUPT;
     if (get_u64(root.p) != 0 || root.n - ROOT_BYTES > META_BYTES_MAX) return ERR_CORRUPT;
-    unsigned hashed = root.p[8], height = root.p[9], kind = root.p[12];
+    unsigned hashed = root.p[ROOT_AT_HASHED], height = root.p[9], kind = root.p[12];
     location base = get_u64(root.p + 24), delta = get_u64(root.p + 32);
     if (hashed > 1 || height > HEIGHT_MAX + 1 || kind > ROOT_NODE) return ERR_CORRUPT;
     if (hashed && height != 0) return ERR_CORRUPT;
@@ -122,7 +122,7 @@ int object__root_check(slice root) {
 }
 
 object *object__root_read(keyspace *ks, const uint8_t *root) {
-    object *o = object_new(root[8] != 0, get_u16(root + 10));
+    object *o = object_new(root[ROOT_AT_HASHED] != 0, get_u16(root + 10));
     memcpy(o->meta, root + ROOT_BYTES, o->meta_n);
     o->pages = get_u64(root + 16);
     o->trie.height = root[9];
@@ -220,6 +220,7 @@ static int pager_mut(pager *pg, object *o, uint64_t index, size_t n, uint8_t **o
     keyspace *ks = of(pg);
     assert(o->refs == 1);
     part *p;
+    if (index >> (8 * HEIGHT_MAX) != 0) return ERR_CORRUPT; /* A page said so. */
     int rc = dense_seen(ks, o, index, &p);
     if (rc == ERR_COLD) return rc;
     bool made;

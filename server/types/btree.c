@@ -26,6 +26,14 @@ int btree_init(pager *p, object *o) {
 
 uint64_t btree_count(const uint8_t *meta) { return get_u64(meta + BT_AT_COUNT); }
 
+bool btree_meta_ok(const uint8_t *meta) {
+    uint64_t next = get_u64(meta + BT_AT_NEXT), count = get_u64(meta + BT_AT_COUNT);
+    unsigned height = meta[BT_AT_HEIGHT];
+    if (height > BT_HEIGHT_MAX || (height == 0) != (count == 0)) return false;
+    if (count > BT_COUNT_MAX || next > BT_COUNT_MAX) return false;
+    return get_u64(meta + BT_AT_FREE) <= next && (height == 0 || get_u64(meta + BT_AT_ROOT) < next);
+}
+
 /* ---- looking ------------------------------------------------------------------------------ */
 
 int bt__get(pager *p, object *o, uint64_t index, unsigned level, slice *page) {

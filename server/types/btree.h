@@ -24,6 +24,7 @@ int btree_del(pager *p, object *o, slice key);             /* ERR_NOTFOUND */
 typedef int btree_each(void *cookie, slice key, slice val);
 int btree_scan(pager *p, object *o, slice from, btree_each *each, void *cookie);
 uint64_t btree_count(const uint8_t *meta);
+bool btree_meta_ok(const uint8_t *meta); /* BTREE_META bytes from the store */
 uint64_t btree_page_new(pager *p, object *o); /* an unused page index; never cold */
 int btree_page_free(pager *p, object *o, uint64_t index);
 int btree_check(pager *p, object *o, char why[160]);

@@ -14,6 +14,7 @@
 #define BT_AT_HEIGHT 32 /* u8 levels; 0: the tree is empty */
 /* The rest of BTREE_META is zero. */
 
+#define BT_COUNT_MAX ((uint64_t)1 << 48) /* More pages or entries no store holds. */
 #define BT_HEIGHT_MAX 20 /* A branch has over 60 children before it splits. */
 #define BT_MERGE_UNDER (PAGE_BYTES / 4)    /* A smaller node looks for one to join. */
 #define BT_MERGE_MAX (PAGE_BYTES / 4 * 3)  /* Joined, it may not be larger: it would split soon. */

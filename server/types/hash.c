@@ -1,6 +1,7 @@
 /* hash.c -- the hash type: reading it, and its effects. */
 #include "types/hash.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/listpack.h"
@@ -15,10 +16,17 @@ int hash_pair_ok(slice field, slice value) {
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-/* The root may have come from the store: one of another size is none. */
+static bool hash_stored_ok(const struct stored_value *s) {
+    if (s->aux > HASH_AUX_TABLE || s->kind == VALUE_INT) return false;
+    if (s->kind != VALUE_OBJECT) return true;
+    if (s->bytes.n != HASH_META_BYTES) return false;
+    uint64_t pairs = get_u64(s->bytes.p + 1);
+    return s->bytes.p[0] == (s->hashed ? HASH_OBJECT_TABLE : HASH_OBJECT_LISTPACK) && pairs > 0 &&
+           pairs <= VALUE_COUNT_MAX;
+}
+
 static const uint8_t *object_meta(const struct value *v) {
-    static const uint8_t none[HASH_META_BYTES] = {0};
-    if (v->pager->ops->meta_bytes(v->obj) != HASH_META_BYTES) return none;
+    assert(v->pager->ops->meta_bytes(v->obj) == HASH_META_BYTES);
     return v->pager->ops->meta(v->obj);
 }
 
@@ -30,11 +38,9 @@ int hash__listpack(const struct value *v, slice *lp) {
     if (v->kind == VALUE_NONE || is_table(v)) return ERR_NOTFOUND;
     if (v->kind == VALUE_RAW) {
         *lp = v->raw;
-    } else if (v->kind == VALUE_OBJECT && object_meta(v)[0] == HASH_OBJECT_LISTPACK) {
+    } else {
         int rc = v->pager->ops->get(v->pager, v->obj, 0, lp);
         if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    } else {
-        return ERR_CORRUPT;
     }
     /* It may have come from the store. The check walks it once, as the search does that
      * follows. */
@@ -265,14 +271,6 @@ static int hash_digest(struct value *v, uint8_t digest[20]) {
 }
 
 static int hash_check(struct value *v, char why[160]) {
-    if (v->kind == VALUE_OBJECT) {
-        uint8_t what = object_meta(v)[0];
-        if (v->pager->ops->meta_bytes(v->obj) != HASH_META_BYTES ||
-            (what != HASH_OBJECT_TABLE && what != HASH_OBJECT_LISTPACK)) {
-            snprintf(why, 160, "hash: its root is not one");
-            return ERR_CORRUPT;
-        }
-    }
     uint64_t count = 0;
     slice lp;
     int rc = is_table(v) ? table_check(v->pager, v->obj, &count, why) : hash__listpack(v, &lp);
@@ -288,6 +286,7 @@ static int hash_check(struct value *v, char why[160]) {
 const struct type type_hash = {
     .id = TYPE_HASH,
     .name = "hash",
+    .stored_ok = hash_stored_ok,
     .apply = hash_apply,
     .dump = hash_dump,
     .restore = hash_restore,

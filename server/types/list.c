@@ -19,10 +19,13 @@ int list__inline(const struct value *v, slice *lp) {
     return lp_check(v->raw, true); /* It may have come from the store. */
 }
 
+static bool list_stored_ok(const struct stored_value *s) {
+    if (s->aux != 0 || s->kind == VALUE_INT) return false;
+    return s->kind != VALUE_OBJECT || (!s->hashed && list__meta_ok(s->bytes));
+}
+
 uint64_t list_len(const struct value *v) {
-    if (v->kind == VALUE_OBJECT) {
-        return list__root_ok(v) ? get_u64(v->pager->ops->meta(v->obj) + 4) : 0;
-    }
+    if (v->kind == VALUE_OBJECT) return get_u64(v->pager->ops->meta(v->obj) + 4);
     if (v->kind != VALUE_RAW || lp_check(v->raw, false) != OK) return 0;
     return lp_count(v->raw);
 }
@@ -46,7 +49,6 @@ int list_get(const struct value *v, uint64_t index, slice *out, char tmp[NUM_LL_
 int list_need_push(const struct value *v, bool head) {
     struct list_path path;
     if (v->kind != VALUE_OBJECT) return OK;
-    if (!list__root_ok(v)) return ERR_CORRUPT;
     int rc = list__descend(v, head ? 0 : list_len(v), &path);
     return rc == OK ? v->pager->ops->need(v->pager, v->obj, path.leaf) : rc;
 }
@@ -277,7 +279,6 @@ static int apply_delete(struct value *v, const effect *e) {
 }
 
 static int list_apply(struct value *v, const effect *e) {
-    if (v->kind == VALUE_OBJECT && !list__root_ok(v)) return ERR_CORRUPT;
     switch (e->op) {
     case LIST_PUSH_HEAD: return apply_push(v, e, true);
     case LIST_PUSH_TAIL: return apply_push(v, e, false);
@@ -323,6 +324,7 @@ static int list_check(struct value *v, char why[160]) {
 const struct type type_list = {
     .id = TYPE_LIST,
     .name = "list",
+    .stored_ok = list_stored_ok,
     .apply = list_apply,
     .dump = list_dump,
     .restore = list_restore,

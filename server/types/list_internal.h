@@ -29,8 +29,7 @@ struct list_path {
     uint64_t leaf, first, count;          /* its page, the position of its first element */
 };
 
-/* A root as it should be? Others are damage from the store. */
-bool list__root_ok(const struct value *v);
+bool list__meta_ok(slice meta); /* from the store */
 /* Does the rule of list-max-listpack-size let an element of n bytes into this leaf? */
 bool list__fits(const struct value *v, size_t leaf_bytes, size_t leaf_count, size_t n);
 size_t list__entry_bytes(slice element); /* its size in a listpack */

@@ -51,7 +51,6 @@ int list_dump(struct value *v, buf *out) {
         return OK;
     }
     if (rc != ERR_NOTFOUND || v->kind == VALUE_NONE) return ERR_CORRUPT;
-    if (!list__root_ok(v)) return ERR_CORRUPT;
     rc = dump_object(v, NULL, &nodes);
     if (rc != OK) return rc;
     buf_u8(out, RDB_LIST_QUICKLIST_2);

@@ -23,11 +23,17 @@
 static const uint8_t *meta_of(const struct value *v) { return v->pager->ops->meta(v->obj); }
 static uint8_t *meta_mut(struct value *v) { return v->pager->ops->meta_mut(v->pager, v->obj); }
 
-bool list__root_ok(const struct value *v) {
-    if (v->pager->ops->meta_bytes(v->obj) != LIST_META_BYTES) return false;
-    const uint8_t *m = meta_of(v);
-    return m[0] == LIST_OBJECT && m[AT_HEIGHT] <= LIST_HEIGHT_MAX &&
-           get_u16(m + AT_FREE_N) <= LIST_FREE_MAX && get_u64(m + AT_COUNT) > 0;
+bool list__meta_ok(slice meta) {
+    const uint8_t *m = meta.p;
+    if (meta.n != LIST_META_BYTES || m[0] != LIST_OBJECT || m[AT_HEIGHT] > LIST_HEIGHT_MAX)
+        return false;
+    uint64_t count = get_u64(m + AT_COUNT), next = get_u64(m + AT_NEXT);
+    unsigned known = get_u16(m + AT_FREE_N);
+    if (count == 0 || count > VALUE_COUNT_MAX || known > LIST_FREE_MAX) return false;
+    if (next > VALUE_COUNT_MAX || get_u64(m + AT_ROOT) >= next) return false;
+    for (unsigned i = 0; i < known; i++)
+        if (get_u64(m + AT_FREE + 8 * i) >= next) return false;
+    return true;
 }
 
 /* ---- leaves --------------------------------------------------------------------------------- */
@@ -496,7 +502,6 @@ static int check_page(struct check *c, uint64_t page, unsigned height, uint64_t 
 
 int list__check(struct value *v, char why[160]) {
     struct check c = {v, 0, false, why};
-    if (!list__root_ok(v)) return wrong(&c, "the root is not one", 0);
     const uint8_t *m = meta_of(v);
     int rc = check_page(&c, get_u64(m + AT_ROOT), m[AT_HEIGHT], get_u64(m + AT_COUNT));
     if (rc != OK) return rc;

@@ -1,6 +1,7 @@
 /* set.c -- the set type: reading it, and its effects. */
 #include "types/set.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/intset.h"
@@ -13,10 +14,17 @@ int set_member_ok(slice member) { return member.n > KEY_BYTES_MAX ? ERR_LIMIT : 
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-/* The root may have come from the store: one of another size is none. */
+static bool set_stored_ok(const struct stored_value *s) {
+    if (s->aux > SET_AUX_TABLE || s->kind == VALUE_INT) return false;
+    if (s->kind != VALUE_OBJECT) return true;
+    if (s->bytes.n != SET_META_BYTES || (!s->hashed && s->aux != 0)) return false;
+    uint64_t members = get_u64(s->bytes.p + 1);
+    return s->bytes.p[0] == (s->hashed ? SET_OBJECT_TABLE : SET_OBJECT_INTSET) && members > 0 &&
+           members <= VALUE_COUNT_MAX;
+}
+
 static const uint8_t *object_meta(const struct value *v) {
-    static const uint8_t none[SET_META_BYTES] = {0};
-    if (v->pager->ops->meta_bytes(v->obj) != SET_META_BYTES) return none;
+    assert(v->pager->ops->meta_bytes(v->obj) == SET_META_BYTES);
     return v->pager->ops->meta(v->obj);
 }
 
@@ -36,11 +44,9 @@ int set__form(const struct value *v, enum set_form *form, slice *small) {
     *form = SET_INTSET;
     if (v->kind == VALUE_RAW) {
         *small = v->raw;
-    } else if (v->kind == VALUE_OBJECT && object_meta(v)[0] == SET_OBJECT_INTSET) {
+    } else {
         int rc = v->pager->ops->get(v->pager, v->obj, 0, small);
         if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    } else {
-        return ERR_CORRUPT;
     }
     return intset_check(*small, false);
 }
@@ -322,6 +328,7 @@ static int set_check(struct value *v, char why[160]) {
 const struct type type_set = {
     .id = TYPE_SET,
     .name = "set",
+    .stored_ok = set_stored_ok,
     .apply = set_apply,
     .dump = set_dump,
     .restore = set_restore,

@@ -10,13 +10,19 @@
 
 #define CHANGED_IN_PLACE 1u /* of value.aux: OBJECT ENCODING says raw, however short */
 #define META_BYTES 8
+#define LENGTH_STORED_MAX (STRING_LENGTH_MAX * 2) /* what an offset and bytes come to */
 #define GROW_ROUND 64 /* Chunks that grow do so in steps of at least this. */
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-/* The root may have come from the store. */
+static bool string_stored_ok(const struct stored_value *s) {
+    if (s->aux > CHANGED_IN_PLACE) return false;
+    if (s->kind != VALUE_OBJECT) return true;
+    return !s->hashed && s->bytes.n == META_BYTES && get_u64(s->bytes.p) <= LENGTH_STORED_MAX;
+}
+
 static uint64_t object_len(const struct value *v) {
-    if (v->pager->ops->meta_bytes(v->obj) != META_BYTES) return 0;
+    assert(v->pager->ops->meta_bytes(v->obj) == META_BYTES);
     return get_u64(v->pager->ops->meta(v->obj));
 }
 
@@ -327,10 +333,6 @@ static int string_check(struct value *v, char why[160]) {
         snprintf(why, 160, "string: %zu bytes inline", v->raw.n);
         return ERR_CORRUPT;
     }
-    if (v->pager->ops->meta_bytes(v->obj) != META_BYTES || object_len(v) > STRING_LENGTH_MAX * 2) {
-        snprintf(why, 160, "string: its root is not one");
-        return ERR_CORRUPT;
-    }
     return check_chunks(v, why);
 }
 
@@ -339,6 +341,7 @@ static const uint8_t string_rdb_types[] = {RDB_STRING, RDB_END};
 const struct type type_string = {
     .id = TYPE_STRING,
     .name = "string",
+    .stored_ok = string_stored_ok,
     .apply = string_apply,
     .dump = string_dump,
     .restore = string_restore,

@@ -26,5 +26,6 @@ const struct type *type_by_name(const struct type_set *s, slice name) {
 void type_add(struct type_set *s, const struct type *t) {
     assert(t->id != 0 && t->id < TYPES_MAX);
     assert(s->by_id[t->id] == NULL);
+    assert(t->stored_ok != NULL);
     s->by_id[t->id] = t;
 }

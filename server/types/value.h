@@ -41,9 +41,21 @@ struct value {
     const struct type_config *config;
 };
 
+/* What the store says of a value before any of its pages is read. */
+struct stored_value {
+    uint8_t kind, aux;
+    bool hashed;    /* VALUE_OBJECT: its pages go by hash, not by index */
+    slice bytes;    /* VALUE_RAW: the value; VALUE_OBJECT: its meta */
+};
+#define VALUE_COUNT_MAX ((uint64_t)1 << 48) /* More than a store holds, and sums do not wrap. */
+
 struct type {
     uint8_t id;
     const char *name;             /* what TYPE answers */
+    /* Could a value of this type look like that? Asked once, when a directory page comes from the
+     * store: what it lets in, no other function has to doubt. Whether the pages agree with the
+     * meta is seen when they are used. */
+    bool (*stored_ok)(const struct stored_value *s);
     /* Applies one effect of this type: deterministic, all pages asked for before any change.
      * v->kind is VALUE_NONE for a key that is not there. OK, ERR_COLD, or ERR_CORRUPT when the
      * effect itself makes no sense (it came from a damaged log). */

@@ -276,3 +276,36 @@ TEST("the largest attribute can be replaced by another as large") {
     free_value(&t, &v);
     toy_deinit(&t);
 }
+
+/* The root of a set of three, with four bytes of it another number. */
+static bool stored_ok(size_t at, uint32_t number) {
+    uint8_t meta[56] = {0};
+    put_u32(meta, DIM);
+    meta[8] = QUANT_INT8;
+    put_u32(meta + 12, 16);
+    put_u64(meta + 16, 3); /* elements */
+    put_u64(meta + 24, 2); /* of them with attributes */
+    put_u32(meta + at, number);
+    struct stored_value s = {VALUE_OBJECT, 0, true, slice_make(meta, sizeof(meta))};
+    bool ok = vset_type.stored_ok(&s);
+    struct stored_value dense = s, raw = s, cut = s;
+    dense.hashed = false;
+    raw.kind = VALUE_RAW;
+    cut.bytes.n--;
+    CHECK(!vset_type.stored_ok(&dense) && !vset_type.stored_ok(&raw));
+    CHECK(!vset_type.stored_ok(&cut));
+    return ok;
+}
+
+TEST("a stored vector set is a table whose shape and counts may be") {
+    CHECK(stored_ok(0, DIM));
+    CHECK(!stored_ok(0, 0));
+    CHECK(!stored_ok(0, VECTOR_DIM_MAX + 1));
+    CHECK(!stored_ok(4, VECTOR_DIM_MAX + 1));
+    CHECK(!stored_ok(8, 3));      /* a quantisation that is none */
+    CHECK(!stored_ok(8, 3 << 8)); /* a metric that is none */
+    CHECK(!stored_ok(12, 5000));
+    CHECK(!stored_ok(16, 0));
+    CHECK(!stored_ok(20, 1 << 30)); /* more elements than can be */
+    CHECK(!stored_ok(24, 4));       /* more attributes than elements */
+}
