@@ -21,6 +21,7 @@
 #define GC_WRITTEN_MIN (256u << 20) /* this much written, and as much as is stored: a run */
 #define GC_DELETES_MAX 8       /* in flight */
 #define GC_REACH_SLICE 2048    /* locations a step */
+#define GC_QUEUE_MAX 64        /* clients that ask meanwhile; each waits for a run of its own */
 
 struct gc {
     tier *t;
@@ -36,6 +37,7 @@ struct gc {
     size_t tree;               /* 0: the present; i: snapshot i - 1 */
     reach *reach;
     timer *next;
+    struct gc *behind;         /* the one to run after this */
     char after[OBJ_NAME_MAX + 1];
     struct intent_line *found; /* dead objects seen by the listing */
     size_t found_count, found_cap;
@@ -45,6 +47,7 @@ struct gc {
     struct gc_result result;
 };
 
+static void gc_run(void *cookie);
 static void gc_got_roots(io *o);
 static void gc_mark(void *cookie);
 static void gc_got_node(void *cookie, int rc, slice base, slice delta);
@@ -72,13 +75,16 @@ static void gc_drop(struct gc *g) {
 }
 
 void gc_free(tier *t) {
-    if (t->gc != NULL) gc_drop(t->gc);
+    for (struct gc *g = t->gc, *behind; g != NULL; g = behind) {
+        behind = g->behind;
+        gc_drop(g);
+    }
     t->gc = NULL;
 }
 
 static void gc_end(struct gc *g, int rc) {
     tier *t = g->t;
-    t->gc = NULL;
+    t->gc = g->behind;
     t->gc_us = tier_mono_us(t);
     t->gc_stored = 0;
     for (size_t i = 0; i < t->packs.count; i++) t->gc_stored += t->packs.at[i]->line.bytes;
@@ -87,6 +93,7 @@ static void gc_end(struct gc *g, int rc) {
     t->stats.gc_dead = g->result.objects_dead;
     t->stats.gc_dead_bytes = g->result.bytes_dead;
     t->stats.gc_deleted += g->result.objects_deleted;
+    if (t->gc != NULL) t->gc->next = loop_timer(t->loop, 0, gc_run, t->gc);
     if (g->done != NULL) g->done(g->cookie, rc, &g->result);
     gc_drop(g);
 }
@@ -99,18 +106,15 @@ static void gc_refused(void *cookie) {
     gc_drop(g);
 }
 
-void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const struct gc_result *r),
-             void *cookie) {
-    struct gc *g = mem_calloc(1, sizeof(*g));
-    g->t = t;
-    g->dry = dry_run;
-    g->done = done;
-    g->cookie = cookie;
-    if (t->gc != NULL || t->state != TIER_SERVING) {
-        g->next = loop_timer(t->loop, 0, gc_refused, g);
+static void gc_run(void *cookie) {
+    struct gc *g = cookie;
+    tier *t = g->t;
+    g->next = NULL;
+    if (tier_gone(t)) return;
+    if (t->state != TIER_SERVING) {
+        gc_end(g, ERR_CANCELED);
         return;
     }
-    t->gc = g;
     t->gc_checkpoints = t->stats.checkpoints;
     t->gc_written = t->stats.pack_bytes_written;
     t->gc_due_ms = UINT64_MAX;
@@ -120,6 +124,23 @@ void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const str
         return;
     }
     io_send(io_create(t, OBJ_GET, g->m.roots, gc_got_roots, g), IO_TRIES);
+}
+
+void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const struct gc_result *r),
+             void *cookie) {
+    struct gc *g = mem_calloc(1, sizeof(*g)), **last = &t->gc;
+    g->t = t;
+    g->dry = dry_run;
+    g->done = done;
+    g->cookie = cookie;
+    size_t queued = 0;
+    for (; *last != NULL; last = &(*last)->behind) queued++;
+    if (queued > GC_QUEUE_MAX || t->state != TIER_SERVING) {
+        g->next = loop_timer(t->loop, 0, gc_refused, g);
+        return;
+    }
+    *last = g;
+    if (queued == 0) g->next = loop_timer(t->loop, 0, gc_run, g);
 }
 
 void gc_consider(tier *t) {

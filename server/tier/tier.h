@@ -122,6 +122,8 @@ int tier_db_swap(tier *t, int a, int b);
 
 /* ---- garbage collection --------------------------------------------------------------------------- */
 
+/* A run; one that is asked for while another is under way comes after it. done() on the loop, not
+ * inside: OK; ERR_AGAIN (not serving, or too many wait); else what ended it. */
 struct gc_result { uint64_t objects_live, objects_dead, bytes_dead, objects_deleted; };
 void tier_gc(tier *t, bool dry_run, void (*done)(void *cookie, int rc, const struct gc_result *r),
              void *cookie);
