@@ -221,11 +221,11 @@ static void finish_reply(client *c, size_t mark, uint64_t gate) {
 }
 
 /* The keys of the requests that follow in the batch are asked for in the same round: else a pipeline
- * of cold keys would pay one round trip each. */
+ * of cold keys would pay one round trip each. As many as there is room for beside others' pages. */
 static void want_ahead(client *c) {
     exec *x = c->exec;
     if (c->multi || c->call.txn != NULL) return;
-    for (size_t i = c->batch_next + 1; i < c->batch_n; i++) {
+    for (size_t i = c->batch_next + 1; i < c->batch_n && keyspace_want_more(x->deps.keyspace); i++) {
         struct entry e;
         const slice *argv = c->args + c->batch[i].first;
         const struct command *cmd = commands_find(x->commands, argv[0]);

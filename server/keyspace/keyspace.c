@@ -21,6 +21,10 @@ keyspace *keyspace_create(const struct keyspace_config *config,
     list_init(&ks->dropped);
     list_init(&ks->clean);
     list_init(&ks->waits_ready);
+    list_init(&ks->waits_outside);
+    list_init(&ks->waits_fresh);
+    list_init(&ks->waits_begun);
+    ks->fetches_max = SIZE_MAX;
     list_init(&ks->loads);
     list_init(&ks->frozens);
     return ks;

@@ -165,11 +165,20 @@ typedef struct ks_wait ks_wait;
 /* Forget what was wanted so far (before a command runs). */
 void keyspace_want_reset(keyspace *ks);
 size_t keyspace_wanted(const keyspace *ks);
+/* Has a command that waits anyway room for one more page, that those after it will need? So all who
+ * wait share what waits may hold of maxmemory. */
+bool keyspace_want_more(const keyspace *ks);
 /* Fetches all that was wanted since the reset and calls done() once, on the loop, not inside: OK, or
  * the first error. The pages stay in memory until keyspace_wait_end(): call it after the command
  * has been run again (or canceled: then done() does not run). */
+/* Who waits for what: what cannot be fetched at once is fetched in turns, one page for each wait, and
+ * a wait that has none yet comes soon; so one page is not held up by those who ask for many. Waits
+ * whose pages do not fit beside those of others begin later, in the order they came. */
 ks_wait *keyspace_wait(keyspace *ks, void (*done)(void *cookie, int rc), void *cookie);
 void keyspace_wait_end(keyspace *ks, ks_wait *w);
+/* At most so many fetches are handed to the hook at a time (no limit before it is called). Enough to
+ * keep the store busy, and not more: who asks next is behind them. */
+void keyspace_limit_fetches(keyspace *ks, size_t max);
 /* The tier's answer: base and delta as stored (owned by the caller, borrowed during the call). */
 void keyspace_fetched(keyspace *ks, struct fetch *f, int rc, slice base, slice delta);
 

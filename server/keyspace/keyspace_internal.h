@@ -140,6 +140,10 @@ struct keyspace {
     struct parts wanted; /* cold parts that the running command met */
     struct parts homes;  /* directory pages of the objects they belong to */
     list waits_ready;    /* done() is to be called */
+    list waits_outside, waits_fresh, waits_begun; /* wait.c: whose turn it is */
+    bool turn_of_begun;
+    size_t waits, waits_held; /* not ended; parts that the admitted ones hold */
+    size_t fetches_max, fetches_begun;
     list loads;
     buf scratch, tmp, slot;
     const object *applying;

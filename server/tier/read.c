@@ -13,7 +13,6 @@
 
 #include "tier/tier_internal.h"
 
-#define READS_IN_FLIGHT_MAX 256 /* 256 x 16 KB a round trip of 20 ms: 200 MB/s. */
 #define READ_ATTEMPTS 4
 #define READ_HEDGE_MS 100
 #define READ_GAP_BYTES (32u << 10)   /* read in vain rather than asked for apart: < 1 ms at 50 MB/s */
@@ -93,7 +92,7 @@ void read_start(tier *t, location base, location delta, read_done *done, void *c
         list_init(&op->part[i].node);
     }
     list_push_back(&t->reads_queue, &op->node);
-    if (t->reads_in_flight < READS_IN_FLIGHT_MAX) read_begin(op);
+    if (t->reads_in_flight < t->reads_max) read_begin(op);
 }
 
 static void read_begin(void *cookie) {
@@ -320,7 +319,7 @@ static void read_end(struct read_op *op) {
     op->done(op->cookie, op->rc, base, delta);
     read_free(op);
     list *n;
-    while (!tier_gone(t) && t->reads_in_flight < READS_IN_FLIGHT_MAX &&
+    while (!tier_gone(t) && t->reads_in_flight < t->reads_max &&
            (n = list_first(&t->reads_queue)) != NULL)
         read_begin(LIST_ENTRY(n, struct read_op, node));
 }

@@ -210,7 +210,7 @@ struct tier {
     struct waiter *calm;     /* waiting for tier_wait */
 
     list reads;              /* read.c */
-    size_t reads_in_flight;
+    size_t reads_in_flight, reads_max;
     list reads_queue;
     list reads_ready;        /* parts that read_pump() sends */
     bool reads_merge;
@@ -308,6 +308,10 @@ struct point *point_take(tier *t, uint64_t lsn); /* freezes now */
 bool tier_calm(const tier *t);    /* no pending effects, no open or suspended transaction */
 
 /* read.c */
+/* Slots read at a time. Over a network 256 x 16 KB a round trip of 20 ms are 200 MB/s; a folder keeps
+ * its threads busy with few, and what is asked for next waits behind them all. */
+#define READS_FAR_MAX 256
+#define READS_NEAR_MAX 16
 typedef struct read_op read_op;
 typedef void read_done(void *cookie, int rc, slice base, slice delta);
 /* Reads one or two slots; done() once, not inside. */
