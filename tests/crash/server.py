@@ -1,5 +1,6 @@
 """server.py -- starts and ends build/cove-server for a test: loopback, a temporary folder, by pid."""
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,9 +12,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system hands out: while nobody listens yet, connecting to one of those
+    may end in a connection to itself, which then holds the port."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Server:

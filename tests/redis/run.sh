@@ -54,7 +54,7 @@ answers() { # port
         read -r -t 2 line <&3 && [ "${line%$'"'\\r'"'}" = +PONG ]' "$1" 2>/dev/null
 }
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c "import sys; sys.path.insert(0, \"tests/crash\"); from server import free_port; print(free_port())"
 }
 start() { # log
     port=$(free_port)
