@@ -7,6 +7,7 @@
 #include "base/option.h"
 #include "base/rnd.h"
 #include "event/loop.h"
+#include "exec/command.h"
 #include "objstore/objstore.h"
 #include "tier/tier.h"
 
@@ -23,9 +24,9 @@ extern const struct option compat_options[];
 extern const size_t compat_options_count;
 void *compat_config_create(void);
 
-/* argv as of main. Reads the file it names (or "-": standard input), its includes, then --name value
+/* argv as of main. Renames commands where a rename-command says so. Reads the file it names (or "-": standard input), its includes, then --name value
  * ... directives, which win. On failure prints a message in Redis's form to stderr, ERR_SYNTAX. */
-int boot_configure(options *o, int argc, char **argv, char *file, size_t file_size);
+int boot_configure(options *o, commands *names, int argc, char **argv, char *file, size_t file_size);
 
 int boot_daemonize(void);                 /* in the child: OK */
 int boot_write_pidfile(const char *path); /* ERR_IO */

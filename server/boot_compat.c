@@ -7,7 +7,7 @@
 
 #define BOOLS 47
 #define INTS 38
-#define STRINGS 42
+#define STRINGS 41
 #define ENUMS 8
 
 struct compat_config {
@@ -437,11 +437,9 @@ const struct option compat_options[] = {
      "Warnings that are not to stop the start."},
     {"maxmemory-eviction-tenacity", NULL, OPTION_INT, OPTION_IGNORED, I(37), "10", 0, 100, NULL, NULL,
      "An option of Redis that has no meaning here: accepted, and its value kept."},
-    {"rename-command", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_HIDDEN | OPTION_IMMUTABLE | OPTION_MULTI, S(39), "", 0, 0, NULL, &words_option,
+    {"user", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_HIDDEN | OPTION_IMMUTABLE | OPTION_MULTI, S(39), "", 0, 0, NULL, &words_option,
      "A directive of Redis that is accepted and kept, and has no effect yet."},
-    {"user", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_HIDDEN | OPTION_IMMUTABLE | OPTION_MULTI, S(40), "", 0, 0, NULL, &words_option,
-     "A directive of Redis that is accepted and kept, and has no effect yet."},
-    {"loadmodule", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_HIDDEN | OPTION_IMMUTABLE | OPTION_MULTI, S(41), "", 0, 0, NULL, &words_option,
+    {"loadmodule", NULL, OPTION_CUSTOM, OPTION_IGNORED | OPTION_HIDDEN | OPTION_IMMUTABLE | OPTION_MULTI, S(40), "", 0, 0, NULL, &words_option,
      "A directive of Redis that is accepted and kept, and has no effect yet."},
 };
 const size_t compat_options_count = sizeof(compat_options) / sizeof(*compat_options);

@@ -30,6 +30,7 @@ struct app {
     struct tier_config tier_config;
     void *compat;
     options *options;
+    commands *commands;
     metrics *metrics;
     struct type_set types;
     logger *log;
@@ -203,9 +204,20 @@ static int process_changed(void *cookie, const struct option *row, const char **
     return OK;
 }
 
+static commands *command_table(void) {
+    commands *t = commands_create();
+    commands_add_rows(t);
+    for (int i = 0; cove_modules[i] != NULL; i++) {
+        commands_add_module(t, cove_modules[i]->name, cove_modules[i]->commands,
+                            cove_modules[i]->commands_count);
+    }
+    return t;
+}
+
 static void add_options(struct app *a) {
     a->options = options_create();
     a->metrics = metrics_create();
+    a->commands = command_table();
     a->compat = compat_config_create();
     options_add(a->options, process_options, process_options_count, &a->process, process_changed, a);
     options_add(a->options, exec_options, exec_options_count, &a->exec_config, NULL, NULL);
@@ -260,6 +272,7 @@ static void tier_fatal_hook(void *cookie, int status, const char *why) { fatal(c
 static int build_upper(struct app *a) {
     static const struct tier_hooks hooks = {.durable = tier_durable_hook, .fatal = tier_fatal_hook};
     struct exec_deps d = {.loop = a->loop, .keyspace = a->ks, .options = a->options,
+                          .commands = a->commands,
                           .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
                           .config = &a->exec_config, .keyspace_config = &a->ks_config,
                           .tier_config = &a->tier_config, .types = &a->types,
@@ -273,11 +286,6 @@ static int build_upper(struct app *a) {
     a->exec = exec_create(&d);
     keyspace_set_hooks(a->ks, &exec_keyspace_hooks, a->exec);
     exec_on_shutdown(a->exec, shutdown_now, a);
-    commands_add_all(a->exec);
-    for (int i = 0; cove_modules[i] != NULL; i++) {
-        commands_add_module(exec_commands(a->exec), cove_modules[i]->name, cove_modules[i]->commands,
-                            cove_modules[i]->commands_count);
-    }
     commands_add_metrics(a->exec);
     metrics_add(a->metrics, keyspace_metrics, keyspace_metrics_count, keyspace_stats(a->ks));
     metrics_add(a->metrics, tier_metrics, tier_metrics_count, a->tier);
@@ -301,6 +309,7 @@ static int watch_signals(struct app *a) {
 /* Frees everything, so that a leak shows. Otherwise the kernel is faster at it. */
 static void free_all(struct app *a) {
     exec_free(a->exec);
+    commands_free(a->commands);
     tier_free(a->tier);
     objstore_free(a->store);
     keyspace_free(a->ks);
@@ -364,17 +373,10 @@ static int start(struct app *a) {
 }
 
 /* The command table against itself: what the style tests run. */
-static int self_check(void) {
+static int self_check(commands *t) {
     char why[256] = "";
-    commands *t = commands_create();
-    commands_add_rows(t);
-    for (int i = 0; cove_modules[i] != NULL; i++) {
-        commands_add_module(t, cove_modules[i]->name, cove_modules[i]->commands,
-                            cove_modules[i]->commands_count);
-    }
     int rc = commands_check(t, why);
     printf("%zu commands: %s\n", commands_count(t), rc == OK ? "ok" : why);
-    commands_free(t);
     return rc == OK ? 0 : 1;
 }
 
@@ -397,8 +399,8 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (argc == 2 && strcmp(argv[1], "--sample-config") == 0) return commands_print_sample(a->options);
-    if (argc == 2 && strcmp(argv[1], "--self-check") == 0) return self_check();
-    if (boot_configure(a->options, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
+    if (argc == 2 && strcmp(argv[1], "--self-check") == 0) return self_check(a->commands);
+    if (boot_configure(a->options, a->commands, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
     if (start(a) != OK) {
         teardown(a);
         return 1;

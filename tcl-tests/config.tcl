@@ -286,6 +286,120 @@ test "A configuration file, with quotes, comments and include; the command line 
     if {$failure} {return -options $options $message}
 }
 
+# Runs code against a server that has a configuration file of these lines. The file comes first on the
+# command line, as Redis has it; conf_path is its name.
+proc with_config_file {lines code} {
+    set dir [srv dir]/conf[incr ::config_files]
+    file mkdir $dir/data
+    set f [open $dir/redis.conf w]
+    puts $f [join $lines \n]
+    close $f
+    set port [server::free_port]
+    set pid [exec $::server::path $dir/redis.conf {*}[server::options $dir/data $port] >& $dir/output </dev/null &]
+    upvar 1 c c conf_path conf_path port conf_port
+    set conf_path $dir/redis.conf
+    set conf_port $port
+    set failure [catch {
+        wait_for_condition 300 10 {![catch {set c [redis connect 127.0.0.1 $port [resp]]}]}
+        uplevel 1 $code
+        $c -close
+    } message options]
+    exec kill -KILL $pid
+    if {$failure} {return -options $options $message}
+}
+
+# What a server says that refuses to start with these lines in its configuration file.
+proc refused_config {lines} {
+    set dir [srv dir]/conf[incr ::config_files]
+    file mkdir $dir/data
+    set f [open $dir/redis.conf w]
+    puts $f [join $lines \n]
+    close $f
+    set status [catch {
+        exec timeout 30 $::server::path $dir/redis.conf {*}[server::options $dir/data [server::free_port]] \
+            </dev/null 2>@1
+    } output options]
+    assert_equal 1 $status
+    assert_equal 1 [lindex [dict get $options -errorcode] 2]
+    return $output
+}
+
+test -tags {cove} "rename-command: the old name is unknown, the new one does it, and what it wrote is there after a kill" {
+    start_server {rename-command {SET b840f}} {
+        assert_equal OK [r b840f k v]
+        assert_equal OK [r B840F k2 v NX]
+        assert_error "ERR unknown command 'SET', with args beginning with: 'k' 'w' " {r SET k w}
+        assert_error "ERR wrong number of arguments for 'b840f' command" {r b840f k}
+        restart_server
+        assert_equal {v v} [list [r GET k] [r GET k2]]
+        assert_error "ERR unknown command 'SET'*" {r SET k w}
+    }
+}
+
+test -tags {cove} "rename-command in a file: removed, renamed with its subcommands, in MULTI, COMMAND and INFO" {
+    with_config_file {
+        {rename-command FLUSHALL ""}
+        {RENAME-COMMAND config "b 840f"}
+        {rename-command incr plus}
+        {rename-command plus more}
+        {rename-command get incr}
+    } {
+        foreach name {FLUSHALL CONFIG plus get} {assert_error "ERR unknown command '$name'*" {$c $name}}
+        assert_equal {hz 10} [$c "B 840f" GET hz]
+        assert_error "ERR unknown subcommand 'nosuch'. Try B 840F HELP." {$c "b 840f" nosuch}
+        assert_error "ERR wrong number of arguments for 'b 840f|get' command" {$c "b 840f" get}
+        assert_equal 1 [$c more n]
+        assert_equal 1 [$c incr n]
+        assert_equal OK [$c MULTI]
+        assert_equal QUEUED [$c more n]
+        assert_equal 2 [$c EXEC]
+        assert_equal OK [$c MULTI]
+        assert_error "ERR unknown command 'flushall'*" {$c flushall}
+        assert_error "EXECABORT Transaction discarded because of previous errors." {$c EXEC}
+        set all [$c COMMAND LIST]
+        assert_equal [lsort -unique $all] [lsort $all]
+        foreach name {more incr "b 840f" "b 840f|set"} {assert {$name in $all}}
+        foreach name {get flushall config config|set plus} {assert {$name ni $all}}
+        assert_equal [$c COMMAND COUNT] [llength [$c COMMAND]]
+        assert_equal [expr {[r COMMAND COUNT] - 1}] [$c COMMAND COUNT]
+        assert_equal more [lindex [$c COMMAND INFO more] 0 0]
+        assert_equal {array {{nil {}}}} [$c -typed COMMAND INFO flushall]
+        assert_equal k [$c COMMAND GETKEYS more k]
+        assert_match {*arguments*} [$c COMMAND DOCS more]
+        assert_match "*cmdstat_more:calls=2*" [$c INFO commandstats]
+    }
+}
+
+test -tags {cove} "rename-command of a module's command, and a password stays out of the slow log" {
+    with_config_file {
+        {rename-command FS.WRITE fswrite}
+        {rename-command config conf}
+        {slowlog-log-slower-than 0}
+    } {
+        assert_error "ERR unknown command 'FS.WRITE'*" {$c FS.WRITE v /f x}
+        assert_error "ERR wrong number of arguments for 'fswrite' command" {$c fswrite}
+        $c conf SET requirepass verysecret
+        assert_match "*conf SET requirepass (redacted)*" [$c SLOWLOG GET]
+        assert_no_match "*verysecret*" [$c SLOWLOG GET]
+        assert_equal OK [$c conf REWRITE]
+        set f [open $conf_path]
+        set text [read $f]
+        close $f
+        assert_match "*rename-command FS.WRITE fswrite\n*" $text
+    }
+}
+
+foreach {line complaint} {
+    "rename-command nosuch x"   "No such command in rename-command"
+    "rename-command GET set"    "Target command name already exists"
+    "rename-command GET"        "Bad directive or wrong number of arguments"
+} {
+    test "The server does not start with $line, and names the line" {
+        set output [refused_config [list "# first" "hz 10" $line]]
+        assert_match "*at line 3\n>>> '$line'\n$complaint*" $output
+    }
+}
+
 foreach {name words complaint} {
     "an unknown option"       {--nosuch-option 1}        "*Bad directive or wrong number of arguments*"
     "a bad value"             {--maxmemory-policy odd}   "*argument(s) must be one of the following*"

@@ -13,5 +13,3 @@ void commands_add_rows(commands *t) {
         commands_add(t, families[i]->rows, families[i]->count);
     }
 }
-
-void commands_add_all(exec *x) { commands_add_rows(exec_commands(x)); }

@@ -17,7 +17,6 @@ extern const struct command_family family_connection, family_client, family_serv
     family_slowlog, family_acl, family_standalone;
 
 void commands_add_rows(commands *t);
-void commands_add_all(exec *x);
 /* INFO's sections that exec and commands make: Server, Clients, Memory, Stats, CPU, Keyspace, ... */
 void commands_add_metrics(exec *x);
 

@@ -157,7 +157,7 @@ static void reply_info(call *c, const struct command *cmd) {
 
 static void info_each(void *cookie, const struct command *cmd) {
     call *c = cookie;
-    if (strchr(commands_full_name(table(c), cmd), '|') == NULL) reply_info(c, cmd);
+    if (commands_parent(table(c), cmd) == NULL) reply_info(c, cmd);
 }
 
 static int command_all(call *c) {
@@ -213,7 +213,7 @@ static void reply_args(call *c, const struct command_arg *args) {
 
 static void reply_docs(call *c, const struct command *cmd) {
     size_t subs = 0, pairs = 3;
-    const char *usage = usage_of(commands_full_name(table(c), cmd));
+    const char *usage = usage_of(commands_declared_name(table(c), cmd));
     while (cmd->subcommands != NULL && cmd->subcommands[subs].name != NULL) subs++;
     pairs += (cmd->complexity != NULL ? 1u : 0u) + (cmd->args != NULL || usage != NULL ? 1u : 0u) +
              (subs > 0 ? 1u : 0u);
@@ -245,7 +245,7 @@ static void reply_docs(call *c, const struct command *cmd) {
 
 static void docs_each(void *cookie, const struct command *cmd) {
     call *c = cookie;
-    if (strchr(commands_full_name(table(c), cmd), '|') == NULL) reply_docs(c, cmd);
+    if (commands_parent(table(c), cmd) == NULL) reply_docs(c, cmd);
 }
 
 static int command_docs(call *c) {

@@ -7,11 +7,12 @@
 
 #include "base/mem.h"
 
-#define NAME_MAX_BYTES 64
+#define NAME_MAX_BYTES 128 /* Of a renamed command too: 512 bits in hex. */
 
 struct row {
     const struct command *cmd, *parent;
-    char *full;
+    char *full;     /* as clients know it; NULL: removed */
+    char *declared; /* the same before any renaming */
     const char *module;
     struct command_stats stats;
 };
@@ -58,11 +59,21 @@ commands *commands_create(void) {
 
 void commands_free(commands *t) {
     if (t == NULL) return;
-    for (size_t i = 0; i < t->count; i++) mem_free(t->rows[i].full);
+    for (size_t i = 0; i < t->count; i++) {
+        mem_free(t->rows[i].full);
+        mem_free(t->rows[i].declared);
+    }
     mem_free(t->rows);
     mem_free(t->by_name);
     mem_free(t->by_ptr);
     mem_free(t);
+}
+
+static void name_slot(commands *t, uint32_t row) {
+    const char *name = t->rows[row].full;
+    size_t i = name_hash((const uint8_t *)name, strlen(name)) & (t->slots - 1);
+    while (t->by_name[i] != 0) i = (i + 1) & (t->slots - 1);
+    t->by_name[i] = row + 1;
 }
 
 static void add_row(commands *t, const struct command *cmd, const struct command *parent) {
@@ -77,13 +88,11 @@ static void add_row(commands *t, const struct command *cmd, const struct command
     if (parent == NULL) snprintf(full, sizeof(full), "%s", cmd->name);
     else snprintf(full, sizeof(full), "%s|%s", parent->name, cmd->name);
     r->full = mem_strdup(full);
+    r->declared = mem_strdup(full);
     size_t i = ptr_hash(cmd) & (t->slots - 1);
     while (t->by_ptr[i] != 0) i = (i + 1) & (t->slots - 1);
     t->by_ptr[i] = (uint32_t)t->count;
-    if (parent != NULL) return;
-    i = name_hash((const uint8_t *)cmd->name, strlen(cmd->name)) & (t->slots - 1);
-    while (t->by_name[i] != 0) i = (i + 1) & (t->slots - 1);
-    t->by_name[i] = (uint32_t)t->count;
+    if (parent == NULL) name_slot(t, (uint32_t)t->count - 1);
 }
 
 void commands_add(commands *t, const struct command *rows, size_t count) {
@@ -106,8 +115,8 @@ const struct command *commands_find(commands *t, slice name) {
     if (name.n == 0 || name.n > NAME_MAX_BYTES) return NULL;
     size_t i = name_hash(name.p, name.n) & (t->slots - 1);
     for (; t->by_name[i] != 0; i = (i + 1) & (t->slots - 1)) {
-        const struct command *cmd = t->rows[t->by_name[i] - 1].cmd;
-        if (slice_is(name, cmd->name)) return cmd;
+        const struct row *r = &t->rows[t->by_name[i] - 1];
+        if (slice_is(name, r->full)) return r->cmd;
     }
     return NULL;
 }
@@ -127,6 +136,35 @@ static struct row *row_of(commands *t, const struct command *cmd) {
     return NULL;
 }
 
+static void full_set(struct row *r, slice name, const char *sub) {
+    buf full = BUF_INIT;
+    mem_free(r->full);
+    r->full = NULL;
+    if (name.n == 0) return;
+    buf_append_slice(&full, name);
+    if (sub != NULL) buf_printf(&full, "|%s", sub);
+    r->full = slice_strdup(slice_of(&full));
+    buf_free(&full);
+}
+
+int commands_rename(commands *t, slice from, slice to) {
+    const struct command *cmd = commands_find(t, from);
+    if (cmd == NULL) return ERR_NOTFOUND;
+    if (to.n > NAME_MAX_BYTES || memchr(to.p, 0, to.n) != NULL) return ERR_LIMIT;
+    const struct command *taken = commands_find(t, to);
+    if (taken != NULL && taken != cmd) return ERR_EXISTS;
+    for (size_t i = 0; i < t->count; i++) {
+        struct row *r = &t->rows[i];
+        if (r->cmd == cmd) full_set(r, to, NULL);
+        else if (r->parent == cmd) full_set(r, to, r->cmd->name);
+    }
+    memset(t->by_name, 0, t->slots * sizeof(*t->by_name));
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].parent == NULL && t->rows[i].full != NULL) name_slot(t, (uint32_t)i);
+    }
+    return OK;
+}
+
 struct command_stats *commands_stats(commands *t, const struct command *cmd) {
     struct row *r = row_of(t, cmd);
     assert(r != NULL);
@@ -135,7 +173,17 @@ struct command_stats *commands_stats(commands *t, const struct command *cmd) {
 
 const char *commands_full_name(commands *t, const struct command *cmd) {
     struct row *r = row_of(t, cmd);
-    return r == NULL ? cmd->name : r->full;
+    return r == NULL || r->full == NULL ? cmd->name : r->full;
+}
+
+const char *commands_declared_name(commands *t, const struct command *cmd) {
+    struct row *r = row_of(t, cmd);
+    return r == NULL ? cmd->name : r->declared;
+}
+
+const struct command *commands_parent(commands *t, const struct command *cmd) {
+    struct row *r = row_of(t, cmd);
+    return r == NULL ? NULL : r->parent;
 }
 
 const char *commands_module(commands *t, const struct command *cmd) {
@@ -149,13 +197,15 @@ void commands_reset_stats(commands *t) {
 
 size_t commands_count(const commands *t) {
     size_t n = 0;
-    for (size_t i = 0; i < t->count; i++) n += t->rows[i].parent == NULL;
+    for (size_t i = 0; i < t->count; i++) n += t->rows[i].parent == NULL && t->rows[i].full != NULL;
     return n;
 }
 
 void commands_each(commands *t, void (*each)(void *cookie, const struct command *cmd),
                    void *cookie) {
-    for (size_t i = 0; i < t->count; i++) each(cookie, t->rows[i].cmd);
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].full != NULL) each(cookie, t->rows[i].cmd);
+    }
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -324,7 +374,7 @@ static int check_row(const struct row *r, char why[256]) {
             fault = "is readonly but writes a key";
     }
     if (fault == NULL) return OK;
-    snprintf(why, 256, "command %s %s", r->full, fault);
+    snprintf(why, 256, "command %s %s", r->declared, fault);
     return ERR_SYNTAX;
 }
 

@@ -144,12 +144,20 @@ const char *commands_module(commands *t, const struct command *cmd); /* or NULL 
  * subcommand by argv[1]. *parent is the container, or NULL. */
 const struct command *commands_find(commands *t, slice name);
 const struct command *commands_find_sub(const struct command *container, slice name);
+/* From now on the command that is known as `from` is known as `to`, with its subcommands, or not at
+ * all when `to` is empty. ERR_NOTFOUND: there is no `from`; ERR_EXISTS: another one is known as `to`;
+ * ERR_LIMIT: `to` is longer than 128 bytes or holds a NUL. What a command does is logged as effects,
+ * so its name is nobody's business but the clients'. */
+int commands_rename(commands *t, slice from, slice to);
 struct command_stats *commands_stats(commands *t, const struct command *cmd);
 void commands_reset_stats(commands *t);
 size_t commands_count(const commands *t);
+/* Of those that were not removed: containers before their subcommands. */
 void commands_each(commands *t, void (*each)(void *cookie, const struct command *cmd), void *cookie);
 /* "get", or "config|get" for a subcommand; borrowed for the table's life. */
 const char *commands_full_name(commands *t, const struct command *cmd);
+const char *commands_declared_name(commands *t, const struct command *cmd); /* before any renaming */
+const struct command *commands_parent(commands *t, const struct command *cmd); /* or NULL */
 
 struct key_ref { int pos; unsigned flags; };
 /* Positions of keys in argv; count, or ERR_SYNTAX when the arguments make no sense. Bounds

@@ -82,7 +82,7 @@ static const char *refusal(struct call *c) {
     const char *why = NULL;
     if (!cl->authenticated && (flags & CMD_NO_AUTH) == 0) return "NOAUTH Authentication required.";
     if ((flags & CMD_PROTECTED) != 0) {
-        bool debug = slice_is(c->argv[0], "debug");
+        bool debug = strcmp(c->cmd->name, "debug") == 0;
         int setting = debug ? x->deps.config->enable_debug_command
                             : x->deps.config->enable_module_command;
         if (!enabled(c, setting)) {

@@ -183,7 +183,7 @@ exec *exec_create(const struct exec_deps *deps) {
     exec *x = mem_calloc(1, sizeof(*x));
     x->deps = *deps;
     x->ks_config = (struct keyspace_config *)(uintptr_t)deps->keyspace_config;
-    x->commands = commands_create();
+    x->commands = deps->commands;
     x->loading = true;
     list *heads[] = {&x->clients, &x->out_pending, &x->gated, &x->room_waiters, &x->lock_waiters,
                      &x->pause_waiters, &x->dead, &x->slow};
@@ -208,7 +208,6 @@ void exec_free(exec *x) {
     block__free(x);
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);
-    commands_free(x->commands);
     exec_slow_reset(x);
     mem_free(x);
 }

@@ -34,6 +34,7 @@ struct exec_deps { /* all borrowed */
     keyspace *keyspace;
     tier *tier;
     options *options;
+    commands *commands; /* all rows are there, and renamed */
     metrics *metrics;
     rnd *rnd;
     logger *log;

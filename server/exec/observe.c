@@ -97,9 +97,10 @@ static slice keep(slice arg) {
 
 /* Passwords stay out of the log. */
 static bool secret(const struct call *c, size_t i) {
-    if (slice_is(c->argv[0], "auth")) return i > 0;
-    if (slice_is(c->argv[0], "hello")) return i > 1;
-    if (!slice_is(c->argv[0], "config") || i < 3 || i % 2 == 0) return false;
+    const char *name = commands_declared_name(c->exec->commands, c->cmd);
+    if (strcmp(name, "auth") == 0) return i > 0;
+    if (strcmp(name, "hello") == 0) return i > 1;
+    if (strcmp(name, "config|set") != 0 || i < 3 || i % 2 == 0) return false;
     const struct option *row = options_find(c->exec->deps.options, c->argv[i - 1]);
     return row != NULL && (row->flags & OPTION_SECRET) != 0;
 }

@@ -184,3 +184,54 @@ TEST("categories follow from flags and group") {
     CHECK_STR(command_category_name(20), "scripting");
     CHECK(command_category_name(21) == NULL);
 }
+
+static void count_one(void *cookie, const struct command *cmd) {
+    (void)cmd;
+    (*(size_t *)cookie)++;
+}
+
+TEST("a renamed command is known by its new name alone, and so are its subcommands") {
+    commands *t = commands_create();
+    commands_add(t, rows, ROWS - 1);
+    commands_add_module(t, "test", &rows[MEMBER], 1);
+    CHECK_INT(commands_rename(t, SLICE("CONFIG"), SLICE("b840f|x")), OK);
+    CHECK(commands_find(t, SLICE("config")) == NULL);
+    CHECK(commands_find(t, SLICE("B840F|X")) == &rows[CONFIG]);
+    CHECK_STR(commands_full_name(t, &config_subcommands[1]), "b840f|x|set");
+    CHECK_STR(commands_declared_name(t, &config_subcommands[1]), "config|set");
+    CHECK(commands_parent(t, &config_subcommands[1]) == &rows[CONFIG]);
+    CHECK(commands_parent(t, &rows[CONFIG]) == NULL);
+    CHECK_INT(commands_rename(t, SLICE("vtest"), SLICE("vt")), OK);
+    CHECK(commands_find(t, SLICE("vt")) == &rows[MEMBER]);
+    CHECK_STR(commands_module(t, &rows[MEMBER]), "test");
+    CHECK_INT(commands_rename(t, SLICE("vt"), SLICE("VTEST")), OK);
+    CHECK(commands_find(t, SLICE("vtest")) == &rows[MEMBER]);
+    for (int i = 0; i < ROWS; i++) { /* The others are where they were. */
+        if (i != CONFIG) CHECK(commands_find(t, slice_str(rows[i].name)) == &rows[i]);
+    }
+    commands_free(t);
+}
+
+TEST("a command renamed to nothing is gone; a name that is taken, not there or too long is refused") {
+    commands *t = commands_create();
+    char longest[129];
+    size_t seen = 0;
+    memset(longest, 'x', sizeof(longest));
+    commands_add(t, rows, ROWS);
+    CHECK_INT(commands_rename(t, SLICE("config"), SLICE("")), OK);
+    CHECK(commands_find(t, SLICE("config")) == NULL);
+    CHECK_INT(commands_count(t), ROWS - 1);
+    commands_each(t, count_one, &seen);
+    CHECK_INT(seen, ROWS - 1);
+    CHECK_INT(commands_rename(t, SLICE("config"), SLICE("c")), ERR_NOTFOUND);
+    CHECK_INT(commands_rename(t, SLICE("get"), SLICE("PING")), ERR_EXISTS);
+    CHECK_INT(commands_rename(t, SLICE("get"), SLICE("GET")), OK);
+    CHECK_INT(commands_rename(t, SLICE("get"), slice_make(longest, 129)), ERR_LIMIT);
+    CHECK_INT(commands_rename(t, SLICE("get"), slice_make("g\0t", 3)), ERR_LIMIT);
+    CHECK(commands_find(t, SLICE("get")) == &rows[GET]);
+    CHECK_INT(commands_rename(t, SLICE("get"), slice_make(longest, 128)), OK);
+    CHECK(commands_find(t, slice_make(longest, 128)) == &rows[GET]);
+    CHECK_INT(commands_rename(t, SLICE("ping"), SLICE("get")), OK); /* Its name is free now. */
+    CHECK(commands_find(t, SLICE("get")) == &rows[PING]);
+    commands_free(t);
+}
