@@ -27,6 +27,9 @@
 
 #define LOOP_READY_MAX 512 /* fds a turn; the rest is reported in the next. */
 #define LOOP_HOOKS_MAX 8
+/* Ready fds are served so long; then timers, posts and hooks have their turn. Half of what a
+ * turn may take: what clients wrote is sealed, and replies leave, every millisecond. */
+#define DELIVER_US 500
 
 struct watch {
     loop_fd_fn *fn; /* NULL: not watched */
@@ -63,6 +66,7 @@ struct loop {
     size_t watches_cap, watches_count;
     uint32_t generation;
     struct loop_ready ready[LOOP_READY_MAX];
+    int ready_n, ready_at; /* what the back end told; from ready_at on not yet delivered */
 
     timer **heap;
     size_t heap_n, heap_cap;
@@ -193,16 +197,20 @@ void loop_unwatch(loop *l, int fd) {
     l->watches_count--;
 }
 
-static void loop_deliver(loop *l, int count) {
-    for (int i = 0; i < count; i++) {
-        const struct loop_ready r = l->ready[i];
+/* What does not fit into the turn comes first in the next one: all that the back end told
+ * is delivered before it is asked again, so no fd is passed over for another. */
+static void loop_deliver(loop *l) {
+    while (l->ready_at < l->ready_n) {
+        const struct loop_ready r = l->ready[l->ready_at++];
         assert(r.fd >= 0);
         if ((size_t)r.fd >= l->watches_cap) continue;
         const struct watch *w = &l->watches[r.fd];
         /* Callbacks before this one may have closed the fd, or lost interest. */
         if (w->fn == NULL || w->generation != r.generation) continue;
         unsigned ready = r.ready & w->mask;
-        if (ready != 0) w->fn(w->cookie, r.fd, ready);
+        if (ready == 0) continue;
+        w->fn(w->cookie, r.fd, ready);
+        if (clock_mono_us(l->clock) - l->now_us >= DELIVER_US) return;
     }
 }
 
@@ -386,13 +394,16 @@ static void loop_count_turn(loop *l, uint64_t cpu_us) {
 
 void loop_turn(loop *l, int max_wait_ms) {
     assert(!l->in_turn);
-    int64_t wait_us = loop_wait_us(l, max_wait_ms);
-    int count = l->backend->wait(l->backend, l->ready, LOOP_READY_MAX, wait_us);
-    assert(count >= 0 && count <= LOOP_READY_MAX);
+    if (l->ready_at == l->ready_n) {
+        int64_t wait_us = loop_wait_us(l, max_wait_ms);
+        l->ready_n = l->backend->wait(l->backend, l->ready, LOOP_READY_MAX, wait_us);
+        l->ready_at = 0;
+        assert(l->ready_n >= 0 && l->ready_n <= LOOP_READY_MAX);
+    }
     uint64_t cpu_us = loop_cpu_us();
     loop_read_clock(l);
     l->in_turn = true;
-    loop_deliver(l, count);
+    loop_deliver(l);
     loop_fire_timers(l);
     loop_run_posts(l);
     loop_run_hooks(l);

@@ -7,6 +7,8 @@
  *  2. At most one pool_deliver() is posted: the worker that finishes first posts it,
  *     others add to the batch, and it takes all there is.
  *  3. pending is the loop's alone; what the workers share is under `lock`.
+ *  4. A turn's done()s end after DELIVER_US: the rest of the batch is put back in front, and
+ *     comes in the next turn.
  *
  * Without threads, pool_deliver() itself runs work() before done(): the same order each
  * time, in a later turn than the submit. */
@@ -18,6 +20,8 @@
 
 #include "base/mem.h"
 #include "event/loop_internal.h"
+
+#define DELIVER_US 500 /* Half of what a turn may take. */
 
 struct jobs { /* first in, first out */
     job *first, *last;
@@ -65,6 +69,13 @@ static void pool_unlock(pool *p) {
     (void)rc;
 }
 
+static void jobs_put_back(struct jobs *q, struct jobs *front) {
+    if (front->first == NULL) return;
+    front->last->next = q->first;
+    if (q->last == NULL) q->last = front->last;
+    q->first = front->first;
+}
+
 /* On the loop: runs done() of a whole batch. What done() submits is for a later batch. */
 static void pool_deliver(void *cookie) {
     pool *p = cookie;
@@ -74,12 +85,22 @@ static void pool_deliver(void *cookie) {
     struct jobs batch = *from;
     *from = (struct jobs){NULL, NULL};
     pool_unlock(p);
+    clock_source *clock = loop_clock(p->loop);
+    uint64_t start = clock_mono_us(clock);
     for (job *j = jobs_pop(&batch); j != NULL; j = jobs_pop(&batch)) {
         if (p->threads_count == 0) j->work(j);
         assert(p->pending > 0);
         p->pending--;
         j->done(j);
+        if (batch.first != NULL && clock_mono_us(clock) - start >= DELIVER_US) break;
     }
+    if (batch.first == NULL) return;
+    pool_lock(p);
+    jobs_put_back(from, &batch);
+    bool post = !p->posted;
+    p->posted = true;
+    pool_unlock(p);
+    if (post) loop_post(p->loop, pool_deliver, p);
 }
 
 static void *pool_worker(void *cookie) {

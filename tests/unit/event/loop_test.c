@@ -521,3 +521,58 @@ TEST("a loop runs over another back end, in simulated time") {
     loop_free(l);
     CHECK(s.freed);
 }
+
+struct slow_pipe { /* a reader that takes its time */
+    struct trace *trace;
+    clock_manual *clock;
+    uint64_t takes_us;
+    char letter;
+    int fd[2];
+};
+
+static void slow_read(void *cookie, int fd, unsigned ready) {
+    struct slow_pipe *p = cookie;
+    char c;
+    CHECK(fd == p->fd[0] && (ready & LOOP_READ) != 0);
+    CHECK_INT(read(fd, &c, 1), 1);
+    note(p->trace, p->letter);
+    clock_manual_advance(p->clock, p->takes_us);
+}
+
+static bool note_turn(void *cookie) {
+    note(cookie, '|');
+    return false;
+}
+
+TEST("a turn that has been long ends before all fds are served, and the next begins with the others") {
+    clock_manual clock;
+    loop *l = loop_over(&clock);
+    struct trace t = {.loop = l};
+    struct slow_pipe p[6];
+    loop_before_sleep(l, note_turn, &t);
+    for (int i = 0; i < 6; i++) {
+        p[i] = (struct slow_pipe){.trace = &t, .clock = &clock, .takes_us = 300, .letter = (char)('a' + i)};
+        CHECK_INT(pipe(p[i].fd), 0);
+        CHECK_INT(loop_watch(l, p[i].fd[0], LOOP_READ, slow_read, &p[i]), OK);
+        /* Each has more than one event: who was served is ready again at once. */
+        CHECK_INT(write(p[i].fd[1], "xyz", 3), 3);
+    }
+    for (int i = 0; i < 3; i++) loop_turn(l, 0);
+    CHECK_INT(t.n, 9); /* Two a turn. */
+    unsigned seen = 0;
+    for (size_t i = 0; i < t.n; i++)
+        if (t.text[i] != '|') seen |= 1u << (t.text[i] - 'a');
+    CHECK_INT(seen, 63); /* Nobody twice before all were served once. */
+    for (int i = 2; i < 9; i += 3) CHECK_INT(t.text[i], '|');
+    /* One that is not watched any more is passed over, though it was ready when asked. */
+    loop_turn(l, 0);
+    size_t before = t.n;
+    for (int i = 0; i < 6; i++) loop_unwatch(l, p[i].fd[0]);
+    loop_turn(l, 0);
+    CHECK_STR(t.text + before, "|");
+    for (int i = 0; i < 6; i++) {
+        close(p[i].fd[0]);
+        close(p[i].fd[1]);
+    }
+    loop_free(l);
+}

@@ -173,3 +173,48 @@ TEST("an idle pool ends at once") {
     pool_free(NULL);
     loop_free(l);
 }
+
+struct slow_job {
+    job job; /* first */
+    clock_manual *clock;
+    size_t *done, number;
+};
+
+static void slow_work(job *j) { (void)j; }
+
+static void slow_done(job *j) {
+    struct slow_job *s = (struct slow_job *)j;
+    CHECK_INT(s->number, *s->done); /* in the order in which they were worked */
+    ++*s->done;
+    clock_manual_advance(s->clock, 100);
+}
+
+static size_t slow_jobs_a_turn(int threads) {
+    clock_manual clock;
+    clock_manual_init(&clock, 1700000000000000u, 5000000);
+    loop *l = NULL;
+    pool *p = NULL;
+    CHECK_INT(loop_create(&clock.base, &l), OK);
+    CHECK_INT(pool_create(l, threads, &p), OK);
+    struct slow_job jobs[50];
+    size_t done = 0, most = 0;
+    for (size_t i = 0; i < 50; i++) {
+        jobs[i] = (struct slow_job){
+            .job = {.work = slow_work, .done = slow_done}, .clock = &clock, .done = &done, .number = i};
+        pool_submit(p, &jobs[i].job);
+    }
+    while (done < 40) {
+        size_t before = done;
+        loop_turn(l, -1);
+        if (done - before > most) most = done - before;
+    }
+    pool_free(p); /* It delivers what is left. */
+    CHECK_INT(done, 50);
+    loop_free(l);
+    return most;
+}
+
+TEST("a turn runs done() of finished jobs for half a millisecond, and goes on in the next") {
+    CHECK_INT(slow_jobs_a_turn(0), 5);
+    CHECK(slow_jobs_a_turn(1) <= 5);
+}
