@@ -207,13 +207,16 @@ uint64_t frozen_keys(const frozen *f);
 /* The walk that writes what is dirty under a frozen state, children before parents, a slot at a
  * time. next: OK and the slot's bytes appended to *out (a page, a delta, or a node); ERR_NOTFOUND at
  * the end. After each OK: frozen_walk_placed() with the slot's location, before the next. O(dirty).
- * Only one walk at a time. The bytes of a placed slot become clean when the pack they went to is
- * confirmed: frozen_walk_confirmed(pack). A walk that is freed before that leaves the rest dirty. */
+ * Only one walk at a time. The bytes of a placed slot become clean once the pack they went to is
+ * confirmed: frozen_walk_confirmed(pack), O(1), and then frozen_walk_settle() in slices, which answers
+ * true while there is more. A walk that is freed makes clean what is confirmed and leaves the rest
+ * dirty. */
 typedef struct frozen_walk frozen_walk;
 frozen_walk *frozen_walk_start(keyspace *ks, frozen *f);
 int frozen_walk_next(frozen_walk *w, buf *out);
 void frozen_walk_placed(frozen_walk *w, location l);
 void frozen_walk_confirmed(frozen_walk *w, uint32_t pack);
+bool frozen_walk_settle(frozen_walk *w, uint64_t budget_us);
 void frozen_walk_free(frozen_walk *w);
 
 /* The catalogue of a frozen state whose walk has ended: numbers, names, ids, counts, secrets, roots

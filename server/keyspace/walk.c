@@ -19,6 +19,7 @@ struct frame {
 
 /* Nodes of a directory, a page, nodes of an object, a page. */
 #define WALK_DEPTH_MAX 24
+#define SETTLE_CLOCK_EVERY 16 /* Parts made clean between two looks at the clock. */
 
 struct frozen_walk {
     keyspace *ks;
@@ -202,21 +203,28 @@ void frozen_walk_confirmed(frozen_walk *w, uint32_t pack) {
         w->packs = mem_realloc(w->packs, w->packs_cap * sizeof(*w->packs));
     }
     w->packs[w->packs_n++] = pack;
+}
+
+bool frozen_walk_settle(frozen_walk *w, uint64_t budget_us) {
     keyspace *ks = w->ks;
-    size_t before = w->confirmed;
-    while (w->confirmed < w->placed.n) {
+    uint64_t start = clock_mono_us(ks->clock);
+    for (size_t i = 1; w->confirmed < w->placed.n; i++) {
         part *p = w->placed.p[w->confirmed];
-        if (!pack_confirmed(w, location_pack(p->placed))) break;
+        if (!pack_confirmed(w, location_pack(p->placed))) return false;
         w->confirmed++;
         make_clean(ks, p);
+        if (i % SETTLE_CLOCK_EVERY != 0) continue;
+        ks->checkpoint_progress_us = clock_mono_us(ks->clock);
+        if (ks->checkpoint_progress_us - start >= budget_us) return true;
     }
-    if (w->confirmed != before) ks->checkpoint_progress_us = clock_mono_us(ks->clock);
+    return false;
 }
 
 void frozen_walk_free(frozen_walk *w) {
     if (w == NULL) return;
     keyspace *ks = w->ks;
     assert(ks->walk == w);
+    (void)frozen_walk_settle(w, UINT64_MAX); /* What is confirmed is clean: it needs no second writing. */
     for (size_t i = w->confirmed; i < w->placed.n; i++) {
         part *p = w->placed.p[i];
         p->flags &= (uint8_t) ~(PART_PLACED | PART_PLACED_DELTA);

@@ -155,7 +155,7 @@ void checkpoint_consider(tier *t) {
 /* ---- the walk --------------------------------------------------------------------------------- */
 
 static void walk_again(struct checkpoint *cp) {
-    if (cp->step == NULL && !cp->walked)
+    if (cp->step == NULL)
         cp->step = loop_timer(cp->t->loop, 0, walk_step, cp);
 }
 
@@ -164,6 +164,14 @@ static void walk_step(void *cookie) {
     tier *t = cp->t;
     cp->step = NULL;
     if (tier_gone(t)) return;
+    if (frozen_walk_settle(cp->walk, WALK_SLICE_US)) {
+        walk_again(cp);
+        return;
+    }
+    if (cp->walked) {
+        checkpoint_walked(cp);
+        return;
+    }
     uint64_t start = tier_mono_us(t);
     for (unsigned i = 0; i < WALK_SLICE_SLOTS; i++) {
         if (tier_mono_us(t) - start > WALK_SLICE_US) break;
@@ -256,8 +264,7 @@ static void pack_put_done(io *o) {
         cp->rc = rc;
     }
     pack_out_free(k);
-    if (cp->walked) checkpoint_walked(cp);
-    else walk_again(cp);
+    walk_again(cp);
 }
 
 /* ---- roots and manifest ------------------------------------------------------------------------- */

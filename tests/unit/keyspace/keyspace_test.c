@@ -251,6 +251,41 @@ TEST("a failed fetch tells every waiter and leaves the page cold; a canceled wai
     world_free(w);
 }
 
+TEST("what a confirmed pack held becomes clean in slices, in the order in which it was written") {
+    struct world *w = world_new(16);
+    db *d = keyspace_db(w->ks, 0);
+    char tmp[32];
+    buf val = BUF_INIT;
+    for (int i = 0; i < 100; i++) buf_append_str(&val, "0123456789");
+    for (unsigned i = 0; i < 4000; i++)
+        world_set(w, d, key_of(tmp, sizeof(tmp), i), slice_of(&val), -1);
+    struct keyspace_stats *s = keyspace_stats(w->ks);
+    uint64_t pages = s->pages_dirty;
+    CHECK(pages > 200);
+    frozen *f = keyspace_freeze(w->ks);
+    frozen_walk *walk = frozen_walk_start(w->ks, f);
+    buf out = BUF_INIT;
+    uint32_t first = world_pack(w), second = world_pack(w);
+    for (size_t slots = 0; frozen_walk_next(walk, &out) == OK; slots++, out.n = 0)
+        frozen_walk_placed(walk, world_store(w, slots < 100 ? first : second, slice_of(&out)));
+    frozen_walk_confirmed(walk, second);
+    CHECK(!frozen_walk_settle(walk, 0)); /* What was written before it is not confirmed. */
+    CHECK_INT(s->pages_dirty, pages);
+    frozen_walk_confirmed(walk, first);
+    CHECK_INT(s->pages_dirty, pages);
+    size_t slices = 1;
+    for (uint64_t left = pages; frozen_walk_settle(walk, 0); left = s->pages_dirty, slices++)
+        CHECK(s->pages_dirty < left && s->pages_dirty + 32 >= left);
+    CHECK(slices >= pages / 32);
+    CHECK_INT(s->pages_dirty, 0);
+    frozen_walk_free(walk);
+    frozen_put(w->ks, f);
+    buf_free(&out);
+    buf_free(&val);
+    world_check(w);
+    world_free(w);
+}
+
 TEST("damaged pages, nodes and catalogues are refused and never trusted") {
     struct world *w = world_new(7);
     db *d = keyspace_db(w->ks, 0);
