@@ -399,14 +399,14 @@ test "Random writes against a model" {
                 set v [random_bytes 5]
                 set at [random_int 50]
                 r SETRANGE $k $at $v
-                set old [expr {[dict exists $model $k] ? [dict get $model $k] : ""}]
+                set old [model_get $model $k]
                 if {[string length $old] < $at} {
                     append old [string repeat \0 [expr {$at - [string length $old]}]]
                 }
                 dict set model $k [string range $old 0 $at-1]$v[string range $old $at+5 end]
             }
             5 {
-                set want [expr {[dict exists $model $k] ? [dict get $model $k] : ""}]
+                set want [model_get $model $k]
                 assert_equal $want [r GET $k]
             }
         }

@@ -159,6 +159,12 @@ proc with_config {settings code} {
 
 proc random_int {below} {expr {int(rand() * $below)}}
 
+# A key's value in a model, or "". Not by expr: that would make a number of what looks like one.
+proc model_get {model key} {
+    if {[dict exists $model $key]} {return [dict get $model $key]}
+    return ""
+}
+
 # Bytes of any value, or printable ones.
 proc random_bytes {count} {
     set out ""
