@@ -329,6 +329,33 @@ test "CLIENT PAUSE holds writers until UNPAUSE" {
     $c -close
 }
 
+test "clients that waited with long pipelines all go on, each in its own order" {
+    r DEL counter
+    r CLIENT PAUSE 60000 WRITE
+    set pipeline [string repeat "INCR counter\r\n" 400]
+    set clients {}
+    for {set i 0} {$i < 20} {incr i} {
+        lappend clients [connect]
+        redis::write [lindex $clients end] $pipeline
+    }
+    wait_for_condition 100 10 {[info_field blocked_clients] == 20}
+    r CLIENT UNPAUSE
+    set seen {}
+    foreach c $clients {
+        set last 0
+        for {set i 0} {$i < 400} {incr i} {
+            set n [$c -read]
+            assert {$n > $last}
+            set last $n
+            lappend seen $n
+        }
+        $c -close
+    }
+    assert_equal 8000 [llength [lsort -integer -unique $seen]]
+    assert_equal 8000 [r GET counter]
+    assert_equal 0 [info_field blocked_clients]
+}
+
 test "CLIENT PAUSE keeps expired keys, which nobody sees, until it ends" {
     set expired [info_field expired_keys]
     r MULTI

@@ -443,9 +443,10 @@ static void wait_done(void *cookie, int rc) {
     dispatch__again(c);
 }
 
-/* Wakes all of a list, in order; who still has to wait joins it again at the end. */
-void exec__wake(exec *x, list *waiters) {
-    (void)x;
+/* Who still has to wait joins the list again at its end; who was not come to stays in front. */
+void exec__wake(exec *x, list *waiters, uint64_t budget_us) {
+    clock_source *clock = loop_clock(x->deps.loop);
+    uint64_t start = clock_mono_us(clock);
     list now;
     list_init(&now);
     while (!list_empty(waiters)) {
@@ -457,6 +458,12 @@ void exec__wake(exec *x, list *waiters) {
         client *c = LIST_ENTRY(now.next, client, wait_link);
         list_remove(&c->wait_link);
         dispatch__again(c);
+        if (clock_mono_us(clock) - start >= budget_us) break;
+    }
+    while (!list_empty(&now)) {
+        list *n = now.prev;
+        list_remove(n);
+        list_push_front(waiters, n);
     }
 }
 

@@ -11,6 +11,7 @@
 #define CRON_US 100000
 #define ROOM_RETRY_US 1000
 #define REAP_BUDGET_US 500
+#define WAKE_BUDGET_US 500 /* Of a turn, for clients that waited; a pipeline of theirs counts whole. */
 #define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
 #define EXPIRE_PER_CRON 400
 
@@ -92,7 +93,7 @@ static void room_retry(void *cookie) {
     x->room_timer = NULL;
     exec__refresh_time(x);
     exec__make_room(x);
-    if (x->room_rc != ERR_AGAIN) exec__wake(x, &x->room_waiters);
+    if (x->room_rc != ERR_AGAIN) exec__wake(x, &x->room_waiters, WAKE_BUDGET_US);
 }
 
 static bool before_sleep(void *cookie) {
@@ -101,18 +102,18 @@ static bool before_sleep(void *cookie) {
     if (!x->loading && x->ks_config->maxmemory != 0) exec__make_room(x);
     if (!list_empty(&x->room_waiters)) {
         if (x->room_rc != ERR_AGAIN) {
-            exec__wake(x, &x->room_waiters);
+            exec__wake(x, &x->room_waiters, WAKE_BUDGET_US);
             busy = true; /* What they wrote is sealed in the next turn: do not sleep over it. */
         } else if (x->room_timer == NULL) {
             x->room_timer = loop_timer(x->deps.loop, ROOM_RETRY_US, room_retry, x);
         }
     }
     if (x->locked_by == NULL && !x->loading && !list_empty(&x->lock_waiters)) {
-        exec__wake(x, &x->lock_waiters);
+        exec__wake(x, &x->lock_waiters, WAKE_BUDGET_US);
         busy = true;
     }
     if (x->pause_until_ms == 0 && !list_empty(&x->pause_waiters)) {
-        exec__wake(x, &x->pause_waiters);
+        exec__wake(x, &x->pause_waiters, WAKE_BUDGET_US);
         busy = true;
     }
     busy |= block__go_on(x);
@@ -153,7 +154,7 @@ static void cron(void *cookie) {
         tier_admit(x->deps.tier, &why) == OK) {
         keyspace_expire_cycle(x->deps.keyspace, EXPIRE_PER_CRON, expire_one, x);
     }
-    if (x->loading && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters);
+    if (x->loading && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters, UINT64_MAX);
     if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms >= x->pause_until_ms) exec_unpause(x);
     uint64_t idle_us = (uint64_t)x->deps.config->timeout * 1000000;
     for (list *n = x->clients.next; n != &x->clients;) {

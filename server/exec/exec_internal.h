@@ -205,7 +205,8 @@ void dispatch__cancel(client *c);            /* the client goes away while it wa
 int dispatch__run(struct call *c);           /* the handler, and the standard reply for an error */
 void dispatch__unlock(exec *x);
 void exec__refresh_time(exec *x);
-void exec__wake(exec *x, list *waiters);
+/* Lets the clients of a list go on, in order, for so long; the rest stays in the list. */
+void exec__wake(exec *x, list *waiters, uint64_t budget_us);
 void exec__make_room(exec *x);
 bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by itself */
 
