@@ -30,6 +30,10 @@ static size_t low_mark(const keyspace *ks) {
     return limit - limit / 32;
 }
 
+size_t keyspace_maxmemory(const keyspace *ks) {
+    return ks->config->maxmemory <= 0 ? SIZE_MAX : (size_t)ks->config->maxmemory;
+}
+
 /* ---- clean pages ------------------------------------------------------------------- */
 
 /* A directory page goes together with the objects it holds: when they are clean, too. */
@@ -115,20 +119,24 @@ size_t keyspace_drop_clean(keyspace *ks) {
     return dropped;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------- */
+/* ---- what helps by itself ----------------------------------------------------------- */
 
-/* Asks for one; true: it may help to get rid of `excess` bytes. */
-static bool ask_checkpoint(keyspace *ks, size_t excess) {
+/* True: memory comes back without a key being lost, wait for it. Dirty pages do by a checkpoint, which
+ * this asks for; a running one also frees what it gathered to write; pages that waits hold can go when
+ * those have ended. But not if all of that together is far from enough, or when nothing has come of it
+ * for long: then it is other memory that is in the way. */
+static bool help_comes(keyspace *ks, size_t excess) {
     if (!ks->config->tiering || ks->hooks.want_checkpoint == NULL) return false;
     /* None is possible while replayed effects wait; one comes as soon as they do not. */
     if (keyspace_pending(ks) != 0) return true;
-    if (ks->stats.bytes_dirty < excess / 2) return false;
+    uint64_t may_go = ks->stats.bytes_dirty + wait__held_bytes(ks);
+    if (ks->walk == NULL && may_go < excess / 2) return false;
     uint64_t now = clock_mono_us(ks->clock);
     if (ks->checkpoint_asked_us == 0) ks->checkpoint_asked_us = now;
     uint64_t since = ks->checkpoint_asked_us > ks->checkpoint_progress_us
                          ? ks->checkpoint_asked_us
                          : ks->checkpoint_progress_us;
-    ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
+    if (ks->stats.bytes_dirty > 0) ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
     return now - since < CHECKPOINT_US;
 }
 
@@ -269,7 +277,7 @@ int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key
     ks->now_fresh = false;
     /* Half of memory dirty: clean pages may soon run short. */
     bool half = ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2;
-    if (half) (void)ask_checkpoint(ks, 0); /* Whether it helps is asked below. */
+    if (half) (void)help_comes(ks, 0); /* Asks for a checkpoint; whether it helps is asked below. */
     if (mem_used() <= high_mark(ks)) {
         if (!half) ks->checkpoint_asked_us = 0;
         return OK;
@@ -285,6 +293,6 @@ int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key
     size_t used = mem_used(), limit = (size_t)ks->config->maxmemory;
     if (used <= limit) return OK;
     if (!exhausted || ks->reap.n != 0) return ERR_AGAIN;
-    if (ask_checkpoint(ks, used - limit)) return ERR_AGAIN;
+    if (help_comes(ks, used - limit)) return ERR_AGAIN;
     return delete_keys(ks, start, each, cookie);
 }

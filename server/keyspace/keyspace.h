@@ -187,8 +187,9 @@ void keyspace_fetched(keyspace *ks, struct fetch *f, int rc, slice base, slice d
 /* Drops clean pages until memory is under maxmemory, for at most about a millisecond. Then, when
  * nothing clean is left and the policy allows it, answers keys to delete through each(). OK: under the
  * limit, or nothing to do; ERR_LIMIT: over it, commands that need memory must be refused;
- * ERR_AGAIN: over it, call again next turn (a checkpoint or a fetch is under way). */
+ * ERR_AGAIN: over it, call again next turn (a checkpoint, or waits that hold pages, are under way). */
 int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie);
+size_t keyspace_maxmemory(const keyspace *ks); /* SIZE_MAX: no limit */
 /* Drops every clean, unpinned page now (DEBUG EVICT-ALWAYS, tests). Returns pages dropped. */
 size_t keyspace_drop_clean(keyspace *ks);
 /* Frees detached parts in slices: true while there is more. Called from before-sleep. */

@@ -336,6 +336,7 @@ bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key);
 int ks__want(keyspace *ks, part *p, part *home);
 void wait__drop_all(keyspace *ks);
 void wait__call_ready(keyspace *ks);
+uint64_t wait__held_bytes(const keyspace *ks); /* about: pages that waits keep in memory */
 
 /* ---- load.c, node.c: bytes from the store ------------------------------------------ */
 

@@ -177,12 +177,20 @@ void keyspace_limit_fetches(keyspace *ks, size_t max) {
     ks->fetches_max = max;
 }
 
-/* The parts that waits may hold; their size is taken to be that of those in memory. */
+/* Cold pages are taken to be like those in memory. */
+static uint64_t page_bytes(const keyspace *ks) {
+    uint64_t n = ks->stats.pages_resident;
+    return n == 0 ? TABLE_PAGE_BYTES : ks->stats.bytes_pages / n + 1;
+}
+
+uint64_t wait__held_bytes(const keyspace *ks) {
+    return ks->waits_held * page_bytes(ks);
+}
+
+/* The parts that waits may hold. */
 static size_t held_max(const keyspace *ks) {
     if (ks->config->maxmemory <= 0) return SIZE_MAX;
-    uint64_t n = ks->stats.pages_resident;
-    uint64_t each = n == 0 ? TABLE_PAGE_BYTES : ks->stats.bytes_pages / n + 1;
-    return (size_t)((uint64_t)ks->config->maxmemory / HELD_SHARE / each);
+    return (size_t)((uint64_t)ks->config->maxmemory / HELD_SHARE / page_bytes(ks));
 }
 
 bool keyspace_want_more(const keyspace *ks) {

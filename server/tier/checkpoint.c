@@ -14,9 +14,10 @@
 #include "tier/tier_internal.h"
 
 #define PACK_SMALL_BYTES (512u << 10) /* Above this a pack gets all its memory at once. */
-#define PACK_RAW_BYTES (8u << 20)   /* Half of PACK_BYTES_TARGET: three of them are in memory. */
+#define PACK_RAW_BYTES (8u << 20)   /* Half of PACK_BYTES_TARGET: three of them are in memory, */
+#define PACK_MEMORY_SHARE 24        /* which together are an eighth of maxmemory at most. */
 #define PACKS_IN_FLIGHT_MAX 2
-#define WALK_SLICE_US 800
+#define WALK_SLICE_US 400
 #define WALK_SLICE_SLOTS 64
 #define CHECKPOINT_RETRY_US 5000000
 
@@ -36,6 +37,7 @@ struct checkpoint {
     frozen_walk *walk;
     timer *step;
     buf raw, lengths;        /* the pack being filled */
+    size_t raw_max;
     uint32_t slots, number;
     list packs;              /* on their way */
     unsigned in_flight;
@@ -119,6 +121,9 @@ static void checkpoint_start(tier *t) {
     struct checkpoint *cp = mem_calloc(1, sizeof(*cp));
     cp->t = t;
     cp->start_us = tier_mono_us(t);
+    cp->raw_max = keyspace_maxmemory(t->ks) / PACK_MEMORY_SHARE;
+    if (cp->raw_max > PACK_RAW_BYTES) cp->raw_max = PACK_RAW_BYTES;
+    if (cp->raw_max < PACK_SMALL_BYTES) cp->raw_max = PACK_SMALL_BYTES;
     list_init(&cp->packs);
     list *n = list_first(&t->hot_pins);
     if (n != NULL) {
@@ -175,12 +180,12 @@ static void walk_step(void *cookie) {
     uint64_t start = tier_mono_us(t);
     for (unsigned i = 0; i < WALK_SLICE_SLOTS; i++) {
         if (tier_mono_us(t) - start > WALK_SLICE_US) break;
-        if (cp->raw.n >= PACK_RAW_BYTES || cp->slots == PACK_SLOTS_MAX) {
+        if (cp->raw.n >= cp->raw_max || cp->slots == PACK_SLOTS_MAX) {
             if (cp->in_flight >= PACKS_IN_FLIGHT_MAX) return; /* a pack's end goes on */
             pack_flush(cp);
         }
-        if (cp->raw.n > PACK_SMALL_BYTES && cp->raw.cap < PACK_RAW_BYTES)
-            buf_reserve(&cp->raw, PACK_RAW_BYTES); /* Not by doubling: that copies megabytes. */
+        if (cp->raw.n > PACK_SMALL_BYTES && cp->raw.cap < cp->raw_max)
+            buf_reserve(&cp->raw, cp->raw_max); /* Not by doubling: that copies megabytes. */
         size_t before = cp->raw.n;
         int rc = cp->rc == OK ? frozen_walk_next(cp->walk, &cp->raw) : ERR_NOTFOUND;
         if (rc != OK) {

@@ -244,3 +244,46 @@ TEST("what is asked for ahead is shared by all who wait, and leaves room for tho
     CHECK(keyspace_want_more(w->ks));
     world_free(w);
 }
+
+static void no_checkpoint(void *cookie) { ++*(int *)cookie; }
+
+TEST("memory that waits or a checkpoint hold comes back: commands wait for it and are not refused") {
+    struct world *w = world_cold(8);
+    int asked = 0;
+    static const struct keyspace_hooks hooks = {.want_checkpoint = no_checkpoint};
+    keyspace_set_hooks(w->ks, &hooks, &asked);
+    keyspace_limit_fetches(w->ks, 1000);
+    struct asker a;
+    unsigned key = 0;
+    size_t without = mem_used();
+    ask(w, &a, &key, 100);
+    pump_all(w);
+    CHECK(a.done);
+    size_t with = mem_used();
+    CHECK(with > without + 500000);
+    /* All that is over the limit is held by the wait: nothing is dirty, nothing can be dropped. */
+    w->config.maxmemory = (int64_t)(with - 200000);
+    CHECK_INT(keyspace_stats(w->ks)->bytes_dirty, 0);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), ERR_AGAIN);
+    CHECK_INT(asked, 0); /* A checkpoint would not help. */
+    /* But not for ever. */
+    clock_manual_advance(&w->clock, 11000000);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), ERR_LIMIT);
+    end(w, &a);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), OK);
+    /* Other memory is in the way. */
+    w->config.maxmemory = (int64_t)(without / 4);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), ERR_LIMIT);
+    /* What a checkpoint has gathered to write is such memory, but goes with its end. */
+    frozen *f = keyspace_freeze(w->ks);
+    frozen_walk *walk = frozen_walk_start(w->ks, f);
+    clock_manual_advance(&w->clock, 1000000);
+    w->config.maxmemory = (int64_t)(2 * with);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), OK);
+    w->config.maxmemory = (int64_t)(without / 4);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), ERR_AGAIN);
+    frozen_walk_free(walk);
+    CHECK_INT(keyspace_make_room(w->ks, NULL, NULL), ERR_LIMIT);
+    frozen_put(w->ks, f);
+    world_free(w);
+}
