@@ -1,7 +1,12 @@
-/* checkpoint_test.c -- what a checkpoint may take: of memory, and of the loop. */
+/* checkpoint_test.c -- what checkpoints take of memory, and what they let go of. */
 #include "sim/sim.c"
 
 #include "tier/tier_internal.h"
+
+static void random_value(sim *s, buf *out, size_t n) {
+    out->n = 0;
+    while (out->n < n) buf_u8(out, (uint8_t)rnd_u64(&s->rnd));
+}
 
 /* Writes 12 MB of keys, checkpoints them, reads all back; answers how many packs that made. */
 static uint64_t packs_under(int64_t maxmemory, uint64_t seed) {
@@ -10,11 +15,11 @@ static uint64_t packs_under(int64_t maxmemory, uint64_t seed) {
     CHECK(sim_open_wait(n));
     db *d = keyspace_db(n->ks, 0);
     char key[32];
-    uint8_t value[12000];
+    buf value = BUF_INIT;
     for (unsigned i = 0; i < 1000; i++) {
         (void)snprintf(key, sizeof(key), "key-%u", i);
-        for (size_t k = 0; k < sizeof(value); k++) value[k] = (uint8_t)rnd_u64(&s->rnd);
-        CHECK(sim_set(n, d, key, slice_make(value, sizeof(value))) > 0);
+        random_value(s, &value, 12000);
+        CHECK(sim_set(n, d, key, slice_of(&value)) > 0);
     }
     n->ks_config.maxmemory = maxmemory;
     uint64_t before = n->tier->stats.packs_written;
@@ -27,9 +32,10 @@ static uint64_t packs_under(int64_t maxmemory, uint64_t seed) {
         (void)snprintf(key, sizeof(key), "key-%u", i);
         got.n = 0;
         CHECK_INT(sim_get(n, d, key, &got), OK);
-        CHECK(got.n > sizeof(value));
+        CHECK(got.n > 12000);
     }
     buf_free(&got);
+    buf_free(&value);
     sim_free(s);
     return packs;
 }
@@ -41,4 +47,34 @@ TEST("packs are smaller where little memory is allowed, so that three of them fi
     CHECK(small >= 11 && small <= 13);
     uint64_t least = packs_under((int64_t)1 << 20, 4);  /* not below 512 KiB */
     CHECK(least >= 20 && least <= 25);
+}
+
+TEST_LONG("a long run of writes does not keep its log, its data, or memory about them", 120) {
+    sim *s = sim_create(33);
+    sim_node *n = sim_node_create(s);
+    n->config.gc_grace_s = 5;
+    n->config.checkpoint_interval_s = 5;
+    CHECK(sim_open_wait(n));
+    size_t log_max = 0, data_max = 0, marks_max = 0;
+    buf v = BUF_INIT;
+    for (unsigned i = 0; i < 300; i++) { /* five minutes, forty segments a second */
+        for (unsigned k = 0; k < 40; k++) {
+            char key[64];
+            (void)snprintf(key, sizeof(key), "k-%u", (i * 40 + k) % 97);
+            random_value(s, &v, 2000);
+            tier_want_durable(n->tier, sim_set(n, keyspace_db(n->ks, 0), key, slice_of(&v)));
+            for (int j = 0; j < 5; j++) sim_step(s, 5000);
+        }
+        size_t log = mem_world_count(s->world, "log/"), data = mem_world_count(s->world, "data/");
+        if (log > log_max) log_max = log;
+        if (data > data_max) data_max = data;
+        if (n->tier->log.marks_count > marks_max) marks_max = n->tier->log.marks_count;
+    }
+    CHECK(n->tier->stats.segments > 10000);
+    CHECK(log_max < 1500);   /* of about 30 s */
+    CHECK(marks_max < 500);  /* since the last checkpoint */
+    CHECK(data_max < 40);
+    CHECK(n->tier->stats.gc_deleted > 50);
+    buf_free(&v);
+    sim_free(s);
 }

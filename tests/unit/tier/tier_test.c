@@ -819,36 +819,6 @@ TEST_LONG("an idle owner collects what there is, then sends nothing for a day", 
     idle_day(3000); /* deleted long after the last checkpoint */
 }
 
-TEST_LONG("a long run of writes does not keep its log, its data, or memory about them", 120) {
-    sim *s = sim_create(33);
-    sim_node *n = sim_node_create(s);
-    n->config.gc_grace_s = 5;
-    n->config.checkpoint_interval_s = 5;
-    CHECK(sim_open_wait(n));
-    size_t log_max = 0, data_max = 0, marks_max = 0;
-    buf v = BUF_INIT;
-    for (unsigned i = 0; i < 300; i++) { /* five minutes, forty segments a second */
-        for (unsigned k = 0; k < 40; k++) {
-            char key[64];
-            text(key, "k", (i * 40 + k) % 97);
-            random_value(s, &v, 2000);
-            tier_want_durable(n->tier, sim_set(n, keyspace_db(n->ks, 0), key, slice_of(&v)));
-            for (int j = 0; j < 5; j++) sim_step(s, 5000);
-        }
-        size_t log = mem_world_count(s->world, "log/"), data = mem_world_count(s->world, "data/");
-        if (log > log_max) log_max = log;
-        if (data > data_max) data_max = data;
-        if (n->tier->log.marks_count > marks_max) marks_max = n->tier->log.marks_count;
-    }
-    CHECK(n->tier->stats.segments > 10000);
-    CHECK(log_max < 1500);   /* of about 30 s */
-    CHECK(marks_max < 500);  /* since the last checkpoint */
-    CHECK(data_max < 40);
-    CHECK(n->tier->stats.gc_deleted > 50);
-    buf_free(&v);
-    sim_free(s);
-}
-
 static uint64_t writes(sim_node *n) {
     const uint64_t *r = n->store->stats.requests;
     return r[OBJ_PUT] + r[OBJ_PUT_ABSENT] + r[OBJ_PUT_MATCH];
