@@ -205,8 +205,9 @@ static int check_value(void *cookie, const struct entry *e) {
     struct value v = e->value;
     const struct type *t = c->ks->types->by_id[v.type];
     if (t == NULL || t->check == NULL) return OK;
-    if (v.kind == VALUE_OBJECT && object__ready(c->ks, v.obj) != OK) return OK;
-    int rc = t->check(&v, c->why);
+    int rc = v.kind == VALUE_OBJECT ? object__ready(c->ks, v.obj) : OK;
+    if (rc == ERR_CORRUPT) snprintf(c->why, 160, "an object's nodes do not hold its pages");
+    if (rc == OK) rc = t->check(&v, c->why);
     if (rc == ERR_CORRUPT) c->rc = rc;
     return rc == ERR_CORRUPT ? rc : OK;
 }

@@ -47,6 +47,7 @@ enum part_kind {
 #define PART_ROOTS 8u         /* a directory page that may hold objects */
 #define PART_PLACED 16u       /* written by the running walk as a whole, to `placed` */
 #define PART_PLACED_DELTA 32u /* written as a delta to its base */
+#define PART_DOUBTED 64u      /* a chunk fetched, which its type has not looked at as a whole */
 
 typedef struct part part;
 struct load;
@@ -243,10 +244,11 @@ extern const struct pager_ops object__pager_ops;
 /* of an object in an entry, before its meta; the pointer comes first */
 #define ROOT_BYTES 40
 #define ROOT_AT_HASHED 8
+#define ROOT_AT_PAGES 16
 object *object__clone(object *o);
 void object__put(keyspace *ks, object *o);
-/* Dense objects have all their nodes in memory before a type sees them. OK or ERR_COLD.
- */
+/* Dense objects have all their nodes in memory before a type sees them. OK, ERR_COLD;
+ * ERR_CORRUPT: they do not hold as many pages as the root says. */
 int object__ready(keyspace *ks, object *o);
 size_t object__root_bytes(const object *o);
 void object__root_write(const object *o,

@@ -53,6 +53,7 @@ static int read_page(keyspace *ks, part *p, slice base, slice delta) {
     part__set_blob(ks, p, blob, n);
     if (p->kind == PART_DIR) dir__page_scan(p);
     p->flags |= PART_FRESH | PART_USED;
+    if (p->kind == PART_CHUNK) p->flags |= PART_DOUBTED;
     return OK;
 }
 

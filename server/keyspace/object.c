@@ -98,7 +98,7 @@ void object__root_write(const object *o, uint8_t *out) {
     out[9] = o->trie.height;
     put_u16(out + 10, o->meta_n);
     out[12] = root == NULL ? ROOT_NONE : part_is_node(root) ? ROOT_NODE : ROOT_PAGE;
-    put_u64(out + 16, o->pages);
+    put_u64(out + ROOT_AT_PAGES, o->pages);
     if (root != NULL) {
         put_u64(out + 24, part__at(root));
         put_u64(out + 32, part__delta_at(root));
@@ -118,13 +118,16 @@ int object__root_check(slice root) {
         return ERR_CORRUPT;
     if ((kind == ROOT_NONE) != (base == 0)) return ERR_CORRUPT;
     if (delta != 0 && (kind != ROOT_PAGE || !hashed)) return ERR_CORRUPT;
+    uint64_t pages = get_u64(root.p + ROOT_AT_PAGES);
+    if (kind == ROOT_NONE && pages != 0) return ERR_CORRUPT;
+    if (kind == ROOT_PAGE && pages != 1) return ERR_CORRUPT;
     return OK;
 }
 
 object *object__root_read(keyspace *ks, const uint8_t *root) {
     object *o = object_new(root[ROOT_AT_HASHED] != 0, get_u16(root + 10));
     memcpy(o->meta, root + ROOT_BYTES, o->meta_n);
-    o->pages = get_u64(root + 16);
+    o->pages = get_u64(root + ROOT_AT_PAGES);
     o->trie.height = root[9];
     if (root[12] == ROOT_NONE) return o;
     uint8_t kind = o->trie.leaf | (root[12] == ROOT_NODE ? PART_NODE : 0);
@@ -142,6 +145,7 @@ int object__ready(keyspace *ks, object *o) {
         size_t slot;
     } stack[HEIGHT_MAX + 2];
     size_t depth = 0;
+    uint64_t pages = 0;
     bool cold = false;
     stack[depth].node = o->trie.root;
     stack[depth++].slot = 0;
@@ -153,6 +157,8 @@ int object__ready(keyspace *ks, object *o) {
                            o->home); /* Always ERR_COLD; all of them are asked for. */
         }
         /* Below height 1 there are only pages. */
+        for (size_t i = 0; n->child != NULL && n->depth <= 1 && i < (size_t)1 << n->bits; i++)
+            pages += n->child[i] != NULL;
         size_t slots = n->child == NULL || n->depth <= 1 ? 0 : (size_t)1 << n->bits;
         size_t *at = &stack[depth - 1].slot;
         while (*at < slots && n->child[*at] == NULL) (*at)++;
@@ -166,6 +172,8 @@ int object__ready(keyspace *ks, object *o) {
         stack[depth++].slot = 0;
     }
     if (cold) return ERR_COLD;
+    /* Types end their walks by it. */
+    if (pages != o->pages) return ERR_CORRUPT;
     o->nodes_ready = true;
     return OK;
 }
@@ -208,6 +216,19 @@ static int pager_get(pager *pg, object *o, uint64_t index, slice *out) {
     int rc = dense_seen(of(pg), o, index, &p);
     if (rc == OK) *out = slice_make(p->blob, p->bytes);
     return rc;
+}
+
+static int pager_get_ok(pager *pg, object *o, uint64_t index, bool (*ok)(slice page),
+                        slice *out) {
+    part *p;
+    int rc = dense_seen(of(pg), o, index, &p);
+    if (rc != OK) return rc;
+    *out = slice_make(p->blob, p->bytes);
+    if (p->flags & PART_DOUBTED) {
+        if (!ok(*out)) return ERR_CORRUPT;
+        p->flags &= (uint8_t)~PART_DOUBTED;
+    }
+    return OK;
 }
 
 static int pager_need(pager *pg, object *o, uint64_t index) {
@@ -292,6 +313,7 @@ const struct pager_ops object__pager_ops = {
     .meta_mut = pager_meta_mut,
     .meta_bytes = pager_meta_bytes,
     .get = pager_get,
+    .get_ok = pager_get_ok,
     .need = pager_need,
     .mut = pager_mut,
     .drop = pager_drop,

@@ -149,7 +149,7 @@ part *part__clone(keyspace *ks, part *p) {
     if (part_is_tpage(p) && p->base != 0 && (part_is_clean(p) || part__delta_fits(p)))
         q->base = p->base;
     q->min_expire = p->min_expire;
-    q->flags = p->flags & (PART_ROOTS | PART_USED);
+    q->flags = p->flags & (PART_ROOTS | PART_USED | PART_DOUBTED);
     uint8_t *blob = mem_alloc(p->bytes == 0 ? 1 : p->bytes);
     memcpy(blob, p->blob, p->bytes);
     part__set_blob(ks, q, blob, p->bytes);

@@ -71,9 +71,11 @@ static int each_in(slice lp, uint64_t base, uint64_t off, uint64_t n, bool backw
 }
 
 static int need_range(const struct value *v, uint64_t first, uint64_t n) {
+    uint64_t pages = v->pager->ops->pages(v->obj);
     int cold = OK;
     while (n > 0) {
         struct list_path path;
+        if (pages-- == 0) return ERR_CORRUPT; /* One comes twice: this could go on for ever. */
         int rc = list__descend(v, first, &path);
         if (rc != OK) return rc;
         rc = v->pager->ops->need(v->pager, v->obj, path.leaf);

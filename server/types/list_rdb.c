@@ -33,9 +33,8 @@ static int dump_object(struct value *v, buf *out, uint64_t *nodes) {
         if (one == ERR_COLD) rc = one; /* The others are asked for as well. */
         else if (one != OK) return one;
         else if (rc == OK && out != NULL) dump_node(out, lp);
-        if (path.count == 0) return ERR_CORRUPT;
         pos = path.first + path.count;
-        ++*nodes;
+        if (++*nodes > v->pager->ops->pages(v->obj)) return ERR_CORRUPT; /* One comes twice. */
     }
     return rc;
 }

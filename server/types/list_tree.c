@@ -61,8 +61,11 @@ size_t list__entry_bytes(slice s) {
     return body + (body <= 127 ? 1 : body < 16383 ? 2 : body < 2097151 ? 3 : 4);
 }
 
+static bool leaf_ok(slice page) { return lp_check(page, true) == OK; }
+
+/* The shallow check tells a leaf from a branch each time: a damaged tree may name one page twice. */
 int list__leaf(const struct value *v, const struct list_path *path, slice *lp) {
-    int rc = v->pager->ops->get(v->pager, v->obj, path->leaf, lp);
+    int rc = v->pager->ops->get_ok(v->pager, v->obj, path->leaf, leaf_ok, lp);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     rc = lp_check(*lp, false);
     return rc == OK && lp_count(*lp) != path->count ? ERR_CORRUPT : rc;
@@ -120,10 +123,19 @@ static uint64_t child_count(const uint8_t *branch, size_t i) {
     return get_u64(branch + i * LIST_ENTRY_BYTES + 8);
 }
 
+/* No child is empty. Whether the counts add up is seen when one of them changes. */
+static bool branch_ok(slice b) {
+    for (size_t i = 0; i < b.n / LIST_ENTRY_BYTES; i++)
+        if (child_count(b.p, i) == 0) return false;
+    return true;
+}
+
 static int get_branch(const struct value *v, uint64_t page, slice *b) {
-    int rc = v->pager->ops->get(v->pager, v->obj, page, b);
+    int rc = v->pager->ops->get_ok(v->pager, v->obj, page, branch_ok, b);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     if (b->n == 0 || b->n % LIST_ENTRY_BYTES != 0) return ERR_CORRUPT;
+    /* A listpack ends in 0xFF, a count never does. */
+    if (b->p[b->n - 1] != 0) return ERR_CORRUPT;
     return b->n > (size_t)LIST_FANOUT * LIST_ENTRY_BYTES ? ERR_CORRUPT : OK;
 }
 
@@ -196,6 +208,8 @@ static int widen(struct value *v, const struct list_step *s, struct change *c) {
     slice b;
     int rc = get_branch(v, s->page, &b);
     if (rc != OK) return rc;
+    if (b.n / LIST_ENTRY_BYTES != s->n) return ERR_CORRUPT; /* It is its own child. */
+    if (sum(b.p, s->n) != s->total) return ERR_CORRUPT;
     size_t at = (s->slot + 1) * (size_t)LIST_ENTRY_BYTES, n = s->n + 1;
     memcpy(all, b.p, at);
     memcpy(all + at + LIST_ENTRY_BYTES, b.p + at, b.n - at);
@@ -369,7 +383,14 @@ int list__replace(struct value *v, uint64_t pos, slice element) {
         rc = list__insert(v, pos, element);
         return rc == OK ? list__delete(v, pos + 1, 1) : rc;
     }
-    buf leaf;
+    buf leaf = BUF_INIT;
+    if (path.count == 1) { /* No page has room for two of the largest. */
+        lp_new(&leaf);
+        lp_append(&leaf, element);
+        rc = write_page(v, path.leaf, slice_of(&leaf));
+        buf_free(&leaf);
+        return rc;
+    }
     rc = open_leaf(v, path.leaf, lp.n, more, &leaf);
     if (rc != OK) return rc;
     lp_replace(&leaf, at, element);
@@ -380,10 +401,11 @@ int list__replace(struct value *v, uint64_t pos, slice element) {
 
 static int drop_leaf(struct value *v, const struct list_path *path) {
     uint8_t *to;
-    unsigned i = path->height;
+    unsigned i = path->height, alone = 0;
     uint64_t gone = path->leaf;
+    while (alone < path->height && path->up[path->height - 1 - alone].n == 1) alone++;
+    if (alone == path->height) return ERR_CORRUPT; /* It counts others, which it does not have. */
     for (;; gone = path->up[i].page) {
-        assert(i > 0); /* The list has other elements. */
         page_drop(v, gone);
         if (path->up[--i].n > 1) break;
     }
@@ -437,9 +459,11 @@ int list__delete(struct value *v, uint64_t first, uint64_t n) {
 
 /* Leaves that go away whole need not be in memory. */
 int list__need_delete(struct value *v, uint64_t first, uint64_t n) {
+    uint64_t pages = v->pager->ops->pages(v->obj);
     int cold = OK;
     while (n > 0) {
         struct list_path path;
+        if (pages-- == 0) return ERR_CORRUPT; /* One comes twice. */
         int rc = list__descend(v, first, &path);
         if (rc != OK) return rc;
         uint64_t off = first - path.first, some = path.count - off < n ? path.count - off : n;

@@ -38,6 +38,9 @@ struct pager_ops {
      * absent, resizes it to n bytes keeping what fits, new bytes zero. need: asks for the page if
      * it is cold (ERR_COLD) without looking at it; OK also when absent. */
     int (*get)(pager *p, object *o, uint64_t index, slice *out);
+    /* As get(), and a page that has come from the store since it was last asked for in this way must
+     * pass ok(): ERR_CORRUPT. What the type has written itself it has to trust. */
+    int (*get_ok)(pager *p, object *o, uint64_t index, bool (*ok)(slice page), slice *out);
     int (*need)(pager *p, object *o, uint64_t index);
     int (*mut)(pager *p, object *o, uint64_t index, size_t n, uint8_t **out);
     int (*drop)(pager *p, object *o, uint64_t index); /* never cold */

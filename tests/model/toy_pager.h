@@ -30,6 +30,7 @@ struct toy {
     struct object *objects;
     uint64_t changes;
     size_t wanted;
+    bool stay; /* A page that keeps its size stays where it is: faster. */
     unsigned cold_percent; /* of pages at toy_chill() */
     rnd r;
     buf scratch;

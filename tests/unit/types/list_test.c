@@ -296,6 +296,55 @@ TEST("effects that make no sense are refused, and change nothing") {
     end(&x);
 }
 
+TEST("the largest element takes the place of the largest element") {
+    struct run x;
+    start(&x, 9, 0, -2, 10);
+    uint8_t *large = mem_calloc(1, LIST_ELEMENT_MAX), at[8] = {0};
+    slice args[2] = {slice_make(at, 8), slice_make(large, LIST_ELEMENT_MAX)};
+    CHECK_INT(toy_apply(&x.t, &type_list, &x.v, &x.store, LIST_PUSH_TAIL, args + 1, 1), OK);
+    large[0] = 1;
+    CHECK_INT(toy_apply(&x.t, &type_list, &x.v, &x.store, LIST_SET, args, 2), OK);
+    slice got;
+    char tmp[NUM_LL_MAX];
+    CHECK_INT(list_get(&x.v, 0, &got, tmp), OK);
+    CHECK(slice_eq(got, args[1]));
+    mem_free(large);
+    end(&x);
+}
+
+/* Of the root's first child the page or the count is another one. */
+static void damage_branch(size_t at, uint64_t number) {
+    struct run x;
+    uint8_t *branch, range[LIST_RANGE_BYTES];
+    slice element = SLICE("an element"), ranges = slice_make(range, sizeof(range));
+    start(&x, 10, 0, 3, 10);
+    buf out = BUF_INIT;
+    for (int i = 0; i < 30; i++)
+        CHECK_INT(toy_apply(&x.t, &type_list, &x.v, &x.store, LIST_PUSH_TAIL, &element, 1), OK);
+    put_u64(range, 3);
+    put_u64(range + 8, 1);
+    CHECK_INT(toy_apply(&x.t, &type_list, &x.v, &x.store, LIST_DELETE, &ranges, 1), OK);
+    uint64_t root = get_u64(x.t.base.ops->meta(x.v.obj) + 12);
+    CHECK_INT(x.t.base.ops->mut(&x.t.base, x.v.obj, root, 160, &branch), OK);
+    put_u64(branch + at, number);
+    char why[160];
+    CHECK_INT(type_list.check(&x.v, why), ERR_CORRUPT);
+    CHECK_INT(type_list.dump(&x.v, &out), ERR_CORRUPT);
+    put_u64(range, 0);
+    put_u64(range + 8, 1);
+    CHECK_INT(toy_apply(&x.t, &type_list, &x.v, &x.store, LIST_DELETE, &ranges, 1), ERR_CORRUPT);
+    buf_free(&out);
+    end(&x);
+}
+
+TEST("a branch that names no page, itself, or counts wrong is refused at use") {
+    damage_branch(0, 1000);
+    damage_branch(0, 2); /* The second leaf has two elements and not three. */
+    damage_branch(8, 4);
+    damage_branch(8, 0);
+    damage_branch(8, UINT64_MAX);
+}
+
 static int restore(struct toy *t, uint8_t type, slice payload, struct value *w) {
     *w = toy_value(t, TYPE_LIST);
     t->scratch.n = 0;
