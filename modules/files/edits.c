@@ -189,6 +189,10 @@ static int ready_one(struct edits *e, const struct edit *x) {
 
 int edits_ready(struct edits *e) {
     int rc = OK;
+    const struct volume_info *info = &e->info;
+    if (info->inodes == 0 || info->inodes >= info->next_ino ||
+        info->next_ino > VALUE_COUNT_MAX)
+        return ERR_CORRUPT; /* The root bytes counted wrong. */
     for (size_t i = 0; i < count_of(e); i++) {
         struct edit x = edit_at(e, i);
         int one = ready_one(e, &x);
@@ -202,77 +206,90 @@ int edits_ready(struct edits *e) {
 
 /* ---- making them ------------------------------------------------------------------- */
 
-static void must(int rc) {
-    assert(rc == OK);
+static int tree_put(struct edits *e, slice key, slice val) {
+    return btree_put(e->v.pager, e->v.obj, key, val);
 }
 
-static void tree_put(struct edits *e, slice key, slice val) {
-    must(btree_put(e->v.pager, e->v.obj, key, val));
-}
-
-static void tree_del(struct edits *e, slice key) {
+static int tree_del(struct edits *e, slice key) {
     slice val;
     int rc = tree_get(&e->v, key, &val);
-    if (rc == ERR_NOTFOUND) return;
-    must(rc);
-    tree_put(e, key, slice_make(NULL, 0));
+    if (rc != OK) return rc == ERR_NOTFOUND ? OK : rc;
+    rc = tree_put(e, key, slice_make(NULL, 0));
     buf_bytes(&e->gone, key);
+    return rc;
 }
 
-static void remove_gone(struct edits *e) {
+static int remove_gone(struct edits *e) {
     reader r = reader_make(slice_of(&e->gone));
-    while (reader_left(&r) > 0) {
+    int rc = OK;
+    while (rc == OK && reader_left(&r) > 0) {
         slice key = read_bytes(&r), val;
         /* Listed twice, and gone already: then its place may be cold. */
         if (btree_get(e->v.pager, e->v.obj, key, &val) != OK || val.n != 0) continue;
-        must(btree_del(e->v.pager, e->v.obj, key));
+        rc = btree_del(e->v.pager, e->v.obj, key);
     }
+    return rc;
 }
 
-static void set_refs(struct edits *e, uint64_t page, uint32_t refs) {
+static int set_refs(struct edits *e, uint64_t page, uint32_t refs) {
     struct key k;
     uint8_t val[PAGE_COUNT_BYTES];
     slice key = key_page(&k, page);
     put_u32(val, refs);
-    if (refs > 1)
-        tree_put(e, key, slice_make(val, sizeof(val)));
-    else
-        tree_del(e, key);
+    return refs > 1 ? tree_put(e, key, slice_make(val, sizeof(val))) : tree_del(e, key);
 }
 
-static void release(struct edits *e, uint64_t page) {
+static int release(struct edits *e, uint64_t page) {
     uint32_t refs;
-    must(page_refs(&e->v, page, &refs));
-    if (refs > 1)
-        set_refs(e, page, refs - 1);
-    else
-        must(btree_page_free(e->v.pager, e->v.obj, page));
+    int rc = page_refs(&e->v, page, &refs);
+    if (rc != OK) return rc;
+    return refs > 1 ? set_refs(e, page, refs - 1)
+                    : btree_page_free(e->v.pager, e->v.obj, page);
 }
 
-static void set_page(struct edits *e, slice key, uint64_t page) {
+static int set_page(struct edits *e, slice key, uint64_t page) {
     uint8_t val[CHUNK_BYTES];
     put_u64(val, page);
-    tree_put(e, key, slice_make(val, sizeof(val)));
+    return tree_put(e, key, slice_make(val, sizeof(val)));
 }
 
 /* A new page for the chunk, with the first `keep` bytes of another, n bytes long. */
-static uint8_t *fresh_page(struct edits *e, slice key, uint64_t old, size_t keep,
-                           size_t n) {
+static int fresh_page(struct edits *e, slice key, uint64_t old, size_t keep, size_t n,
+                      uint8_t **to) {
     pager *p = e->v.pager;
     buf copy = BUF_INIT;
-    if (keep > 0) {
-        slice bytes;
-        must(p->ops->get(p, e->v.obj, old, &bytes));
+    slice bytes;
+    int rc = keep > 0 ? p->ops->get(p, e->v.obj, old, &bytes) : OK;
+    if (rc == OK && keep > 0) {
         assert(keep <= bytes.n && keep <= n);
         buf_append(&copy, bytes.p, keep);
     }
-    uint64_t page = btree_page_new(p, e->v.obj);
-    set_page(e, key, page);
-    uint8_t *to;
-    must(p->ops->mut(p, e->v.obj, page, n, &to));
-    if (keep > 0) memcpy(to, copy.p, keep);
+    uint64_t page = 0;
+    if (rc == OK) {
+        page = btree_page_new(p, e->v.obj);
+        rc = set_page(e, key, page);
+    }
+    if (rc == OK) rc = p->ops->mut(p, e->v.obj, page, n, to);
+    if (rc == OK && keep > 0) memcpy(*to, copy.p, keep);
     buf_free(&copy);
-    return to;
+    return rc;
+}
+
+/* The chunk's page and its count; *refs 0: there is no such chunk. */
+static int chunk_now(const struct edits *e, slice key, uint64_t *page, uint32_t *refs) {
+    slice val;
+    int rc = tree_get(&e->v, key, &val);
+    *refs = 0;
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc == OK && val.n != CHUNK_BYTES) rc = ERR_CORRUPT;
+    if (rc != OK) return rc;
+    *page = get_u64(val.p);
+    return page_refs(&e->v, *page, refs);
+}
+
+static int chunk_bytes(const struct edits *e, uint64_t page, slice *bytes) {
+    int rc = e->v.pager->ops->get(e->v.pager, e->v.obj, page, bytes);
+    return rc == OK && bytes->n > VOLUME_CHUNK ? ERR_CORRUPT : rc;
 }
 
 /* How long a page gets that must hold `end` bytes: one that grows gets more, for the
@@ -285,95 +302,94 @@ static size_t page_size(size_t had, size_t end) {
     return end < VOLUME_CHUNK ? end : VOLUME_CHUNK;
 }
 
-static void write_chunk(struct edits *e, const struct edit *x) {
+static int write_chunk(struct edits *e, const struct edit *x) {
     pager *p = e->v.pager;
-    slice key = key_in(e, x), val, bytes, data = x->data;
+    slice key = key_in(e, x), bytes, data = x->data;
     if (data.n == 0) data = slice_make(e->bytes.p + x->val, x->val_n);
     size_t end = x->at + data.n;
-    uint32_t refs = 0;
+    uint32_t refs;
     uint64_t page = 0;
-    int rc = tree_get(&e->v, key, &val);
-    if (rc == OK) {
-        page = get_u64(val.p);
-        must(page_refs(&e->v, page, &refs));
-    } else {
-        assert(rc == ERR_NOTFOUND);
-    }
-    uint8_t *to;
+    uint8_t *to = NULL;
+    int rc = chunk_now(e, key, &page, &refs);
+    if (rc != OK) return rc;
     if (refs == 0 || x->whole) {
-        if (refs > 0) release(e, page);
-        to = fresh_page(e, key, 0, 0, end);
+        if (refs > 0) rc = release(e, page);
+        if (rc == OK) rc = fresh_page(e, key, 0, 0, end, &to);
     } else {
-        must(p->ops->get(p, e->v.obj, page, &bytes));
+        rc = chunk_bytes(e, page, &bytes);
+        if (rc != OK) return rc;
         size_t had = bytes.n;
         if (refs > 1) {
-            to = fresh_page(e, key, page, had, page_size(had, end));
-            release(e, page);
+            rc = fresh_page(e, key, page, had, page_size(had, end), &to);
+            if (rc == OK) rc = release(e, page);
             /* The page of the chunk has moved, and the counts may have: look again. */
-            must(tree_get(&e->v, key, &val));
-            page = get_u64(val.p);
+            if (rc == OK) rc = chunk_now(e, key, &page, &refs);
+            if (rc == OK && refs == 0) rc = ERR_CORRUPT;
         }
-        must(p->ops->mut(p, e->v.obj, page, page_size(had, end), &to));
+        if (rc == OK) rc = p->ops->mut(p, e->v.obj, page, page_size(had, end), &to);
     }
-    memcpy(to + x->at, data.p, data.n);
+    if (rc == OK) memcpy(to + x->at, data.p, data.n);
+    return rc;
 }
 
-static void cut_chunk(struct edits *e, const struct edit *x) {
+static int cut_chunk(struct edits *e, const struct edit *x) {
     pager *p = e->v.pager;
-    slice key = key_in(e, x), val, bytes;
+    slice key = key_in(e, x), bytes;
     uint32_t refs;
+    uint64_t page = 0;
     uint8_t *to;
-    int rc = tree_get(&e->v, key, &val);
-    if (rc == ERR_NOTFOUND) return;
-    must(rc);
-    uint64_t page = get_u64(val.p);
-    must(page_refs(&e->v, page, &refs));
-    must(p->ops->get(p, e->v.obj, page, &bytes));
-    if (bytes.n <= x->val_n) return;
-    if (refs == 1) {
-        must(p->ops->mut(p, e->v.obj, page, x->val_n, &to));
-        return;
-    }
-    (void)fresh_page(e, key, page, x->val_n, x->val_n);
-    release(e, page);
+    int rc = chunk_now(e, key, &page, &refs);
+    if (rc != OK || refs == 0) return rc;
+    rc = chunk_bytes(e, page, &bytes);
+    if (rc != OK || bytes.n <= x->val_n) return rc;
+    if (refs == 1) return p->ops->mut(p, e->v.obj, page, x->val_n, &to);
+    rc = fresh_page(e, key, page, x->val_n, x->val_n, &to);
+    return rc == OK ? release(e, page) : rc;
 }
 
-static void drop_chunk(struct edits *e, slice key) {
-    slice val;
-    int rc = tree_get(&e->v, key, &val);
-    if (rc == ERR_NOTFOUND) return;
-    must(rc);
-    uint64_t page = get_u64(val.p);
-    tree_del(e, key);
-    release(e, page);
-}
-
-static void commit_one(struct edits *e, const struct edit *x) {
-    slice key = key_in(e, x);
+static int drop_chunk(struct edits *e, slice key) {
     uint32_t refs;
-    switch (x->kind) {
-    case EDIT_PUT: tree_put(e, key, slice_make(e->bytes.p + x->val, x->val_n)); return;
-    case EDIT_DEL: tree_del(e, key); return;
-    case EDIT_CHUNK: write_chunk(e, x); return;
-    case EDIT_CUT: cut_chunk(e, x); return;
-    case EDIT_DROP: drop_chunk(e, key); return;
-    case EDIT_SHARE:
-        must(page_refs(&e->v, x->page, &refs));
-        set_refs(e, x->page, refs + 1);
-        set_page(e, key, x->page);
-        return;
-    }
+    uint64_t page = 0;
+    int rc = chunk_now(e, key, &page, &refs);
+    if (rc != OK || refs == 0) return rc;
+    rc = tree_del(e, key);
+    return rc == OK ? release(e, page) : rc;
 }
 
-void edits_commit(struct edits *e) {
-    for (size_t i = 0; i < count_of(e); i++) {
-        struct edit x = edit_at(e, i);
-        commit_one(e, &x);
+static int share_chunk(struct edits *e, slice key, uint64_t page) {
+    uint32_t refs;
+    int rc = page_refs(&e->v, page, &refs);
+    if (rc == OK && refs == UINT32_MAX) rc = ERR_CORRUPT;
+    if (rc == OK) rc = set_refs(e, page, refs + 1);
+    return rc == OK ? set_page(e, key, page) : rc;
+}
+
+static int commit_one(struct edits *e, const struct edit *x) {
+    slice key = key_in(e, x);
+    switch (x->kind) {
+    case EDIT_PUT: return tree_put(e, key, slice_make(e->bytes.p + x->val, x->val_n));
+    case EDIT_DEL: return tree_del(e, key);
+    case EDIT_CHUNK: return write_chunk(e, x);
+    case EDIT_CUT: return cut_chunk(e, x);
+    case EDIT_DROP: return drop_chunk(e, key);
+    case EDIT_SHARE: return share_chunk(e, key, x->page);
     }
-    remove_gone(e);
+    return ERR_CORRUPT;
+}
+
+int edits_commit(struct edits *e) {
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < count_of(e); i++) {
+        struct edit x = edit_at(e, i);
+        rc = commit_one(e, &x);
+    }
+    if (rc == OK) rc = remove_gone(e);
+    /* All was asked for and looked at. What fails now is a tree that names a page twice. */
+    if (rc != OK) return ERR_CORRUPT;
     uint8_t *meta = e->v.pager->ops->meta_mut(e->v.pager, e->v.obj);
     put_u64(meta + META_NEXT, e->info.next_ino);
     put_u64(meta + META_INODES, e->info.inodes);
     put_u64(meta + META_BYTES, e->info.bytes);
     put_u64(meta + META_VERSION, e->info.version);
+    return OK;
 }

@@ -5,8 +5,9 @@
  *
  * Until the commit nothing changes, so that a plan may stop anywhere (a cold page, an
  * operation that makes no sense). edits_ready() asks for every page that the edits
- * touch; after its OK the commit cannot fail. Edits are made in the order they were
- * added. */
+ * touch; after its OK the commit fails for one reason only: the store's pages
+ * contradict each other in a way that no single one shows. Edits are made in the order
+ * they were added. */
 #ifndef COVE_MODULES_FILES_EDITS_H
 #define COVE_MODULES_FILES_EDITS_H
 
@@ -44,7 +45,8 @@ void edits_chunk_drop(struct edits *e, uint64_t ino, uint64_t index);
 void edits_chunk_share(struct edits *e, uint64_t ino, uint64_t index, uint64_t page);
 
 int edits_ready(struct edits *e); /* OK, ERR_COLD, ERR_CORRUPT */
-/* Also writes info to the root bytes. The object is exclusively owned. */
-void edits_commit(struct edits *e);
+/* Also writes info to the root bytes. The object is exclusively owned. OK, or
+ * ERR_CORRUPT, having changed some of it. */
+int edits_commit(struct edits *e);
 
 #endif

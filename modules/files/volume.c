@@ -490,7 +490,7 @@ static int volume_apply(struct value *v, const effect *e) {
     o.version = ++o.e.info.version;
     int rc = run(&o, fresh);
     if (rc == OK) rc = edits_ready(&o.e);
-    if (rc == OK) edits_commit(&o.e);
+    if (rc == OK) rc = edits_commit(&o.e);
     edits_free(&o.e);
     if (rc != OK) {
         if (fresh) v->pager->ops->free(v->pager, at.obj);

@@ -27,7 +27,7 @@
  *     inode that it changed. Version 0 is that of what is not there.
  *
  * A change is planned as a list of edits by looking only, then everything that the
- * edits need is asked for, and then they are made, which cannot fail (edits.h). */
+ * edits need is asked for, and then they are made (edits.h). */
 #ifndef COVE_MODULES_FILES_VOLUME_H
 #define COVE_MODULES_FILES_VOLUME_H
 

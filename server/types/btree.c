@@ -107,22 +107,45 @@ static int next_leaf(pager *p, object *o, struct bt_path *path) {
     return OK;
 }
 
+/* The entries of a leaf from `pos`. They rise, also from the leaf before: so a damaged tree that
+ * names a leaf again and again is not walked for ever. last: the key before them, if any. */
+static int scan_leaf(slice page, unsigned pos, bool *any, buf *last, btree_each *each,
+                     void *cookie) {
+    struct bt_entry e, before = {slice_of(last), slice_of(last)};
+    for (unsigned i = pos; i < bt_count(page); i++) {
+        if (!bt_at(page, i, &e)) return ERR_CORRUPT;
+        if (*any && slice_cmp(e.key, before.key) <= 0) return ERR_CORRUPT;
+        int rc = each(cookie, e.key, e.val);
+        if (rc != 0) return rc;
+        before = e;
+        *any = true;
+    }
+    if (before.key.p == last->p) return OK;
+    last->n = 0;
+    buf_append_slice(last, before.key);
+    return OK;
+}
+
 int btree_scan(pager *p, object *o, slice from, btree_each *each, void *cookie) {
     struct bt_path path;
+    buf last = BUF_INIT;
+    bool any = false, first = true;
     int rc = bt__descend(p, o, from, &path);
-    while (rc == OK) {
+    if (rc == ERR_NOTFOUND) return OK;
+    for (; rc == OK; first = false) {
         slice page;
         rc = bt__get(p, o, path.at[0].index, 0, &page);
-        if (rc != OK) return rc;
-        for (unsigned i = path.at[0].pos; i < bt_count(page); i++) {
-            struct bt_entry e;
-            if (!bt_at(page, i, &e)) return ERR_CORRUPT;
-            rc = each(cookie, e.key, e.val);
-            if (rc != 0) return rc;
-        }
+        if (rc == OK && !first && bt_count(page) == 0) rc = ERR_CORRUPT;
+        if (rc == OK) rc = scan_leaf(page, path.at[0].pos, &any, &last, each, cookie);
+        if (rc != OK) break;
         rc = next_leaf(p, o, &path);
+        if (rc == ERR_NOTFOUND) {
+            rc = OK;
+            break;
+        }
     }
-    return rc == ERR_NOTFOUND ? OK : rc;
+    buf_free(&last);
+    return rc;
 }
 
 /* ---- putting ------------------------------------------------------------------------------ */

@@ -117,11 +117,12 @@ static int plan_join(pager *p, object *o, const struct bt_path *path, unsigned l
 /* What the removal of entry path.at[level].pos does to the nodes, from the leaf up. */
 static int make_plan(pager *p, object *o, const struct bt_path *path, struct step *steps) {
     unsigned gone = path->at[0].pos; /* the entry that the node loses */
+    for (unsigned level = 0; level < path->height; level++)
+        steps[level] = (struct step){.plan = PLAN_KEEP};
     for (unsigned level = 0; level < path->height; level++) {
         slice page, parent;
         struct bt_entry e;
         struct step *s = &steps[level];
-        *s = (struct step){.plan = PLAN_KEEP};
         int rc = bt__get(p, o, path->at[level].index, level, &page);
         if (rc != OK) return rc;
         if (gone >= bt_count(page) || !bt_at(page, gone, &e)) return ERR_CORRUPT;
@@ -259,6 +260,10 @@ int btree_del(pager *p, object *o, slice key) {
     if (rc != OK) return rc;
     if (!path.exact) return ERR_NOTFOUND;
     rc = make_plan(p, o, &path, steps);
+    if (rc != OK) return rc;
+    /* Without entries there is no tree, and the other way round. */
+    bool last = steps[path.height - 1].plan == PLAN_DROP;
+    if (last != (btree_count(p->ops->meta(o)) == 1)) return ERR_CORRUPT;
     if (rc == OK) rc = follow_plan(p, o, &path, steps);
     if (rc == OK) rc = lower_root(p, o);
     if (rc != OK) return rc;
