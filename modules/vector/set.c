@@ -195,6 +195,13 @@ static bool same_shape(const struct vset_shape *a, const struct vset_shape *b) {
            a->metric == b->metric && a->m == b->m;
 }
 
+/* What the root counts after an element has gained or lost an attribute; false: it counts wrong. */
+static bool count_attribute(struct vset *s, bool has, bool had) {
+    if (had && s->attributes == 0) return false;
+    s->attributes = s->attributes - had + has;
+    return s->attributes <= s->count;
+}
+
 static int apply_add(struct value *v, const effect *e) {
     struct vset_shape shape;
     struct vset set;
@@ -232,19 +239,24 @@ static int apply_add(struct value *v, const effect *e) {
     object *o = v->kind == VALUE_OBJECT ? v->obj : vset_make(p, &shape);
     if (o == NULL) return ERR_NOMEM;
     meta_read(p->ops->meta(o), &set);
-    struct point point;
-    bool added;
-    encode(&shape, f32, &bytes, &point);
-    int rc =
-        write_record(p, o, &shape, name, set.last_node + 1, &point, attribute, &added);
-    assert(rc == OK && added != found); /* Its page is there, and it fits. */
     set.last_node++;
     set.version++;
-    set.count += added;
-    set.attributes = set.attributes + (attribute != NULL) - had;
-    meta_write(p->ops->meta_mut(p, o), &set);
+    set.count += !found;
+    struct point point;
+    bool added;
+    int rc = ERR_CORRUPT;
+    if (count_attribute(&set, attribute != NULL, had)) {
+        encode(&shape, f32, &bytes, &point);
+        rc = write_record(p, o, &shape, name, set.last_node, &point, attribute, &added);
+    }
     buf_free(&old);
     buf_free(&bytes);
+    if (rc != OK) { /* Or a page that is larger than a table's gets came from the store. */
+        if (v->kind == VALUE_NONE) p->ops->free(p, o);
+        return rc;
+    }
+    assert(added != found);
+    meta_write(p->ops->meta_mut(p, o), &set);
     v->kind = VALUE_OBJECT;
     v->obj = o;
     return OK;
@@ -265,10 +277,11 @@ static int apply_rem(struct value *v, const effect *e) {
         v->obj = NULL;
         return OK;
     }
-    rc = table_del(v->pager, v->obj, e->args[0], &removed);
-    assert(rc == OK && removed);
     set.count--;
-    set.attributes -= had;
+    if (!count_attribute(&set, false, had)) return ERR_CORRUPT;
+    rc = table_del(v->pager, v->obj, e->args[0], &removed);
+    if (rc != OK) return rc;
+    assert(removed);
     set.version++;
     meta_write(v->pager->ops->meta_mut(v->pager, v->obj), &set);
     return OK;
@@ -285,14 +298,15 @@ static int apply_attr(struct value *v, const effect *e) {
     int rc = vset_find(v, &set.shape, name, &was);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     bool has = attribute.n > 0, had = was.has_attribute;
+    if (!count_attribute(&set, has, had)) return ERR_CORRUPT;
     buf bytes = BUF_INIT; /* The vector lies in the page that changes. */
     buf_append(&bytes, was.point.bytes, quant_bytes(set.shape.quant, set.shape.dim));
     was.point.bytes = bytes.p;
     rc = write_record(v->pager, v->obj, &set.shape, name, was.node, &was.point,
                       has ? &attribute : NULL, &added);
-    assert(rc == OK && !added);
     buf_free(&bytes);
-    set.attributes = set.attributes + has - had;
+    if (rc != OK) return rc;
+    assert(!added);
     set.version++;
     meta_write(v->pager->ops->meta_mut(v->pager, v->obj), &set);
     return OK;

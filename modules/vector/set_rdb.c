@@ -47,13 +47,14 @@ static uint64_t float_bits(float f) {
 struct dump {
     const struct vset *set;
     buf *out;
+    uint64_t left; /* of the elements that the payload promises */
 };
 
 static int dump_one(void *cookie, slice name, slice record) {
-    const struct dump *d = cookie;
+    struct dump *d = cookie;
     const struct vset_shape *s = &d->set->shape;
     struct element e;
-    if (!element_read(s, record, &e)) return ERR_CORRUPT;
+    if (d->left-- == 0 || !element_read(s, record, &e)) return ERR_CORRUPT;
     write_string(d->out, name);
     if (d->set->attributes > 0) write_string(d->out, e.attribute);
     write_string(d->out, slice_make(e.point.bytes, quant_bytes(s->quant, s->dim)));
@@ -100,8 +101,9 @@ int vset_dump(struct value *v, buf *out) {
                         (set.attributes > 0 ? FLAG_ATTRIBUTES : 0) |
                         (uint64_t)s->metric << FLAG_METRIC_SHIFT);
     if (s->input_dim != 0) write_projection(out, s);
-    struct dump d = {&set, out};
+    struct dump d = {&set, out, set.count};
     rc = table_scan(v->pager, v->obj, &cursor, SIZE_MAX, dump_one, &d);
+    if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     rdb_write_len(out, FIELD_END);
     if (rc != OK) out->n = start;
     return rc;

@@ -15,9 +15,16 @@
 const uint8_t hash_rdb_types[] = {RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST,
                                   RDB_HASH_LISTPACK, RDB_END};
 
+struct dump {
+    buf *out;
+    uint64_t left; /* of the pairs that the payload promises */
+};
+
 static int dump_pair(void *cookie, slice field, slice val) {
-    rdb_write_string(cookie, field);
-    rdb_write_string(cookie, val);
+    struct dump *d = cookie;
+    if (d->left-- == 0) return ERR_CORRUPT;
+    rdb_write_string(d->out, field);
+    rdb_write_string(d->out, val);
     return 0;
 }
 
@@ -32,8 +39,10 @@ int hash_dump(struct value *v, buf *out) {
     if (rc != ERR_NOTFOUND) return rc;
     size_t start = out->n;
     buf_u8(out, RDB_HASH);
-    rdb_write_len(out, hash_len(v));
-    rc = hash_each(v, dump_pair, out);
+    struct dump d = {out, hash_len(v)};
+    rdb_write_len(out, d.left);
+    rc = hash_each(v, dump_pair, &d);
+    if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     if (rc != OK) out->n = start;
     return rc;
 }

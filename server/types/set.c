@@ -226,7 +226,8 @@ static int del_in_table(struct value *v, const effect *e) {
     uint64_t count = set_len(v);
     int rc = need_members(v, e);
     if (rc != OK) return rc;
-    for (size_t i = 0; i < e->argc && rc == OK; i++) {
+    /* A count that is too low, from the store, does not wrap. */
+    for (size_t i = 0; i < e->argc && rc == OK && count > 0; i++) {
         bool removed;
         rc = table_del(p, v->obj, e->args[i], &removed);
         count -= removed;

@@ -13,8 +13,15 @@
 
 const uint8_t set_rdb_types[] = {RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_END};
 
+struct dump {
+    buf *out;
+    uint64_t left; /* of the members that the payload promises */
+};
+
 static int dump_member(void *cookie, slice member) {
-    rdb_write_string(cookie, member);
+    struct dump *d = cookie;
+    if (d->left-- == 0) return ERR_CORRUPT;
+    rdb_write_string(d->out, member);
     return 0;
 }
 
@@ -30,8 +37,10 @@ int set_dump(struct value *v, buf *out) {
     }
     size_t start = out->n;
     buf_u8(out, RDB_SET);
-    rdb_write_len(out, set_len(v));
-    rc = set_each(v, dump_member, out);
+    struct dump d = {out, set_len(v)};
+    rdb_write_len(out, d.left);
+    rc = set_each(v, dump_member, &d);
+    if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     if (rc != OK) out->n = start;
     return rc;
 }
