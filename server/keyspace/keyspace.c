@@ -24,7 +24,7 @@ keyspace *keyspace_create(const struct keyspace_config *config,
     list_init(&ks->waits_outside);
     list_init(&ks->waits_fresh);
     list_init(&ks->waits_begun);
-    ks->fetches_max = SIZE_MAX;
+    keyspace_limit_fetches(ks, SIZE_MAX, 1);
     list_init(&ks->loads);
     list_init(&ks->frozens);
     return ks;

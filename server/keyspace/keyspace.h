@@ -177,8 +177,9 @@ bool keyspace_want_more(const keyspace *ks);
 ks_wait *keyspace_wait(keyspace *ks, void (*done)(void *cookie, int rc), void *cookie);
 void keyspace_wait_end(keyspace *ks, ks_wait *w);
 /* At most so many fetches are handed to the hook at a time (no limit before it is called). Enough to
- * keep the store busy, and not more: who asks next is behind them. */
-void keyspace_limit_fetches(keyspace *ks, size_t max);
+ * keep the store busy, and not more: who asks next is behind them. A wait may have up to `run` slots
+ * that lie together in one pack for one turn: more than 1 where they are one request. */
+void keyspace_limit_fetches(keyspace *ks, size_t max, size_t run);
 /* The tier's answer: base and delta as stored (owned by the caller, borrowed during the call). */
 void keyspace_fetched(keyspace *ks, struct fetch *f, int rc, slice base, slice delta);
 

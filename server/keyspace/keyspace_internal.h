@@ -144,7 +144,7 @@ struct keyspace {
     list waits_outside, waits_fresh, waits_begun; /* wait.c: whose turn it is */
     bool turn_of_begun;
     size_t waits, waits_held; /* not ended; parts that the admitted ones hold */
-    size_t fetches_max, fetches_begun;
+    size_t fetches_max, fetches_begun, fetch_run;
     list loads;
     buf scratch, tmp, slot;
     const object *applying;

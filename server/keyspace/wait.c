@@ -19,7 +19,8 @@
  * Invariants
  *  1. At most fetches_max fetches are under way.
  *  2. A wait gets its first page after at most two others for each wait that came in before
- *     it and has none yet; then one a round. Neither kind can starve the other.
+ *     it and has none yet; then one a round. Neither kind can starve the other. (Where the
+ *     store reads neighbours with one request, a run of them counts as one page.)
  *  3. A load that has not begun belongs to an item that its wait has not passed, so some
  *     wait comes to it; a load that nobody waits for does not begin.
  *  4. The parts of admitted waits fit into their share of the memory, or there is one wait:
@@ -49,6 +50,7 @@ struct ks_wait {
     bool admitted;
     size_t left, count;
     size_t wanted, next; /* items [next, wanted) may have loads that have not begun */
+    size_t run;          /* neighbours begun in this turn of it, if it goes on with another */
     struct item items[];
 };
 
@@ -172,9 +174,10 @@ void keyspace_wait_end(keyspace *ks, ks_wait *w) {
 
 /* ---- whose turn it is --------------------------------------------------------------- */
 
-void keyspace_limit_fetches(keyspace *ks, size_t max) {
-    assert(max > 0);
+void keyspace_limit_fetches(keyspace *ks, size_t max, size_t run) {
+    assert(max > 0 && run > 0);
     ks->fetches_max = max;
+    ks->fetch_run = run;
 }
 
 /* Cold pages are taken to be like those in memory. */
@@ -213,11 +216,30 @@ static void admit(keyspace *ks) {
 
 /* The next load of this wait that has not begun, or NULL: there is none. */
 static struct load *next_load(ks_wait *w) {
-    while (w->next < w->wanted) {
-        struct load *l = w->items[w->next++].part->load;
+    for (; w->next < w->wanted; w->next++) {
+        struct load *l = w->items[w->next].part->load;
         if (l != NULL && !l->begun) return l;
     }
     return NULL;
+}
+
+/* Slots that lie together were written one after the other, perhaps with a node between. */
+static bool neighbours(location a, location b) {
+    return location_pack(a) == location_pack(b) && location_slot(b) > location_slot(a) &&
+           location_slot(b) - location_slot(a) <= 2;
+}
+
+/* To the end of the line; or it stays in front for as long as it asks for neighbours. */
+static void turn_over(keyspace *ks, ks_wait *w, location at) {
+    const struct load *l = next_load(w);
+    if (l == NULL) return;
+    if (++w->run < ks->fetch_run && neighbours(at, l->part->base)) {
+        list_push_front(&ks->waits_begun, &w->turn);
+        ks->turn_of_begun = true;
+        return;
+    }
+    w->run = 0;
+    list_push_back(&ks->waits_begun, &w->turn);
 }
 
 static ks_wait *next_wait(keyspace *ks) {
@@ -235,13 +257,14 @@ static void fetch_pump(keyspace *ks) {
     while (ks->fetches_begun < ks->fetches_max && (w = next_wait(ks)) != NULL) {
         struct load *l = next_load(w);
         if (l == NULL) continue;
-        list_push_back(&ks->waits_begun, &w->turn);
         part *p = l->part;
+        location at = p->base;
+        l->begun = true;
+        turn_over(ks, w, at);
         if (p->refs == 0) { /* Nobody owns it any more, and the store may have lost it. */
             load_end(ks, l, OK);
             continue;
         }
-        l->begun = true;
         l->fetch = (struct fetch){.base = p->base, .delta = p->delta, .target = l};
         ks->fetches_begun++;
         ks->stats.fetches++;

@@ -41,7 +41,7 @@ int tier_create(loop *l, pool *p, objstore *store, keyspace *ks, const struct ti
     list_init(&t->reads_ready);
     t->reads_merge = t->s3 || strncmp(config->store, "mem:", 4) == 0;
     t->reads_max = t->reads_merge ? READS_FAR_MAX : READS_NEAR_MAX;
-    keyspace_limit_fetches(ks, t->reads_max);
+    keyspace_limit_fetches(ks, t->reads_max, t->reads_merge ? READS_RUN_MAX : 1);
     list_init(&t->hot_pins);
     packs_init(&t->packs);
     log_init(t);

@@ -312,6 +312,7 @@ bool tier_calm(const tier *t);    /* no pending effects, no open or suspended tr
  * its threads busy with few, and what is asked for next waits behind them all. */
 #define READS_FAR_MAX 256
 #define READS_NEAR_MAX 16
+#define READS_RUN_MAX 16  /* Neighbours that one request reads: pages of READ_SPAN_BYTES. */
 typedef struct read_op read_op;
 typedef void read_done(void *cookie, int rc, slice base, slice delta);
 /* Reads one or two slots; done() once, not inside. */

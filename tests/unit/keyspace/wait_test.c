@@ -37,7 +37,7 @@ static struct world *world_cold(uint64_t seed) {
     world_checkpoint(w, f, 1000, false, NULL, NULL);
     frozen_put(w->ks, f);
     CHECK(keyspace_drop_clean(w->ks) > 150);
-    keyspace_limit_fetches(w->ks, 1);
+    keyspace_limit_fetches(w->ks, 1, 1);
     return w;
 }
 
@@ -137,7 +137,7 @@ TEST("those who ask for one page again and again do not hold up one who asks for
 
 TEST("no more fetches are under way than allowed, and a wait that ends takes back what had not begun") {
     struct world *w = world_cold(4);
-    keyspace_limit_fetches(w->ks, 5);
+    keyspace_limit_fetches(w->ks, 5, 1);
     struct asker a, b;
     unsigned key = 0, again = 0;
     ask(w, &a, &key, 50);
@@ -179,7 +179,7 @@ TEST("pages of a database that went before they were asked for are not fetched")
 
 TEST("waits hold a share of maxmemory at most; those beyond it begin when others have ended") {
     struct world *w = world_cold(6);
-    keyspace_limit_fetches(w->ks, 1000);
+    keyspace_limit_fetches(w->ks, 1000, 1);
     unsigned key = 0;
     struct asker a[8];
     /* A quarter of this are 32 pages of 16 KiB; none is in memory that could tell another size. */
@@ -245,6 +245,69 @@ TEST("what is asked for ahead is shared by all who wait, and leaves room for tho
     world_free(w);
 }
 
+/* A string of `chunks` pages, which lie one after the other in the store. */
+static void set_long(struct world *w, const char *name, size_t chunks) {
+    buf v = BUF_INIT;
+    while (v.n < chunks * 65536) buf_printf(&v, "%zu,", v.n);
+    v.n = chunks * 65536;
+    CHECK_INT(world_set(w, keyspace_db(w->ks, 0), slice_str(name), slice_of(&v), -1), OK);
+    buf_free(&v);
+}
+
+static void ask_long(struct world *w, struct asker *a, const char *name) {
+    struct entry e;
+    buf out = BUF_INIT;
+    *a = (struct asker){.w = w};
+    keyspace_want_reset(w->ks);
+    CHECK_INT(keyspace_get(w->ks, keyspace_db(w->ks, 0), slice_str(name), 0, &e), OK);
+    CHECK_INT(string_read(&e.value, 0, UINT64_MAX, &out), ERR_COLD);
+    buf_free(&out);
+    a->wait = keyspace_wait(w->ks, asker_done, a);
+}
+
+/* How often a fetch is not for the slot behind that of the fetch before, with two who read `chunks`
+ * pages each, one fetch at a time. */
+static size_t jumps(size_t chunks, size_t run) {
+    struct world *w = world_new(9);
+    set_long(w, "a", chunks);
+    set_long(w, "b", chunks);
+    frozen *f = keyspace_freeze(w->ks);
+    world_checkpoint(w, f, 1000, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    CHECK(keyspace_drop_clean(w->ks) >= 2 * chunks);
+    struct entry e;
+    while (keyspace_get(w->ks, keyspace_db(w->ks, 0), SLICE("a"), 0, &e) == ERR_COLD ||
+           keyspace_get(w->ks, keyspace_db(w->ks, 0), SLICE("b"), 0, &e) == ERR_COLD) {
+        int rc;
+        keyspace_wait_end(w->ks, world_wait(w, &rc));
+        keyspace_want_reset(w->ks);
+    }
+    keyspace_limit_fetches(w->ks, 1, run);
+    struct asker a, b;
+    ask_long(w, &a, "a");
+    ask_long(w, &b, "b");
+    size_t count = 0;
+    uint32_t before = 0;
+    while (w->queue_n > 0) {
+        CHECK_INT(w->queue_n, 1);
+        uint32_t slot = location_slot(w->queue[0]->base);
+        count += slot != before + 1;
+        before = slot;
+        pump(w, 1);
+    }
+    CHECK(a.done && b.done && a.rc == OK && b.rc == OK);
+    end(w, &a);
+    end(w, &b);
+    world_free(w);
+    return count;
+}
+
+TEST("slots that lie together are asked for together where they are one request, but not for ever") {
+    CHECK(jumps(32, 1) >= 60); /* by turns, page by page */
+    size_t runs = jumps(32, 8);
+    CHECK(runs >= 8 && runs <= 10); /* by turns, eight at a time */
+}
+
 static void no_checkpoint(void *cookie) { ++*(int *)cookie; }
 
 TEST("memory that waits or a checkpoint hold comes back: commands wait for it and are not refused") {
@@ -252,7 +315,7 @@ TEST("memory that waits or a checkpoint hold comes back: commands wait for it an
     int asked = 0;
     static const struct keyspace_hooks hooks = {.want_checkpoint = no_checkpoint};
     keyspace_set_hooks(w->ks, &hooks, &asked);
-    keyspace_limit_fetches(w->ks, 1000);
+    keyspace_limit_fetches(w->ks, 1000, 1);
     struct asker a;
     unsigned key = 0;
     size_t without = mem_used();
