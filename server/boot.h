@@ -28,6 +28,8 @@ void *compat_config_create(void);
  * ... directives, which win. On failure prints a message in Redis's form to stderr, ERR_SYNTAX. */
 int boot_configure(options *o, commands *names, int argc, char **argv, char *file, size_t file_size);
 
+/* Bytes that the machine, or the container, has for this process; 0: not known. */
+int64_t boot_memory_bytes(void);
 int boot_daemonize(void);                 /* in the child: OK */
 int boot_write_pidfile(const char *path); /* ERR_IO */
 void boot_notify_supervisor(const char *state); /* systemd's socket; no-op without one */

@@ -36,6 +36,29 @@ const struct option process_options[] = {
 };
 const size_t process_options_count = sizeof(process_options) / sizeof(*process_options);
 
+/* The number that stands in a file of the kernel's, behind a word or alone; INT64_MAX: none does. */
+static int64_t read_number(const char *path, const char *word) {
+    char text[512];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    const char *at = strstr(text, word);
+    long long got = at == NULL ? 0 : strtoll(at + strlen(word), NULL, 10);
+    return got > 0 ? got : INT64_MAX;
+}
+
+int64_t boot_memory_bytes(void) {
+    int64_t kib = read_number("/proc/meminfo", "MemTotal:");
+    int64_t least = kib > INT64_MAX / 1024 ? INT64_MAX : kib * 1024;
+    /* What a container may have: control groups of the second kind and of the first. */
+    int64_t v2 = read_number("/sys/fs/cgroup/memory.max", "");
+    int64_t v1 = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", "");
+    if (v2 < least) least = v2;
+    if (v1 < least) least = v1;
+    return least == INT64_MAX ? 0 : least;
+}
+
 int boot_daemonize(void) {
     pid_t pid = fork();
     if (pid < 0) return ERR_IO;

@@ -344,6 +344,7 @@ static int start(struct app *a) {
         return ERR_IO;
     }
     if (a->process.daemonize && boot_daemonize() != OK) return ERR_IO;
+    a->ks_config.cache_bytes = boot_memory_bytes() / 4 * 3;
     if (a->ks_config.maxmemory > 0) mem_limit((size_t)a->ks_config.maxmemory);
     mem_background();
     if ((rc = logger_create(a->process.logfile, (enum log_level)a->process.loglevel, clock_real(),

@@ -141,6 +141,9 @@ test "INFO has the sections and lines that clients parse" {
     } {
         assert_match "*\n$field:*" $all
     }
+    # Without maxmemory clean pages leave before the machine's memory is full.
+    assert_equal 0 [info_field maxmemory]
+    assert {[info_field cache_limit] > 0 && [info_field cache_limit] < [info_field total_system_memory]}
     assert_equal [srv port] [info_field tcp_port]
     assert_equal [srv pid] [info_field process_id]
     assert_equal master [info_field role]

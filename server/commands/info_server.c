@@ -122,6 +122,7 @@ INFO_U64(print_dataset, pages(x))
 INFO_U64(print_system, system_memory())
 INFO_HUMAN(print_system_human, system_memory())
 INFO_HUMAN(print_zero_human, 0)
+INFO_U64(print_cache_limit, keyspace_maxmemory(exec_deps(x)->keyspace))
 INFO_U64(print_maxmemory, exec_deps(x)->keyspace_config->maxmemory)
 INFO_HUMAN(print_maxmemory_human, exec_deps(x)->keyspace_config->maxmemory)
 INFO_U64(print_clients_memory, exec_client_memory(x))
@@ -252,6 +253,7 @@ const struct metric info_server_metrics[] = {
     MEMORY("used_memory_scripts_human", print_zero_human, "The same, to read."),
     MEMORY("maxmemory", print_maxmemory, "The limit; 0 is none."),
     MEMORY("maxmemory_human", print_maxmemory_human, "The same, to read."),
+    MEMORY("cache_limit", print_cache_limit, "Where clean pages leave: maxmemory, or else three quarters of the machine's."),
     MEMORY("maxmemory_policy", print_policy, "What is deleted at the limit; pages are dropped before."),
     MEMORY("allocator_frag_ratio", print_one, "Not known."),
     MEMORY("allocator_frag_bytes", NONE, "Not known."),

@@ -99,7 +99,7 @@ static void room_retry(void *cookie) {
 static bool before_sleep(void *cookie) {
     exec *x = cookie;
     bool busy = false;
-    if (!x->loading && x->ks_config->maxmemory != 0) exec__make_room(x);
+    if (!x->loading && keyspace_maxmemory(x->deps.keyspace) != SIZE_MAX) exec__make_room(x);
     if (!list_empty(&x->room_waiters)) {
         if (x->room_rc != ERR_AGAIN) {
             exec__wake(x, &x->room_waiters, WAKE_BUDGET_US);

@@ -18,20 +18,22 @@
 /* When those find nothing: pages walked through in one go. */
 #define PAGES_WALKED_MAX 2048
 
+size_t keyspace_maxmemory(const keyspace *ks) {
+    if (ks->config->maxmemory > 0) return (size_t)ks->config->maxmemory;
+    return ks->config->tiering && ks->config->cache_bytes > 0 ? (size_t)ks->config->cache_bytes
+                                                              : SIZE_MAX;
+}
+
 /* Eviction begins above the limit less 1/64, and stops at the limit less 1/32: what a
  * turn of the loop allocates still fits under it. */
 static size_t high_mark(const keyspace *ks) {
-    size_t limit = (size_t)ks->config->maxmemory;
+    size_t limit = keyspace_maxmemory(ks);
     return limit - limit / 64;
 }
 
 static size_t low_mark(const keyspace *ks) {
-    size_t limit = (size_t)ks->config->maxmemory;
+    size_t limit = keyspace_maxmemory(ks);
     return limit - limit / 32;
-}
-
-size_t keyspace_maxmemory(const keyspace *ks) {
-    return ks->config->maxmemory <= 0 ? SIZE_MAX : (size_t)ks->config->maxmemory;
 }
 
 /* ---- clean pages ------------------------------------------------------------------- */
@@ -272,11 +274,13 @@ static int delete_keys(keyspace *ks, uint64_t start,
 
 int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key),
                        void *cookie) {
-    if (ks->config->maxmemory <= 0) return OK;
-    mem_limit((size_t)ks->config->maxmemory);
+    size_t limit = keyspace_maxmemory(ks);
+    bool hard = ks->config->maxmemory > 0;
+    if (limit == SIZE_MAX) return OK;
+    if (hard) mem_limit(limit);
     ks->now_fresh = false;
     /* Half of memory dirty: clean pages may soon run short. */
-    bool half = ks->stats.bytes_dirty > (uint64_t)ks->config->maxmemory / 2;
+    bool half = ks->stats.bytes_dirty > limit / 2;
     if (half) (void)help_comes(ks, 0); /* Asks for a checkpoint; whether it helps is asked below. */
     if (mem_used() <= high_mark(ks)) {
         if (!half) ks->checkpoint_asked_us = 0;
@@ -290,8 +294,12 @@ int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key
         while (part__reap_step(ks) && clock_mono_us(ks->clock) - start < SLICE_US) {
         }
     }
-    size_t used = mem_used(), limit = (size_t)ks->config->maxmemory;
+    size_t used = mem_used();
     if (used <= limit) return OK;
+    if (!hard) {
+        (void)help_comes(ks, used - limit); /* Asks for a checkpoint. */
+        return OK;
+    }
     if (!exhausted || ks->reap.n != 0) return ERR_AGAIN;
     if (help_comes(ks, used - limit)) return ERR_AGAIN;
     return delete_keys(ks, start, each, cookie);

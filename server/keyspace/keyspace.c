@@ -94,7 +94,7 @@ static const char *const policies[] = {
 
 const struct option keyspace_options[] = {
     MEMORY("maxmemory", AT(maxmemory), "0", 0, INT64_MAX,
-           "Bytes of memory that data may take; 0 for no limit."),
+           "Bytes of memory that data may take; 0: clean pages leave at 3/4 of the machine's, no write is refused."),
     {"maxmemory-policy", NULL, OPTION_ENUM, 0, AT(maxmemory_policy), "noeviction", 0, 0,
      policies, NULL,
      "Which keys are deleted when nothing clean is left to drop at maxmemory."},

@@ -39,6 +39,9 @@ enum maxmemory_policy {
 
 struct keyspace_config { /* option table: keyspace_options */
     int64_t maxmemory, maxmemory_samples, databases;
+    /* No option. Where clean pages leave memory when maxmemory is 0 (with tiering), so that a cache
+     * does not grow until the kernel ends the process; nothing is refused or deleted there. 0: never. */
+    int64_t cache_bytes;
     int maxmemory_policy;
     bool tiering, active_expire;
     int64_t lfu_log_factor, lfu_decay_time, active_expire_effort;
@@ -190,7 +193,7 @@ void keyspace_fetched(keyspace *ks, struct fetch *f, int rc, slice base, slice d
  * limit, or nothing to do; ERR_LIMIT: over it, commands that need memory must be refused;
  * ERR_AGAIN: over it, call again next turn (a checkpoint, or waits that hold pages, are under way). */
 int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key), void *cookie);
-size_t keyspace_maxmemory(const keyspace *ks); /* SIZE_MAX: no limit */
+size_t keyspace_maxmemory(const keyspace *ks); /* maxmemory, or cache_bytes; SIZE_MAX: neither */
 /* Drops every clean, unpinned page now (DEBUG EVICT-ALWAYS, tests). Returns pages dropped. */
 size_t keyspace_drop_clean(keyspace *ks);
 /* Frees detached parts in slices: true while there is more. Called from before-sleep. */

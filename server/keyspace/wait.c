@@ -192,8 +192,8 @@ uint64_t wait__held_bytes(const keyspace *ks) {
 
 /* The parts that waits may hold. */
 static size_t held_max(const keyspace *ks) {
-    if (ks->config->maxmemory <= 0) return SIZE_MAX;
-    return (size_t)((uint64_t)ks->config->maxmemory / HELD_SHARE / page_bytes(ks));
+    size_t limit = keyspace_maxmemory(ks);
+    return limit == SIZE_MAX ? limit : limit / HELD_SHARE / page_bytes(ks);
 }
 
 bool keyspace_want_more(const keyspace *ks) {

@@ -364,6 +364,11 @@ TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by
         world_set(w, d, key_of(tmp, sizeof(tmp), i), slice_of(&val), i % 2 ? later : -1);
     size_t grown = mem_used() - before;
     CHECK_INT(keyspace_make_room(w->ks, on_delete, &x), OK); /* No limit. */
+    CHECK_INT(x.asked, 0);
+    w->config.cache_bytes = (int64_t)(before + grown / 2);
+    CHECK_INT(keyspace_make_room(w->ks, on_delete, &x), OK); /* Nothing is refused for that. */
+    CHECK(x.asked > 0);
+    x.asked = 0;
     w->config.maxmemory = (int64_t)(before + grown / 2);
     CHECK_INT(keyspace_make_room(w->ks, on_delete, &x), ERR_AGAIN); /* All is dirty. */
     CHECK(x.asked > 0);
@@ -377,6 +382,13 @@ TEST("make_room drops clean pages, asks for a checkpoint, refuses, or deletes by
     CHECK(mem_used() <= (size_t)w->config.maxmemory);
     CHECK_INT(x.deleted, 0);
     CHECK_INT(db_keys(d), 8000);
+    /* Without maxmemory clean pages leave all the same. */
+    w->config.maxmemory = 0;
+    w->config.cache_bytes = (int64_t)(before + grown / 4);
+    CHECK_INT(keyspace_maxmemory(w->ks), w->config.cache_bytes);
+    for (int i = 0; i < 1000 && mem_used() > (size_t)w->config.cache_bytes; i++)
+        CHECK_INT(keyspace_make_room(w->ks, on_delete, &x), OK);
+    CHECK(mem_used() <= (size_t)w->config.cache_bytes);
     /* Without a tier nothing can leave. */
     w->config.tiering = false;
     w->config.maxmemory = (int64_t)(before + grown / 8);
