@@ -265,10 +265,10 @@ int ks__apply(keyspace *ks, effect *e) {
     }
 }
 
-/* Adds to a count what an effect says. */
-static void add(uint64_t *count, int8_t by) {
-    *count += (uint64_t)(int64_t)by;
-    assert(*count < UINT64_MAX / 2);
+/* A catalogue that counts too few does not wrap. */
+void ks__count(uint64_t *count, int8_t by) {
+    if (by >= 0) *count += (uint64_t)by;
+    else *count -= *count < (uint64_t)-by ? *count : (uint64_t)-by;
 }
 
 static void tell(keyspace *ks, db *d, slice key) {
@@ -292,10 +292,10 @@ int keyspace_apply(keyspace *ks, effect *e, bool live) {
     }
     int rc = ks__apply(ks, e);
     if (rc != OK) return rc;
-    add(&to->keys, e->keys);
-    add(&to->expires, e->expires);
-    add(&d->keys, e->src_keys);
-    add(&d->expires, e->src_expires);
+    ks__count(&to->keys, e->keys);
+    ks__count(&to->expires, e->expires);
+    ks__count(&d->keys, e->src_keys);
+    ks__count(&d->expires, e->src_expires);
     if (!live) return OK;
     if (!two || e->op == ENTRY_MOVE) tell(ks, d, e->key);
     if (two) tell(ks, to, to_key);

@@ -329,6 +329,8 @@ int db__attach(keyspace *ks, uint64_t id, const char *name, int number, db **out
 
 /* As keyspace_apply, but leaves the databases' counts and the hooks alone. */
 int ks__apply(keyspace *ks, effect *e);
+/* Adds to a database's count what an effect says. */
+void ks__count(uint64_t *count, int8_t by);
 bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key);
 
 /* ---- wait.c ------------------------------------------------------------------------ */

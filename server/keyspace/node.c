@@ -62,6 +62,7 @@ static int check_child(const struct node_head *h, const struct node_child *c,
     if ((c->kind & ~PART_NODE) != (h->kind & PART_LEAF) || c->base == 0)
         return ERR_CORRUPT;
     if (c->delta != 0 && (node || c->kind == PART_CHUNK)) return ERR_CORRUPT;
+    if (c->roots && (c->kind & PART_LEAF) != PART_DIR) return ERR_CORRUPT;
     if (!hashed_kind(h->kind)) {
         if (c->index < *at || c->index >> h->bits != 0) return ERR_CORRUPT;
         if (node != (h->depth > 1) || c->depth != h->depth - 1) return ERR_CORRUPT;

@@ -230,10 +230,10 @@ static int add_counts(db *d, db *to, const effect *e) {
         return ERR_CORRUPT;
     if (!can_add(d->keys, e->src_keys) || !can_add(d->expires, e->src_expires))
         return ERR_CORRUPT;
-    to->keys += (uint64_t)(int64_t)e->keys;
-    to->expires += (uint64_t)(int64_t)e->expires;
-    d->keys += (uint64_t)(int64_t)e->src_keys;
-    d->expires += (uint64_t)(int64_t)e->src_expires;
+    ks__count(&to->keys, e->keys);
+    ks__count(&to->expires, e->expires);
+    ks__count(&d->keys, e->src_keys);
+    ks__count(&d->expires, e->src_expires);
     return OK;
 }
 
