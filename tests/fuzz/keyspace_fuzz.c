@@ -3,7 +3,11 @@
  * Packs (varint their count; varint slots, then bytes each), and the catalogue: as the golden file
  * keyspace-1. Loaded, walked as garbage collection does, read through and changed; whatever the
  * bytes say, nothing is read outside of them and nothing runs for ever. */
+#include "modules/files/volume.h"
+#include "modules/vector/set.h"
 #include "tests/unit/keyspace/ks_util.h"
+#include "types/list.h"
+#include "types/set.h"
 
 #define PACKS_MAX 8
 #define SLOTS_MAX 64
@@ -89,38 +93,89 @@ static bool wait_for(keyspace *ks, struct input *in, ks_wait **held) {
     return done.rc == OK;
 }
 
-static void use(keyspace *ks, struct input *in, uint64_t id, slice key, const char *what) {
+static const struct type *const types[] = {&type_string, &type_hash, &type_list,
+                                           &type_set,    &vset_type, &type_volume};
+
+#define LONG_STRING (1 << 20) /* A longer one may be all zeros. */
+
+/* What there is to ask of any type. */
+static int look(const struct world *w, struct value *v) {
+    const struct type *t = w->types.by_id[v->type];
+    uint8_t digest[20] = {0};
+    char why[160];
+    buf out = BUF_INIT;
+    (void)t->encoding(v);
+    if (t->length(v) > LONG_STRING && t == &type_string) return OK;
+    int rc = t->dump(v, &out);
+    buf_free(&out);
+    if (rc == ERR_COLD) return rc;
+    rc = t->digest(v, digest);
+    return rc == ERR_COLD ? rc : t->check(v, why);
+}
+
+/* One change, of whatever type the value is. */
+static int change(keyspace *ks, uint64_t id, slice key, const struct value *v, int round) {
     static const char *const names[] = {"f", "g"};
+    uint8_t now[8], one[8], zero[8], shape[VSET_SHAPE_BYTES];
+    float x[4] = {3, 4};
+    slice s = slice_str(names[round % 2]), args[6] = {s, SLICE("v")};
+    effect e = {.target = EFFECT_VALUE, .type = v->type, .db = id, .key = key, .args = args,
+                .argc = 1};
+    put_u64(now, 1700000000000000000u);
+    put_u64(one, 1);
+    put_u64(zero, 0);
+    switch (v->type) {
+    case TYPE_STRING: e.op = STRING_APPEND; break;
+    case TYPE_HASH: e.op = HASH_SET; e.argc = 2; break;
+    case TYPE_LIST: e.op = round % 2 == 0 ? LIST_PUSH_HEAD : LIST_PUSH_TAIL; break;
+    case TYPE_SET: e.op = SET_ADD; break;
+    case TYPE_VECTORSET: {
+        struct vset set;
+        vset_read(v, &set);
+        vset_shape_write(shape, &set.shape);
+        args[1] = slice_make(x, sizeof(x));
+        args[2] = slice_make(shape, sizeof(shape));
+        e.op = VECTOR_ADD;
+        e.argc = 3;
+        break;
+    }
+    case TYPE_VOLUME: {
+        slice write[6] = {slice_make(now, 8), slice_make(one, 8), SLICE("new"), slice_make(zero, 8),
+                          slice_make(zero, 8), SLICE("content")};
+        memcpy(args, write, sizeof(write));
+        e.op = VOLUME_WRITE;
+        e.argc = 6;
+        break;
+    }
+    }
+    return keyspace_apply(ks, &e, true);
+}
+
+static int step(const struct world *w, keyspace *ks, db *d, uint64_t id, slice key, char what,
+                int round) {
+    struct entry x;
+    if (what == 'a') {
+        uint8_t digest[20];
+        return keyspace_digest(ks, digest);
+    }
+    if (what == 'd') {
+        effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = id, .key = key};
+        return keyspace_apply(ks, &e, true);
+    }
+    int rc = keyspace_get(ks, d, key, KS_TOUCH, &x);
+    if (rc != OK) return rc;
+    return what == 'g' ? look(w, &x.value) : change(ks, id, key, &x.value, round);
+}
+
+static void use(const struct world *w, keyspace *ks, struct input *in, uint64_t id, slice key,
+                const char *what) {
     ks_wait *held = NULL;
     for (int i = 0; i < 40; i++) {
         /* Each try asks for its database anew. */
         db *d = keyspace_db_id(ks, id);
         if (d == NULL) break;
-        int rc = OK;
         keyspace_want_reset(ks);
-        if (*what == 'g') {
-            struct entry e;
-            buf out = BUF_INIT;
-            rc = keyspace_get(ks, d, key, KS_TOUCH, &e);
-            if (rc == OK) {
-                const struct type *t = e.value.type == TYPE_HASH ? &type_hash : &type_string;
-                if (e.value.type == t->id) rc = t->dump(&e.value, &out);
-            }
-            buf_free(&out);
-        } else if (*what == 'h') {
-            slice args[2] = {slice_str(names[i % 2]), SLICE("v")};
-            effect e = {.target = EFFECT_VALUE, .type = TYPE_HASH, .op = HASH_SET, .db = id,
-                        .key = key, .args = args, .argc = 2};
-            struct entry x;
-            rc = keyspace_get(ks, d, key, 0, &x);
-            if (rc == OK && x.value.type == TYPE_HASH) rc = keyspace_apply(ks, &e, true);
-        } else if (*what == 'd') {
-            effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = id, .key = key};
-            rc = keyspace_apply(ks, &e, true);
-        } else {
-            uint8_t digest[20];
-            rc = keyspace_digest(ks, digest);
-        }
+        int rc = step(w, ks, d, id, key, *what, i);
         if (rc != ERR_COLD || !wait_for(ks, in, &held)) break;
     }
     keyspace_want_reset(ks);
@@ -168,8 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cut(slice_make(data, size), &in);
     rnd_seed(&w->ks_rnd, 7);
     world_config(w);
-    type_add(&w->types, &type_string);
-    type_add(&w->types, &type_hash);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) type_add(&w->types, types[i]);
     clock_manual_init(&w->clock, 1700000000000000u, 5000000);
     keyspace *ks = keyspace_create(&w->config, &w->types, &w->clock.base, &w->ks_rnd, NULL);
     keyspace_set_hooks(ks, &hooks, &in);
@@ -180,14 +234,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct ids ids = {{0}, 0};
         CHECK_INT(catalogue_each_db(catalogue, on_db, &ids), OK);
         for (size_t i = 0; i < ids.n; i++) {
-            use(ks, &in, ids.at[i], SLICE("string"), "get");
-            use(ks, &in, ids.at[i], SLICE("small"), "get");
-            use(ks, &in, ids.at[i], SLICE("large"), "get");
-            use(ks, &in, ids.at[i], SLICE("small"), "hset");
-            use(ks, &in, ids.at[i], SLICE("large"), "hset");
-            use(ks, &in, ids.at[i], SLICE("large"), "del");
+            use(w, ks, &in, ids.at[i], SLICE("string"), "get");
+            use(w, ks, &in, ids.at[i], SLICE("small"), "get");
+            use(w, ks, &in, ids.at[i], SLICE("large"), "get");
+            use(w, ks, &in, ids.at[i], SLICE("small"), "change");
+            use(w, ks, &in, ids.at[i], SLICE("large"), "change");
+            use(w, ks, &in, ids.at[i], SLICE("large"), "get");
+            use(w, ks, &in, ids.at[i], SLICE("large"), "del");
         }
-        if (ids.n > 0) use(ks, &in, ids.at[0], SLICE(""), "all");
+        if (ids.n > 0) use(w, ks, &in, ids.at[0], SLICE(""), "all");
         char why[160];
         (void)keyspace_check(ks, why);
     }
