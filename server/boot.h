@@ -7,7 +7,7 @@
 #include "base/option.h"
 #include "base/rnd.h"
 #include "event/loop.h"
-#include "exec/command.h"
+#include "exec/acl.h"
 #include "objstore/objstore.h"
 #include "tier/tier.h"
 
@@ -24,9 +24,16 @@ extern const struct option compat_options[];
 extern const size_t compat_options_count;
 void *compat_config_create(void);
 
-/* argv as of main. Renames commands where a rename-command says so. Reads the file it names (or "-": standard input), its includes, then --name value
+struct boot { /* what the configuration changes, borrowed */
+    options *options;
+    commands *commands;
+    acl *acl;
+    struct boot_user *users; /* boot_config.c's own */
+    size_t users_n;
+};
+/* argv as of main. Renames commands and declares users where it says so. Reads the file it names (or "-": standard input), its includes, then --name value
  * ... directives, which win. On failure prints a message in Redis's form to stderr, ERR_SYNTAX. */
-int boot_configure(options *o, commands *names, int argc, char **argv, char *file, size_t file_size);
+int boot_configure(struct boot *b, int argc, char **argv, char *file, size_t file_size);
 
 /* Bytes that the machine, or the container, has for this process; 0: not known. */
 int64_t boot_memory_bytes(void);

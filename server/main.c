@@ -26,15 +26,18 @@
 struct app {
     struct process_config process;
     struct exec_config exec_config;
+    struct acl_config acl_config;
     struct keyspace_config ks_config;
     struct tier_config tier_config;
     void *compat;
     options *options;
     commands *commands;
+    acl *acl;
     metrics *metrics;
     struct type_set types;
     logger *log;
     rnd rnd, tier_rnd;
+    uint8_t secret[32];
     loop *loop;
     pool *pool;
     objstore *store;
@@ -48,7 +51,7 @@ struct app {
     struct module_name module_names[MODULES_MAX];
     size_t modules_n;
     int signal_fd, exit_status;
-    bool opened, closing;
+    bool opened, closing, users_configured;
     char config_file[4096];
 };
 
@@ -204,6 +207,13 @@ static int process_changed(void *cookie, const struct option *row, const char **
     return OK;
 }
 
+static int exec_changed(void *cookie, const struct option *row, const char **why) {
+    struct app *a = cookie;
+    (void)why;
+    if (strcmp(row->name, "requirepass") == 0) acl_requirepass(a->acl, a->exec_config.requirepass);
+    return OK;
+}
+
 static commands *command_table(void) {
     commands *t = commands_create();
     commands_add_rows(t);
@@ -218,9 +228,11 @@ static void add_options(struct app *a) {
     a->options = options_create();
     a->metrics = metrics_create();
     a->commands = command_table();
+    a->acl = acl_create(a->commands, &a->acl_config);
     a->compat = compat_config_create();
     options_add(a->options, process_options, process_options_count, &a->process, process_changed, a);
-    options_add(a->options, exec_options, exec_options_count, &a->exec_config, NULL, NULL);
+    options_add(a->options, exec_options, exec_options_count, &a->exec_config, exec_changed, a);
+    options_add(a->options, acl_options, acl_options_count, &a->acl_config, NULL, NULL);
     options_add(a->options, keyspace_options, keyspace_options_count, &a->ks_config, NULL, NULL);
     options_add(a->options, tier_options, tier_options_count, &a->tier_config, NULL, NULL);
     options_add(a->options, compat_options, compat_options_count, a->compat, NULL, NULL);
@@ -247,11 +259,32 @@ static int check_config(struct app *a) {
     return OK;
 }
 
+/* Users are in the configuration, or in a file of their own; never in both. */
+static int load_users(struct app *a) {
+    buf why = BUF_INIT;
+    if (!acl_user_declared(acl_default(a->acl))) acl_requirepass(a->acl, a->exec_config.requirepass);
+    if (a->acl_config.file[0] != '\0' && a->users_configured) {
+        log_line(a->log, LOG_WARNING, "Configuring users in redis.conf and at the same time an ACL file "
+                                      "is invalid: define either an ACL file or users, but not both");
+        return ERR_SYNTAX;
+    }
+    int rc = commands_load_users(a->acl, &a->acl_config, a->exec_config.requirepass, NULL, NULL, &why);
+    if (rc != OK) {
+        log_line(a->log, LOG_WARNING, "Aborting startup because of ACL errors: %.*s", (int)why.n,
+                 (const char *)why.p);
+    }
+    buf_free(&why);
+    return rc;
+}
+
 static int build(struct app *a) {
     char why[256] = "";
     int rc = rnd_seed_os(&a->rnd);
     if (rc != OK) return rc;
     rnd_seed(&a->tier_rnd, rnd_u64(&a->rnd));
+    rnd own; /* Nothing else is drawn from it: what clients see of the others tells nothing about it. */
+    if ((rc = rnd_seed_os(&own)) != OK) return rc;
+    rnd_bytes(&own, a->secret, sizeof(a->secret));
     if ((rc = loop_create(clock_real(), &a->loop)) != OK) return rc;
     if ((rc = pool_create(a->loop, WORKERS, &a->pool)) != OK) return rc;
     rc = boot_store(a->loop, &a->tier_config, &a->tier_rnd, a->log, &a->store, why);
@@ -272,12 +305,13 @@ static void tier_fatal_hook(void *cookie, int status, const char *why) { fatal(c
 static int build_upper(struct app *a) {
     static const struct tier_hooks hooks = {.durable = tier_durable_hook, .fatal = tier_fatal_hook};
     struct exec_deps d = {.loop = a->loop, .keyspace = a->ks, .options = a->options,
-                          .commands = a->commands,
+                          .commands = a->commands, .acl = a->acl, .acl_config = &a->acl_config,
                           .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
                           .config = &a->exec_config, .keyspace_config = &a->ks_config,
                           .tier_config = &a->tier_config, .types = &a->types,
                           .config_file = a->config_file, .modules = a->module_names,
                           .modules_count = a->modules_n};
+    memcpy(d.secret, a->secret, sizeof(d.secret));
     for (int i = 0; i < 40; i++) d.run_id[i] = "0123456789abcdef"[rnd_below(&a->rnd, 16)];
     int rc = tier_create(a->loop, a->pool, a->store, a->ks, &a->tier_config, &a->tier_rnd, a->log,
                          &hooks, a, &a->tier);
@@ -309,6 +343,7 @@ static int watch_signals(struct app *a) {
 /* Frees everything, so that a leak shows. Otherwise the kernel is faster at it. */
 static void free_all(struct app *a) {
     exec_free(a->exec);
+    acl_free(a->acl);
     commands_free(a->commands);
     tier_free(a->tier);
     objstore_free(a->store);
@@ -358,7 +393,8 @@ static int start(struct app *a) {
         log_line(a->log, LOG_NOTICE, "save, appendonly, appendfsync and dbfilename have no effect here: "
                                      "every write is in the store's log");
     }
-    if ((rc = watch_signals(a)) != OK || (rc = check_config(a)) != OK || (rc = build(a)) != OK ||
+    if ((rc = watch_signals(a)) != OK || (rc = check_config(a)) != OK || (rc = load_users(a)) != OK ||
+        (rc = build(a)) != OK ||
         (rc = build_upper(a)) != OK) return rc;
     if ((rc = loop_watch(a->loop, a->signal_fd, LOOP_READ, got_signal, a)) != OK) return rc;
     if ((rc = listen_all(a)) != OK) return rc;
@@ -401,7 +437,9 @@ int main(int argc, char **argv) {
     }
     if (argc == 2 && strcmp(argv[1], "--sample-config") == 0) return commands_print_sample(a->options);
     if (argc == 2 && strcmp(argv[1], "--self-check") == 0) return self_check(a->commands);
-    if (boot_configure(a->options, a->commands, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
+    struct boot boot = {.options = a->options, .commands = a->commands, .acl = a->acl};
+    if (boot_configure(&boot, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
+    a->users_configured = boot.users_n > 0;
     if (start(a) != OK) {
         teardown(a);
         return 1;

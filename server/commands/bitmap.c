@@ -85,6 +85,16 @@ static int cmd_getbit(call *c) {
     return reply_int(c, bytes[0] >> (7 - offset % 8) & 1);
 }
 
+/* BITFIELD with nothing but GETs only reads. */
+static unsigned bitfield_key_flags(const slice *argv, size_t argc) {
+    for (size_t i = 2; i < argc;) {
+        if (slice_is(argv[i], "get") && i + 2 < argc) i += 3;
+        else if (slice_is(argv[i], "overflow") && i + 1 < argc) i += 2;
+        else return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_RO | KEY_ACCESS;
+}
+
 #define W CMD_WRITE | CMD_DENYOOM
 #define G .group = GROUP_BITMAP
 #define READ ONE_KEY(KEY_RO | KEY_ACCESS)
@@ -107,7 +117,8 @@ static const struct command rows[] = {
      .since = "2.6.0", .summary = "Perform bitwise operations between strings",
      .complexity = "O(N)"},
     {.name = "bitfield", .fn = cmd_bitfield, .arity = -2, .flags = W, G,
-     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS), .since = "3.2.0",
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
+     .key_flags = bitfield_key_flags, .since = "3.2.0",
      .summary = "Perform arbitrary bitfield integer operations on strings",
      .complexity = "O(1) for each subcommand specified"},
     {.name = "bitfield_ro", .fn = cmd_bitfield_ro, .arity = -2, .flags = CMD_READONLY | CMD_FAST,

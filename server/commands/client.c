@@ -112,7 +112,7 @@ static void kill_one(void *cookie, client *cl) {
     if (f->laddr.p != NULL && !slice_eq(f->laddr, slice_str(client_self(cl)))) return;
     if (f->id != 0 && (uint64_t)f->id != client_id(cl)) return;
     if (f->type > 0) return; /* Only normal clients are served. */
-    if (f->user.p != NULL && !slice_eq(f->user, SLICE("default"))) return;
+    if (f->user.p != NULL && !slice_eq(f->user, acl_user_name(client_user(cl)))) return;
     if (f->max_age != 0 && client_age_s(cl) < (uint64_t)f->max_age) return;
     if (cl == f->self) {
         if (f->skip_me) return;
@@ -140,7 +140,7 @@ static bool kill_option(call *c, size_t i, struct kill_filter *f) {
         return true;
     } else if (call_arg_is(c, i, "user")) {
         f->user = v;
-        if (slice_eq(v, SLICE("default"))) return true;
+        if (acl_find(exec_acl(call_exec(c)), v) != NULL) return true;
         reply_errorf(c, "ERR No such user '%.*s'", (int)v.n, (const char *)v.p);
     } else if (call_arg_is(c, i, "maxage")) {
         if (num_parse_ll(v, &f->max_age) && f->max_age > 0) return true;

@@ -31,5 +31,12 @@ bool client_name_ok(slice name);
 /* Prints redis.conf.sample; 0. */
 int commands_print_sample(options *o);
 int commands_rewrite_config(const struct exec_deps *d); /* CONFIG REWRITE */
+void commands_user_line(const acl_user *u, buf *out);   /* "user name rules", and a newline */
+/* Files that are no data of the store: the configuration and the ACL file. ERR_NOTFOUND, ERR_IO. */
+int commands_read_file(const char *path, buf *out);
+int commands_write_file(const char *path, slice text); /* replaces it as a whole, or not at all */
+/* Takes the users of the ACL file, if there is one. Else all is as it was, and *why says it. */
+int commands_load_users(acl *a, const struct acl_config *config, const char *requirepass,
+                        void (*before)(void *cookie), void *cookie, buf *why);
 
 #endif

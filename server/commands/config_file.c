@@ -39,6 +39,7 @@ int commands_print_sample(options *o) {
 /* ---- CONFIG REWRITE ------------------------------------------------------------------------------- */
 
 struct rewrite {
+    const struct exec_deps *deps;
     options *options;
     buf out;
     slice old;
@@ -62,14 +63,16 @@ static void append_value(buf *out, const char *name, const buf *value, bool plai
     buf_u8(out, '\n');
 }
 
-/* The old file's lines, without those of options, which follow anew at their first place. */
-static bool line_option(options *o, slice line, const struct option **row) {
+/* The old file's lines, without those of options, which follow anew at their first place, and without
+ * users, which follow at the end. */
+static bool line_option(options *o, slice line, const struct option **row, bool *user) {
     buf store = BUF_INIT;
     slice *words = NULL;
     size_t n = 0;
     *row = NULL;
     if (line.n > 0 && line.p[0] != '#' && option_split_line(line, &store, &words, &n) == OK && n > 0) {
         *row = options_find(o, words[0]);
+        *user = slice_is(words[0], "user");
     }
     mem_free(words);
     buf_free(&store);
@@ -104,7 +107,31 @@ static void emit_changed(void *cookie, const struct option *row) {
     buf_free(&initial);
 }
 
-static int write_file(const char *path, slice text) {
+/* Users that stand in this file; the default one only if it is not what requirepass alone makes it. */
+static void emit_user(void *cookie, const acl_user *u) {
+    struct rewrite *w = cookie;
+    buf line = BUF_INIT, plain = BUF_INIT;
+    acl_user_describe(u, &line);
+    if (u == acl_default(w->deps->acl)) {
+        acl *fresh = acl_create(w->deps->commands, w->deps->acl_config);
+        acl_requirepass(fresh, w->deps->config->requirepass);
+        acl_user_describe(acl_default(fresh), &plain);
+        acl_free(fresh);
+    }
+    if (!slice_eq(slice_of(&line), slice_of(&plain))) commands_user_line(u, &w->out);
+    buf_free(&line);
+    buf_free(&plain);
+}
+
+void commands_user_line(const acl_user *u, buf *out) {
+    buf_append_str(out, "user ");
+    buf_append_slice(out, acl_user_name(u));
+    buf_u8(out, ' ');
+    acl_user_describe(u, out);
+    buf_u8(out, '\n');
+}
+
+int commands_write_file(const char *path, slice text) {
     char tmp[4200];
     snprintf(tmp, sizeof(tmp), "%s.rewrite-%d", path, (int)getpid());
     FILE *f = fopen(tmp, "we");
@@ -116,11 +143,11 @@ static int write_file(const char *path, slice text) {
     return ERR_IO;
 }
 
-static int read_file(const char *path, buf *out) {
+int commands_read_file(const char *path, buf *out) {
     FILE *f = fopen(path, "re");
     char chunk[4096];
     size_t n;
-    if (f == NULL) return errno == ENOENT ? OK : ERR_IO;
+    if (f == NULL) return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
     while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0) buf_append(out, chunk, n);
     int rc = ferror(f) ? ERR_IO : OK;
     fclose(f);
@@ -128,17 +155,21 @@ static int read_file(const char *path, buf *out) {
 }
 
 int commands_rewrite_config(const struct exec_deps *d) {
-    struct rewrite w = {.options = d->options};
+    struct rewrite w = {.deps = d, .options = d->options};
     buf old = BUF_INIT;
-    int rc = read_file(d->config_file, &old);
+    int rc = commands_read_file(d->config_file, &old);
+    if (rc == ERR_NOTFOUND) rc = OK; /* Written anew. */
     for (size_t at = 0; rc == OK && at < old.n;) {
         const uint8_t *nl = memchr(old.p + at, '\n', old.n - at);
         size_t n = nl == NULL ? old.n - at : (size_t)(nl - (old.p + at));
         const struct option *row;
         slice line = slice_make(old.p + at, n);
-        if (!line_option(d->options, line, &row)) {
-            buf_append_slice(&w.out, line);
-            buf_u8(&w.out, '\n');
+        bool user = false;
+        if (!line_option(d->options, line, &row, &user)) {
+            if (!user) {
+                buf_append_slice(&w.out, line);
+                buf_u8(&w.out, '\n');
+            }
         } else if (!written(&w, row->name)) {
             emit(&w, row);
         }
@@ -146,7 +177,8 @@ int commands_rewrite_config(const struct exec_deps *d) {
     }
     if (rc == OK) {
         options_each(d->options, emit_changed, &w);
-        rc = write_file(d->config_file, slice_of(&w.out));
+        if (d->acl_config->file[0] == '\0') acl_each(d->acl, emit_user, &w);
+        rc = commands_write_file(d->config_file, slice_of(&w.out));
     }
     buf_free(&old);
     buf_free(&w.out);

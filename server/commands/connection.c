@@ -19,35 +19,21 @@ static int cmd_quit(call *c) {
     return reply_ok(c);
 }
 
-/* Time does not depend on where the first difference lies. */
-static bool same_secret(slice a, const char *b) {
-    size_t n = strlen(b);
-    unsigned diff = (unsigned)(a.n ^ n);
-    for (size_t i = 0; i < a.n; i++) diff |= (unsigned)(a.p[i] ^ (uint8_t)b[n == 0 ? 0 : i % n]);
-    return diff == 0;
-}
-
 /* True: authenticated. Else the reply has been written. */
-static bool authenticate(call *c, slice user, slice password) {
-    const char *secret = exec_deps(call_exec(c))->config->requirepass;
-    bool known = slice_eq(user, SLICE("default"));
-    if (known && (secret[0] == '\0' || same_secret(password, secret))) {
-        client_set_authenticated(call_client(c), true);
-        return true;
-    }
-    exec_stats(call_exec(c))->auth_failures++;
+static bool authenticate(call *c, slice user, slice password, const char *command) {
+    if (client_authenticate(call_client(c), user, password, command)) return true;
     reply_error(c, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
 
 static int cmd_auth(call *c) {
     if (call_argc(c) > 3) return reply_syntax(c);
-    if (call_argc(c) == 2 && exec_deps(call_exec(c))->config->requirepass[0] == '\0') {
+    if (call_argc(c) == 2 && acl_user_nopass(acl_default(exec_acl(call_exec(c))))) {
         return reply_error(c, "ERR AUTH <password> called without any password configured for the "
                               "default user. Are you sure your configuration is correct?");
     }
     slice user = call_argc(c) == 3 ? call_arg(c, 1) : SLICE("default");
-    if (!authenticate(c, user, call_arg(c, call_argc(c) - 1))) return OK;
+    if (!authenticate(c, user, call_arg(c, call_argc(c) - 1), "AUTH")) return OK;
     return reply_ok(c);
 }
 
@@ -56,7 +42,7 @@ static bool hello_options(call *c, slice *name) {
     for (size_t i = 2; i < call_argc(c); i++) {
         size_t more = call_argc(c) - i - 1;
         if (call_arg_is(c, i, "auth") && more >= 2) {
-            if (!authenticate(c, call_arg(c, i + 1), call_arg(c, i + 2))) return false;
+            if (!authenticate(c, call_arg(c, i + 1), call_arg(c, i + 2), "HELLO")) return false;
             i += 2;
         } else if (call_arg_is(c, i, "setname") && more >= 1) {
             *name = call_arg(c, i + 1);
@@ -105,7 +91,7 @@ static int cmd_hello(call *c) {
         if (version < 2 || version > 3) return reply_error(c, "NOPROTO unsupported protocol version");
     }
     if (!hello_options(c, &name)) return OK;
-    if (!client_authenticated(call_client(c))) {
+    if (client_needs_auth(call_client(c))) {
         return reply_error(c, "NOAUTH HELLO must be called with the client already authenticated, "
                               "otherwise the HELLO AUTH <user> <pass> option can be used to "
                               "authenticate the client and select the RESP protocol version at the "

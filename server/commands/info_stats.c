@@ -62,7 +62,10 @@ INFO_U64(print_input, exec_stats(x)->input_bytes)
 INFO_U64(print_output, exec_stats(x)->output_bytes)
 INFO_U64(print_rejected, exec_stats(x)->rejected_connections)
 INFO_U64(print_errors, errors(x))
-INFO_U64(print_auth_failures, exec_stats(x)->auth_failures)
+INFO_U64(print_denied_auth, exec_stats(x)->denied[ACL_DENIED_AUTH])
+INFO_U64(print_denied_command, exec_stats(x)->denied[ACL_DENIED_COMMAND])
+INFO_U64(print_denied_key, exec_stats(x)->denied[ACL_DENIED_KEY])
+INFO_U64(print_denied_channel, exec_stats(x)->denied[ACL_DENIED_CHANNEL])
 INFO_U64(print_parks, exec_stats(x)->parks_cold)
 INFO_U64(print_reads_gated, exec_stats(x)->reads_gated)
 
@@ -175,7 +178,10 @@ const struct metric info_stats_metrics[] = {
     STATS("io_threaded_writes_processed", NONE, "Always 0."),
     STATS("reply_buffer_shrinks", NONE, "Not counted."),
     STATS("reply_buffer_expands", NONE, "Not counted."),
-    STATS("acl_access_denied_auth", print_auth_failures, "Wrong passwords."),
+    STATS("acl_access_denied_auth", print_denied_auth, "Wrong passwords."),
+    STATS("acl_access_denied_cmd", print_denied_command, "Commands that the user may not run."),
+    STATS("acl_access_denied_key", print_denied_key, "Keys that the user may not touch."),
+    STATS("acl_access_denied_channel", print_denied_channel, "Channels that the user may not use."),
     STATS("commands_parked_cold", print_parks, "Times a command waited for pages."),
     STATS("replies_gated", print_reads_gated, "Replies that waited for durability."),
 

@@ -309,15 +309,6 @@ static int command_list(call *c) {
 
 #define GETKEYS_MAX 1024
 
-/* SET reads its key only with GET: that is what its "variable flags" are about. */
-static unsigned shown_flags(const struct command *cmd, size_t argc, const slice *argv, unsigned flags) {
-    if ((flags & KEY_VARIABLE_FLAGS) == 0 || strcmp(cmd->name, "set") != 0) return flags & ~KEY_VARIABLE_FLAGS;
-    for (size_t i = 3; i < argc; i++) {
-        if (slice_is(argv[i], "get")) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
-    }
-    return KEY_OW | KEY_UPDATE;
-}
-
 static int getkeys_generic(call *c, bool with_flags) {
     const slice *argv = call_argv(c) + 2;
     size_t argc = call_argc(c) - 2;
@@ -343,7 +334,7 @@ static int getkeys_generic(call *c, bool with_flags) {
         for (int i = 0; i < n; i++) {
             if (with_flags) reply_array(c, 2);
             reply_bulk(c, argv[keys[i].pos]);
-            if (with_flags) reply_key_flags(c, shown_flags(cmd, argc, argv, keys[i].flags));
+            if (with_flags) reply_key_flags(c, keys[i].flags);
         }
     }
     mem_free(keys);

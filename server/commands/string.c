@@ -268,13 +268,22 @@ static int mset_generic(call *c, bool nx) {
 static int cmd_mset(call *c) { return mset_generic(c, false); }
 static int cmd_msetnx(call *c) { return mset_generic(c, true); }
 
+/* SET reads its key only with GET. */
+static unsigned set_key_flags(const slice *argv, size_t argc) {
+    for (size_t i = 3; i < argc; i++) {
+        if (slice_is(argv[i], "get")) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_OW | KEY_UPDATE;
+}
+
 #define W CMD_WRITE | CMD_DENYOOM
 #define G .group = GROUP_STRING
 static const struct command rows[] = {
     {.name = "get", .fn = cmd_get, .arity = 2, .flags = CMD_READONLY | CMD_FAST, G,
      .keys = ONE_KEY(KEY_RO | KEY_ACCESS), .since = "1.0.0", .summary = "Get the value of a key", .complexity = "O(1)"},
     {.name = "set", .fn = cmd_set, .arity = -3, .flags = W, G,
-     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS), .since = "1.0.0",
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
+     .key_flags = set_key_flags, .since = "1.0.0",
      .summary = "Set the string value of a key", .complexity = "O(1)"},
     {.name = "setnx", .fn = cmd_setnx, .arity = 3, .flags = W | CMD_FAST, G, .keys = ONE_KEY(KEY_OW | KEY_INSERT),
      .since = "1.0.0", .summary = "Set the value of a key, only if the key does not exist", .complexity = "O(1)"},

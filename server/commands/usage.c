@@ -23,7 +23,12 @@
 
 static const struct { const char *name, *usage; } usages[] = {
     {"acl|cat", "[categoryname]"},
+    {"acl|deluser", "username..."},
+    {"acl|dryrun", "username command [arg...]"},
+    {"acl|genpass", "[bits:i]"},
     {"acl|getuser", "username"},
+    {"acl|log", "[operation(count:i|RESET)]"},
+    {"acl|setuser", "username [rule...]"},
     {"append", "key value"},
     {"auth", "[username] password"},
     {"bgsave", "[SCHEDULE]"},

@@ -161,7 +161,7 @@ int reply_help(call *c, const char *const *lines) {
     resp_status(c->out, head);
     for (size_t i = 0; i < n; i++) resp_status(c->out, lines[i]);
     resp_status(c->out, "HELP");
-    resp_status(c->out, "    Print this help.");
+    resp_status(c->out, "    Prints this help.");
     return OK;
 }
 

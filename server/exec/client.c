@@ -22,7 +22,7 @@ client *client__create(exec *x, conn *link) {
     c->db = keyspace_db(x->deps.keyspace, 0);
     c->proto = 2;
     c->ack = (enum ack)x->deps.tier_config->ack;
-    c->authenticated = x->deps.config->requirepass[0] == '\0';
+    access__login(c);
     c->created_us = c->active_us = x->now_us;
     list_init(&c->out_link);
     list_init(&c->wait_link);
@@ -225,7 +225,7 @@ static void batch_add(client *c, const slice *argv, size_t argc) {
 /* Parses what the query buffer holds, up to BATCH_MAX requests. */
 static void batch_parse(client *c) {
     struct resp_limits limits = {(uint64_t)c->exec->ks_config->types.proto_max_bulk_len, INT32_MAX};
-    if (!c->authenticated) {
+    if (client_needs_auth(c)) {
         limits.args_max = 10;
         limits.bulk_max = 16384;
     }
@@ -248,7 +248,7 @@ static void batch_parse(client *c) {
         /* Inline words lie in the parser's store, which the next request reuses. AUTH changes the
          * limits for what follows. */
         bool is_inline = argc > 0 && (argv[0].p < c->query.p || argv[0].p >= c->query.p + c->query.n);
-        if (is_inline || !c->authenticated) break;
+        if (is_inline || client_needs_auth(c)) break;
     }
 }
 

@@ -43,8 +43,6 @@ void client_set_lib(client *c, slice name, slice version) {
 const char *client_peer(const client *c) { return c->conn == NULL ? "" : c->conn->peer; }
 db *client_db(client *c) { return c->db; }
 void client_select(client *c, db *d) { c->db = d; }
-bool client_authenticated(const client *c) { return c->authenticated; }
-void client_set_authenticated(client *c, bool yes) { c->authenticated = yes; }
 enum ack client_ack(const client *c) { return c->ack; }
 void client_set_ack(client *c, enum ack level) { c->ack = level; }
 void client_set_no_evict(client *c, bool on) { c->no_evict = on; }
@@ -76,7 +74,7 @@ void client_reset(client *c) {
     c->no_evict = c->no_touch = false;
     c->ack = (enum ack)c->exec->deps.tier_config->ack;
     client_set_name(c, slice_make(NULL, 0));
-    c->authenticated = c->exec->deps.config->requirepass[0] == '\0';
+    access__login(c);
 }
 
 void client_describe(client *c, buf *out) {
@@ -98,7 +96,7 @@ void client_describe(client *c, buf *out) {
     buf_printf(out,
                "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%d sub=0 "
                "psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu "
-               "rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
+               "rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s user=%.*s redir=-1 "
                "resp=%d lib-name=%s lib-ver=%s",
                (unsigned long long)c->id, client_peer(c), c->conn == NULL ? "" : c->conn->self,
                c->conn == NULL ? -1 : c->conn->fd, client_name(c),
@@ -108,7 +106,8 @@ void client_describe(client *c, buf *out) {
                c->out.cap, obl,
                sizeof(*c) + c->query.cap + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice),
                c->write_wanted ? "rw" : "r",
-               c->last_cmd == NULL ? "NULL" : commands_full_name(x->commands, c->last_cmd), c->proto,
+               c->last_cmd == NULL ? "NULL" : commands_full_name(x->commands, c->last_cmd),
+               (int)acl_user_name(c->user).n, (const char *)acl_user_name(c->user).p, c->proto,
                c->lib_name == NULL ? "" : c->lib_name, c->lib_ver == NULL ? "" : c->lib_ver);
 }
 

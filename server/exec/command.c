@@ -165,6 +165,26 @@ int commands_rename(commands *t, slice from, slice to) {
     return OK;
 }
 
+const struct command *commands_find_declared(commands *t, slice name) {
+    for (size_t i = 0; i < t->count; i++) {
+        if (slice_is(name, t->rows[i].declared)) return t->rows[i].cmd;
+    }
+    return NULL;
+}
+
+size_t commands_rows(const commands *t) { return t->count; }
+
+const struct command *commands_row(const commands *t, size_t i) {
+    assert(i < t->count);
+    return t->rows[i].cmd;
+}
+
+size_t commands_index(commands *t, const struct command *cmd) {
+    struct row *r = row_of(t, cmd);
+    assert(r != NULL);
+    return (size_t)(r - t->rows);
+}
+
 struct command_stats *commands_stats(commands *t, const struct command *cmd) {
     struct row *r = row_of(t, cmd);
     assert(r != NULL);
@@ -281,7 +301,8 @@ int command_keys(const struct command *cmd, const slice *argv, size_t argc, stru
         int pos[256];
         int n = cmd->get_keys(argv, argc, pos, 256);
         if (n < 0) return n;
-        for (int i = 0; i < n && i < 256; i++) {
+        if (n > 256) return ERR_SYNTAX;
+        for (int i = 0; i < n; i++) {
             assert(pos[i] > 0 && (size_t)pos[i] < argc);
             if ((size_t)i < max) out[i] = (struct key_ref){pos[i], cmd->keys[0].flags};
         }
@@ -296,8 +317,9 @@ int command_keys(const struct command *cmd, const slice *argv, size_t argc, stru
             if (rc != OK) return rc;
             continue;
         }
+        unsigned flags = cmd->key_flags != NULL ? cmd->key_flags(argv, argc) : s->flags;
         for (long i = first; i <= last; i += step, count++) {
-            if ((size_t)count < max) out[count] = (struct key_ref){(int)i, s->flags};
+            if ((size_t)count < max) out[count] = (struct key_ref){(int)i, flags};
         }
     }
     return count;
@@ -366,6 +388,7 @@ static int check_row(const struct row *r, char why[256]) {
         if (s->begin == KEYS_NONE) continue;
         if ((s->flags & KEY_NOT_KEY) == 0 && (access & (access - 1)) != 0) fault = "has a key spec with two accesses";
         else if ((s->flags & KEY_NOT_KEY) == 0 && access == 0) fault = "has a key spec without access";
+        else if (((s->flags & KEY_VARIABLE_FLAGS) != 0) != (c->key_flags != NULL)) fault = "has variable flags and no function for them, or the other way round";
         else if (s->begin == KEYS_INDEX && s->pos < 1) fault = "has a key spec at the name";
         else if (s->begin == KEYS_KEYWORD && s->keyword == NULL) fault = "has a key spec without keyword";
         else if (s->begin == KEYS_INDEX && s->find == KEYS_RANGE && c->arity > 0 && s->last >= 0 &&

@@ -126,6 +126,8 @@ struct command {
     const char *const *history;        /* pairs version, text; NULL-terminated; or NULL */
     /* Keys that no spec can say (SORT, MIGRATE): positions into out[], count or ERR_SYNTAX. */
     int (*get_keys)(const slice *argv, size_t argc, int *out, size_t max);
+    /* KEY_VARIABLE_FLAGS: what these arguments do to the keys; instead of the spec's flags. */
+    unsigned (*key_flags)(const slice *argv, size_t argc);
 };
 
 struct command_stats {
@@ -149,9 +151,15 @@ const struct command *commands_find_sub(const struct command *container, slice n
  * ERR_LIMIT: `to` is longer than 128 bytes or holds a NUL. What a command does is logged as effects,
  * so its name is nobody's business but the clients'. */
 int commands_rename(commands *t, slice from, slice to);
+/* By the name of its declaration, "get" or "config|set", also when it is known by another or removed. */
+const struct command *commands_find_declared(commands *t, slice name);
 struct command_stats *commands_stats(commands *t, const struct command *cmd);
 void commands_reset_stats(commands *t);
 size_t commands_count(const commands *t);
+/* Every row by its number, also subcommands and what was removed. */
+size_t commands_rows(const commands *t);
+const struct command *commands_row(const commands *t, size_t i);
+size_t commands_index(commands *t, const struct command *cmd);
 /* Of those that were not removed: containers before their subcommands. */
 void commands_each(commands *t, void (*each)(void *cookie, const struct command *cmd), void *cookie);
 /* "get", or "config|get" for a subcommand; borrowed for the table's life. */

@@ -80,7 +80,7 @@ static const char *refusal(struct call *c) {
     client *cl = c->client;
     unsigned flags = effective_flags(c);
     const char *why = NULL;
-    if (!cl->authenticated && (flags & CMD_NO_AUTH) == 0) return "NOAUTH Authentication required.";
+    if (client_needs_auth(cl) && (flags & CMD_NO_AUTH) == 0) return "NOAUTH Authentication required.";
     if ((flags & CMD_PROTECTED) != 0) {
         bool debug = strcmp(c->cmd->name, "debug") == 0;
         int setting = debug ? x->deps.config->enable_debug_command
@@ -96,6 +96,8 @@ static const char *refusal(struct call *c) {
                            "server.";
         }
     }
+    why = access__refusal(c);
+    if (why != NULL) return why;
     if (db_dropped(cl->db) && c->cmd->group != GROUP_CONNECTION) {
         return "ERR the selected database has been dropped: SELECT another one";
     }
@@ -126,7 +128,7 @@ static int room_for(struct call *c) {
 static list *must_wait(struct call *c, enum client_state *state) {
     exec *x = c->exec;
     unsigned flags = effective_flags(c);
-    if (x->loading && (flags & CMD_LOADING) == 0 && c->client->authenticated &&
+    if (x->loading && (flags & CMD_LOADING) == 0 && !client_needs_auth(c->client) &&
         x->now_us - x->start_mono_us < LOADING_WAIT_US) {
         *state = CLIENT_WAIT_LOCK; /* Opening mostly takes milliseconds: no error for that. */
         return &x->lock_waiters;

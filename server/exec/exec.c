@@ -187,7 +187,7 @@ exec *exec_create(const struct exec_deps *deps) {
     x->commands = deps->commands;
     x->loading = true;
     list *heads[] = {&x->clients, &x->out_pending, &x->gated, &x->room_waiters, &x->lock_waiters,
-                     &x->pause_waiters, &x->dead, &x->slow};
+                     &x->pause_waiters, &x->dead, &x->slow, &x->refusals};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
     block__init(x);
@@ -210,6 +210,7 @@ void exec_free(exec *x) {
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);
     exec_slow_reset(x);
+    exec_forget_refusals(x);
     mem_free(x);
 }
 
@@ -240,7 +241,7 @@ void exec_accept(void *cookie, conn *c) {
         refuse(x, c, "-ERR max number of clients reached\r\n");
         return;
     }
-    if (x->deps.config->protected_mode && x->deps.config->requirepass[0] == '\0' && !loopback(c)) {
+    if (x->deps.config->protected_mode && acl_user_nopass(acl_default(x->deps.acl)) && !loopback(c)) {
         refuse(x, c,
                "-DENIED this server is in protected mode: no password is set, so it serves only "
                "clients on its own machine. Set a password with requirepass, or protected-mode no "

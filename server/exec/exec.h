@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "base/option.h"
 #include "event/conn.h"
+#include "exec/acl.h"
 #include "exec/call.h"
 
 struct exec_config { /* option table: exec_options */
@@ -25,7 +26,8 @@ extern const size_t exec_options_count;
 struct exec_stats {
     uint64_t connections, rejected_connections, commands, input_bytes, output_bytes;
     uint64_t clients, clients_blocked, clients_gated, gated_bytes, parks_cold, client_closed_protocol;
-    uint64_t maxclients_seen, auth_failures, expired_seen, reads_gated;
+    uint64_t maxclients_seen, expired_seen, reads_gated;
+    uint64_t denied[ACL_DENIED_AUTH + 1]; /* by verdict */
 };
 
 struct module_name { const char *name; int version; };
@@ -35,6 +37,9 @@ struct exec_deps { /* all borrowed */
     tier *tier;
     options *options;
     commands *commands; /* all rows are there, and renamed */
+    acl *acl;           /* the users of the configuration are there */
+    const struct acl_config *acl_config;
+    uint8_t secret[32]; /* from the kernel: what ACL GENPASS is made of */
     metrics *metrics;
     rnd *rnd;
     logger *log;
@@ -88,8 +93,11 @@ const char *client_self(const client *c);
 uint64_t client_age_s(const client *c);
 db *client_db(client *c);
 void client_select(client *c, db *d);
-bool client_authenticated(const client *c);
-void client_set_authenticated(client *c, bool yes);
+/* Who has not authenticated is `default`, and may do nothing while that user has a password or is off. */
+bool client_needs_auth(const client *c);
+const acl_user *client_user(const client *c);
+/* AUTH: true, and it is that user from now on; false: the refusal has been noted. */
+bool client_authenticate(client *c, slice name, slice password, const char *command);
 enum ack client_ack(const client *c);
 void client_set_ack(client *c, enum ack level);
 void client_set_no_evict(client *c, bool on);
@@ -107,6 +115,25 @@ void client_reset(client *c); /* RESET */
 void exec_pause(exec *x, uint64_t until_ms, bool writes_only);
 void exec_unpause(exec *x);
 bool client_local(const client *c);
+
+/* ---- users ---------------------------------------------------------------------------------------- */
+
+acl *exec_acl(exec *x);
+/* Nobody is u any more; NULL: nobody is anybody but `default`. These clients are closed, and `self`
+ * when it has its reply. */
+void exec_drop_user(exec *x, const acl_user *u, client *self);
+struct acl_refusal { /* one entry of ACL LOG; borrowed during the call */
+    enum acl_verdict verdict;
+    bool in_multi;
+    slice object, user;
+    const char *client;
+    uint64_t count, age_ms;
+};
+/* The newest first, at most `most`; returns how many. each may be NULL. */
+size_t exec_each_refusal(exec *x, size_t most, void (*each)(void *cookie, const struct acl_refusal *r),
+                         void *cookie);
+void exec_forget_refusals(exec *x);
+void exec_genpass(exec *x, char *out, size_t digits);
 
 /* ---- errors and slow log, for INFO and SLOWLOG --------------------------------------------------- */
 

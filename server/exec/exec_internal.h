@@ -83,6 +83,7 @@ struct client {
     enum client_state state;
     int proto;
     enum ack ack;
+    acl_user *user;
     bool authenticated, closing, close_after, no_evict, no_touch, dead, in_process, in_out_list;
     bool write_wanted, reply_skip_next;
     unsigned interest;
@@ -179,6 +180,10 @@ struct exec {
     size_t start_memory;
     bool cron_paused;
     char replication_id[41];
+    list refusals;            /* struct refusal of access.c */
+    size_t refusals_n;
+    char refusal[512];        /* the last one's sentence */
+    uint64_t genpass_counter;
     list slow;                /* struct slow of observe.c */
     size_t slow_n;
     uint64_t slow_next;
@@ -220,6 +225,11 @@ bool block__go_on(exec *x);                  /* at the end of a turn; true: some
 void block__process_first(client *c);
 void block__forget(client *c);               /* its call has ended */
 bool block__unblock(client *c, bool with_error);
+
+/* access.c */
+enum acl_verdict access__ask(struct call *c); /* may it run? a refusal is noted */
+const char *access__refusal(struct call *c);  /* the same: NULL, or the sentence */
+void access__login(client *c);               /* a new connection, or RESET */
 
 /* observe.c */
 void observe__sample(exec *x);               /* in each round of the cron */

@@ -213,16 +213,28 @@ static void run_queued_start(call *outer, struct exec_state *s) {
                              .start_us = outer->exec->now_us};
 }
 
+/* What it was queued with may have been taken away since. */
+static void refuse_queued(struct call *in, enum acl_verdict v) {
+    reply_errorf(in, "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+                     "EXEC call. This command is no longer allowed for the following reason: %s",
+                 v == ACL_DENIED_KEY ? "no permission to touch the specified keys"
+                                     : "no permission to execute the command or subcommand");
+}
+
 /* One command of the queue: OK, or ERR_COLD. */
 static int run_queued(call *outer, struct exec_state *s) {
     exec *x = outer->exec;
     if (!s->waiting) run_queued_start(outer, s);
     struct call *in = &s->inner;
+    enum acl_verdict allowed = s->waiting ? ACL_OK : access__ask(in);
     int rc;
     if (outer->fault != OK) { /* Its page cannot be read: an error in its place. */
         in->cmd = s->queue[s->next].cmd;
         reply_errorf(in, "IOERR the store could not be read: %s", err_text(outer->fault));
         outer->fault = OK;
+        rc = OK;
+    } else if (allowed != ACL_OK) {
+        refuse_queued(in, allowed);
         rc = OK;
     } else {
         rc = dispatch__run(in);

@@ -99,7 +99,7 @@ static slice keep(slice arg) {
 static bool secret(const struct call *c, size_t i) {
     const char *name = commands_declared_name(c->exec->commands, c->cmd);
     if (strcmp(name, "auth") == 0) return i > 0;
-    if (strcmp(name, "hello") == 0) return i > 1;
+    if (strcmp(name, "hello") == 0 || strcmp(name, "acl|setuser") == 0) return i > 1;
     if (strcmp(name, "config|set") != 0 || i < 3 || i % 2 == 0) return false;
     const struct option *row = options_find(c->exec->deps.options, c->argv[i - 1]);
     return row != NULL && (row->flags & OPTION_SECRET) != 0;
