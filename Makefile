@@ -178,6 +178,7 @@ FUZZ_FLAGS = CC=clang B=build/fuzz SAN=address,undefined EXTRA_CFLAGS=-fsanitize
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 .PHONY: fuzz-build
 .SECONDARY: $(FUZZERS:%=$(B)/tests/fuzz/%.o)
+$(FUZZERS:%=$(B)/tests/fuzz/%.o): CFLAGS += -Itests
 fuzz:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_FLAGS) fuzz-build
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZERS)
