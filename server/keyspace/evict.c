@@ -138,7 +138,8 @@ static bool help_comes(keyspace *ks, size_t excess) {
     uint64_t since = ks->checkpoint_asked_us > ks->checkpoint_progress_us
                          ? ks->checkpoint_asked_us
                          : ks->checkpoint_progress_us;
-    if (ks->stats.bytes_dirty > 0) ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
+    if (ks->stats.bytes_dirty >= excess / 2)
+        ks->hooks.want_checkpoint(ks->cookies.want_checkpoint);
     return now - since < CHECKPOINT_US;
 }
 
