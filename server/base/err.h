@@ -25,7 +25,8 @@
     X(-14, ERR_CANCELED, "canceled")                                                         \
     X(-15, ERR_COLD, "a page is not in memory; it has been asked for")                       \
     X(-16, ERR_RANGE, "out of range")                                                        \
-    X(-17, ERR_UNSUPPORTED, "not supported here")
+    X(-17, ERR_UNSUPPORTED, "not supported here")                                            \
+    X(-18, ERR_FULL, "no room left")
 
 enum err {
 #define X(number, name, text) name = number,

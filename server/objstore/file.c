@@ -413,8 +413,9 @@ int file__fail(struct file_call *c, const char *what, const char *path, int err)
     snprintf(c->why, sizeof(c->why), "cannot %s %.120s: %s", what, path,
              strerror_r(-err, text, sizeof(text)));
     c->rc = err == -EACCES || err == -EPERM || err == -EROFS ? ERR_AUTH
-            : err == -ENOMEM                                 ? ERR_NOMEM
-                                                             : ERR_IO;
+            : err == -ENOSPC || err == -EDQUOT || err == -EFBIG ? ERR_FULL
+            : err == -ENOMEM                                    ? ERR_NOMEM
+                                                                : ERR_IO;
     return c->rc;
 }
 

@@ -52,7 +52,7 @@ struct file_token {
 /* file.c */
 void file__path(char out[FILE_PATH_MAX], const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Text in c->why; ERR_AUTH, ERR_NOMEM or ERR_IO for -errno. */
+/* Text in c->why; ERR_AUTH, ERR_FULL, ERR_NOMEM or ERR_IO for -errno. */
 int file__fail(struct file_call *c, const char *what, const char *path, int err);
 /* The same at the step that makes a change visible: EIO leaves the outcome unknown. */
 int file__fail_commit(struct file_call *c, const char *what, const char *path, int err);

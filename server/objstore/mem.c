@@ -269,6 +269,7 @@ static const char *reason(int rc) {
     return rc == ERR_TIMEOUT  ? "no answer in time"
            : rc == ERR_AGAIN  ? "throttled"
            : rc == ERR_CANCELED ? "the store was closed"
+           : rc == ERR_FULL || rc == ERR_AUTH ? err_text(rc)
                               : "the store failed";
 }
 
@@ -355,6 +356,12 @@ static void event_draw(struct event *e, bool *effect, uint64_t *effect_us,
     } else if ((x -= f->throttle) < 0) {
         *effect = false;
         e->rc = ERR_AGAIN;
+    } else if (e->op <= OBJ_PUT_MATCH && (x -= f->full) < 0) {
+        *effect = false;
+        e->rc = ERR_FULL;
+    } else if (e->op <= OBJ_PUT_MATCH && (x -= f->denied) < 0) {
+        *effect = false;
+        e->rc = ERR_AUTH;
     } else if ((x -= f->truncate) < 0) {
         e->damage = DAMAGE_TRUNCATE;
     } else if (x - f->flip < 0) {

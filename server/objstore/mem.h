@@ -13,6 +13,7 @@
 
 struct mem_faults { /* probabilities 0..1; times in us */
     double lose_request, lose_reply, late, fail, throttle, truncate, flip;
+    double full, denied; /* of PUTs: ERR_FULL, ERR_AUTH */
     uint64_t latency_min_us, latency_max_us, late_max_us, timeout_us;
 };
 typedef struct mem_world mem_world;

@@ -13,6 +13,7 @@
  *                 bytes again.
  *   ERR_AGAIN     did not happen (throttled, conflict) and the retry budget is spent
  *   ERR_AUTH      refused for good (credentials, bucket, policy); objstore_why() says it
+ *   ERR_FULL      did not happen, for want of room or quota: no retry helps before somebody makes room
  *   ERR_IO        did not happen for another reason; objstore_why() says it
  * Bytes of a PUT are never changed between its retries. Reads answer ERR_NOTFOUND for an absent
  * object. Nothing that a store returns is trusted: lengths are checked by whoever decodes. */

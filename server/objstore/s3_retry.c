@@ -32,6 +32,7 @@ enum kind {
     K_CLOCK,
     K_CREDS,
     K_AUTH, /* refused until an operator acts */
+    K_FULL, /* the same, as there is no room */
     K_FAIL  /* did not happen, and will not */
 };
 
@@ -54,6 +55,7 @@ static const struct row rows[] = {
     {0, "ExpiredToken", K_CREDS, "the session token has expired (ExpiredToken)"},
     {0, "InvalidToken", K_CREDS, "the session token is not valid (InvalidToken)"},
     {0, "TokenRefreshRequired", K_CREDS, "the session token has to be renewed"},
+    {0, "QuotaExceeded", K_FULL, "the quota of bucket %s is used up (QuotaExceeded)"},
     {0, "NoSuchBucket", K_AUTH, "bucket %s does not exist (NoSuchBucket)"},
     {0, "InvalidBucketName", K_AUTH, "%s is not a bucket's name (InvalidBucketName)"},
     {0, "AuthorizationHeaderMalformed", K_AUTH,
@@ -84,6 +86,7 @@ static const struct row rows[] = {
     {400, "SlowDown", K_THROTTLE, "the store asks for fewer requests (SlowDown)"},
     {429, NULL, K_THROTTLE, "the store asks for fewer requests (429)"},
     {503, "SlowDown", K_THROTTLE, "the store asks for fewer requests (SlowDown)"},
+    {507, NULL, K_FULL, "the store has no room left (507)"},
     {501, NULL, K_FAIL, "the store does not implement what was asked of it (501)"},
     {505, NULL, K_FAIL, "the store does not speak HTTP/1.1"},
     {408, NULL, K_UNKNOWN, "the store did not get the request in time"},
@@ -178,6 +181,7 @@ static int final_rc(const struct s3_try *t, enum kind k) {
     case K_CLOCK:
     case K_CREDS:
     case K_AUTH: return t->unknown && t->write ? ERR_TIMEOUT : ERR_AUTH;
+    case K_FULL: return t->unknown && t->write ? ERR_TIMEOUT : ERR_FULL;
     case K_FAIL: return t->unknown && t->write ? ERR_TIMEOUT : ERR_IO;
     }
     return ERR_IO;

@@ -2,8 +2,14 @@
  *
  * A timeout is not an answer: the request may have happened or may happen yet. Sending identical
  * bytes again is always right (L2): a conditional PUT then answers ERR_PRECOND, and the caller
- * reads the object back and looks for its nonce. */
+ * reads the object back and looks for its nonce.
+ *
+ * A write that the store has refused for a reason that does not pass by itself (no room, no rights) is
+ * sent again as well: its clients wait, as nobody knows better. But as long as there is one such write
+ * new ones are refused (tier_admit), so that nobody else begins to wait for what an operator has to do. */
 #include "tier/tier_internal.h"
+
+#include <stdio.h>
 
 static void io_again(void *cookie);
 
@@ -12,11 +18,38 @@ static bool io_retryable(const io *o) {
     case ERR_TIMEOUT:
     case ERR_AGAIN:
     case ERR_IO:
+    case ERR_FULL:
         return o->tries == IO_FOR_EVER || o->attempts < o->tries;
     case ERR_AUTH:
         return o->tries == IO_FOR_EVER;
     default:
         return false;
+    }
+}
+
+static void io_refused(io *o, bool refused) {
+    tier *t = o->t;
+    if (refused == o->refused) return;
+    o->refused = refused;
+    assert(refused || t->refused > 0);
+    t->refused += refused ? 1 : (size_t)-1;
+    if (t->refused == 1 && refused) {
+        log_line(t->logger, LOG_WARNING, "The store refuses writes: %s. Clients get -MISCONF until it takes "
+                                         "them again.", t->refused_why);
+    } else if (t->refused == 0 && (o->req.rc == OK || o->req.rc == ERR_PRECOND)) {
+        log_line(t->logger, LOG_NOTICE, "The store takes writes again.");
+    }
+}
+
+/* A refused write stays so while answers only say that there was none. */
+static void io_note_refusal(io *o, bool again) {
+    int rc = o->req.rc;
+    bool put = o->req.op == OBJ_PUT || o->req.op == OBJ_PUT_ABSENT || o->req.op == OBJ_PUT_MATCH;
+    if (put && again && (rc == ERR_FULL || rc == ERR_AUTH)) {
+        snprintf(o->t->refused_why, sizeof(o->t->refused_why), "%s", objstore_why(o->t->store));
+        io_refused(o, true);
+    } else if (!again) {
+        io_refused(o, false);
     }
 }
 
@@ -27,11 +60,9 @@ static void io_done(obj_req *r) {
         io_free(o);
         return;
     }
-    bool put = r->op == OBJ_PUT || r->op == OBJ_PUT_ABSENT || r->op == OBJ_PUT_MATCH;
-    if (r->rc == ERR_AUTH) t->refused = true;
-    else if (put && r->rc != ERR_TIMEOUT && r->rc != ERR_AGAIN && r->rc != ERR_IO)
-        t->refused = false;
-    if (io_retryable(o)) {
+    bool again = io_retryable(o);
+    io_note_refusal(o, again);
+    if (again) {
         uint64_t us = IO_BACKOFF_MIN_US;
         for (unsigned i = 1; i < o->attempts && us < IO_BACKOFF_MAX_US; i++) us *= 2;
         us = us / 2 + rnd_below(t->rnd, us);
@@ -88,6 +119,7 @@ void io_send(io *o, unsigned tries) {
 void io_free(io *o) {
     if (o == NULL) return;
     if (o->wait != NULL) loop_timer_cancel(o->t->loop, o->wait);
+    io_refused(o, false);
     list_remove(&o->node);
     buf_free(&o->req.out);
     mem_free(o->owned);

@@ -86,7 +86,7 @@ PRINT(print_packs, t->packs.count)
 PRINT(print_footers, t->packs.footer_bytes)
 PRINT(print_reads, t->reads_in_flight)
 PRINT(print_pins, t->pins_count)
-PRINT(print_refused, t->refused)
+PRINT(print_refused, t->refused > 0)
 PRINT(print_put, t->store->stats.requests[OBJ_PUT] + t->store->stats.requests[OBJ_PUT_ABSENT] +
                      t->store->stats.requests[OBJ_PUT_MATCH])
 PRINT(print_get, t->store->stats.requests[OBJ_GET])

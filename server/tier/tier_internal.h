@@ -45,6 +45,7 @@ struct io {
     char name[OBJ_NAME_MAX + 1];
     char match[OBJ_ETAG_MAX]; /* PUT_MATCH: the etag, the same at every attempt */
     unsigned attempts, tries;
+    bool refused;            /* counted in tier.refused */
     timer *wait;
     uint64_t start_us;       /* of the attempt under way */
     void (*done)(io *o);     /* look at req.rc, req.out; o is freed when this returns */
@@ -52,7 +53,7 @@ struct io {
     void *owned;             /* freed with it */
 };
 io *io_create(tier *t, enum obj_op op, const char *name, void (*done)(io *o), void *cookie);
-/* Sends; sends again after ERR_TIMEOUT, ERR_AGAIN, ERR_IO (and, for ever, ERR_AUTH) up to `tries`
+/* Sends; sends again after ERR_TIMEOUT, ERR_AGAIN, ERR_IO, ERR_FULL (and, for ever, ERR_AUTH) up to `tries`
  * times. When the tier is dead nothing is sent and done is not called. */
 void io_send(io *o, unsigned tries);
 void io_free(io *o);
@@ -174,7 +175,8 @@ struct tier {
 
     list ios;
     size_t jobs;             /* submitted to the pool, not yet done */
-    bool refused;            /* the store says no for good: MISCONF */
+    size_t refused;          /* writes that the store has refused and that are sent again: MISCONF */
+    char refused_why[256];
     char reply[400];
 
     struct manifest m;       /* as last written or read by this owner */

@@ -151,10 +151,10 @@ int tier_admit(tier *t, const char **reply) {
     case TIER_SERVING:
         break;
     }
-    if (t->refused) {
+    if (t->refused > 0) {
         snprintf(t->reply, sizeof(t->reply),
                  "MISCONF Errors writing to the object store: %s. Writes are disabled.",
-                 objstore_why(t->store));
+                 t->refused_why);
         *reply = t->reply;
         return ERR_AUTH;
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""full.py -- the disk below the file store takes no more: writers get a clear error, reads go on, a start
-says why it cannot, nothing acknowledged is lost, and once there is room it all goes on by itself.
+"""full.py -- the disk below the file store takes no more: new writers get -MISCONF with the reason long before
+a stall, those under way wait and are answered when there is room; reads go on, a start says why it cannot, nothing acknowledged is lost, and once there is room it all goes on by itself.
 
     full.py [--binary FILE] [--way limit|tmpfs]
 
@@ -21,12 +21,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from resp import Closed, Error  # noqa: E402
 from server import Server  # noqa: E402
 
-STALL_MS, WRITERS, VALUE = 600, 6, "x" * 20000
+STALL_MS, WRITERS, VALUE = 60000, 6, "x" * 20000
+REFUSED_SECONDS = 6      # From the first write that waits to the first that is refused.
+GO_ON_SECONDS = 8        # From room to the first new write: a retry or two of the one that waits.
 FILL_SECONDS = 60
 
 
 class Limit:
-    name = "limit"
+    name, reason = "limit", "File too large"
 
     def __init__(self, folder):
         self.store = os.path.join(folder, "store")
@@ -44,7 +46,7 @@ class Limit:
 
 
 class Tmpfs:
-    name = "tmpfs"
+    name, reason = "tmpfs", "No space left on device"
 
     def __init__(self, folder):
         self.mount = os.path.join(folder, "mount")
@@ -69,10 +71,6 @@ class Tmpfs:
 
     def close(self):
         subprocess.run(["umount", self.mount], check=True)
-
-
-def is_clear(reply):
-    return str(reply).startswith(("TRYAGAIN ", "MISCONF "))
 
 
 class Round:
@@ -102,12 +100,12 @@ class Round:
             reply, c = "OK", self.server.client()
             while reply == "OK" and time.monotonic() < end:
                 reply = self.write(c, 0.2)
-        end = time.monotonic() + 10
+        end = time.monotonic() + REFUSED_SECONDS
         while time.monotonic() < end:
             c = self.server.client()
             reply = self.write(c, 1)
             if isinstance(reply, Error):
-                if not is_clear(reply):
+                if not str(reply).startswith("MISCONF ") or self.way.reason not in str(reply):
                     raise AssertionError("a writer got: %s" % reply)
                 return reply
             if reply == "OK":
@@ -148,6 +146,14 @@ class Round:
             return
         raise AssertionError("the server started on a full disk")
 
+    def goes_on(self, server):
+        """Refused until a retry of those that wait has succeeded, then taken, without anybody's help."""
+        end = time.monotonic() + GO_ON_SECONDS
+        while (reply := self.write(server.client(), 30)) != "OK":
+            if time.monotonic() > end or not isinstance(reply, Error):
+                raise AssertionError("there is room, and writes do not go on: %s" % reply)
+            time.sleep(0.1)
+
     def play(self):
         s = self.server.start()
         c = s.client()
@@ -175,8 +181,7 @@ class Round:
         for _, key, value in self.unknown:
             self.acked[key] = value
         self.unknown = []
-        if self.write(s.client(), 30) != "OK":
-            raise AssertionError("there is room, and writes do not go on")
+        self.goes_on(s)
         self.check_all()
         self.way.fill(s)
         self.until_refused()

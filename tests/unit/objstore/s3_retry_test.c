@@ -59,6 +59,8 @@ TEST("the outcome of each answer") {
     check_rc(true, S3_NET_OK, 301, "PermanentRedirect", ERR_AUTH);
     check_rc(true, S3_NET_OK, 307, "", ERR_AUTH);
     check_rc(true, S3_NET_OK, 501, "NotImplemented", ERR_IO);
+    check_rc(true, S3_NET_OK, 507, "XMinioStorageFull", ERR_FULL);
+    check_rc(true, S3_NET_OK, 403, "QuotaExceeded", ERR_FULL);
     check_rc(false, S3_NET_OK, 416, "InvalidRange", ERR_RANGE);
     check_rc(true, S3_NET_CONNECT, 0, "", ERR_AGAIN);
     check_rc(true, S3_NET_BROKEN, 0, "", ERR_TIMEOUT);
@@ -75,6 +77,7 @@ TEST("after an attempt that may have happened, no failure of a write says that i
         int want;
     } later[] = {{503, "SlowDown", ERR_TIMEOUT},
                  {403, "AccessDenied", ERR_TIMEOUT},
+                 {507, "", ERR_TIMEOUT},
                  {409, "", ERR_TIMEOUT},
                  {400, "InvalidArgument", ERR_TIMEOUT},
                  {404, "", ERR_TIMEOUT},
