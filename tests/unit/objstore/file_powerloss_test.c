@@ -347,7 +347,7 @@ TEST_LONG("each kind of fsync is needed: without it the checker finds a loss", 3
     loop_free(b.l);
 }
 
-TEST("ENOSPC and EACCES are told apart, each with a sentence") {
+TEST("no room, no rights and other errors are told apart, each with a sentence") {
     struct bench b;
     bench_init(&b);
     fsys_lossy *f = fsys_lossy_create();
@@ -356,9 +356,14 @@ TEST("ENOSPC and EACCES are told apart, each with a sentence") {
     CHECK_INT(objstore_file_create(b.l, fsys_lossy_table(f), "/store", 0, NULL, &s, why),
               OK);
     obj_req r = store_req(OBJ_PUT_ABSENT, "x", SLICE("bytes"), NULL);
-    fsys_lossy_fail_at(f, 3, ENOSPC); /* list M.v, open, write */
-    CHECK_INT(store_send(b.l, turn, s, r).rc, ERR_IO);
-    CHECK(strstr(objstore_why(s), "No space left") != NULL);
+    static const struct { int err, rc; const char *why; } cases[] = {
+        {ENOSPC, ERR_FULL, "No space left"}, {EDQUOT, ERR_FULL, "quota"}, {EFBIG, ERR_FULL, "too large"},
+        {EROFS, ERR_AUTH, "Read-only"}, {EIO, ERR_IO, "Input/output"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        fsys_lossy_fail_at(f, 3, cases[i].err); /* list M.v, open, write */
+        CHECK_INT(store_send(b.l, turn, s, r).rc, cases[i].rc);
+        CHECK(strstr(objstore_why(s), cases[i].why) != NULL);
+    }
     fsys_lossy_fail_at(f, 2, EACCES);
     CHECK_INT(store_send(b.l, turn, s, r).rc, ERR_AUTH);
     CHECK(strstr(objstore_why(s), "Permission denied") != NULL);
