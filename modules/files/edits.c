@@ -275,16 +275,20 @@ static int fresh_page(struct edits *e, slice key, uint64_t old, size_t keep, siz
     return rc;
 }
 
-/* The chunk's page and its count; *refs 0: there is no such chunk. */
-static int chunk_now(const struct edits *e, slice key, uint64_t *page, uint32_t *refs) {
+static int page_now(const struct edits *e, slice key, uint64_t *page) {
     slice val;
     int rc = tree_get(&e->v, key, &val);
+    if (rc == OK && val.n != CHUNK_BYTES) rc = ERR_CORRUPT;
+    if (rc == OK) *page = get_u64(val.p);
+    return rc;
+}
+
+/* The chunk's page and its count; *refs 0: there is no such chunk. */
+static int chunk_now(const struct edits *e, slice key, uint64_t *page, uint32_t *refs) {
+    int rc = page_now(e, key, page);
     *refs = 0;
     if (rc == ERR_NOTFOUND) return OK;
-    if (rc == OK && val.n != CHUNK_BYTES) rc = ERR_CORRUPT;
-    if (rc != OK) return rc;
-    *page = get_u64(val.p);
-    return page_refs(&e->v, *page, refs);
+    return rc == OK ? page_refs(&e->v, *page, refs) : rc;
 }
 
 static int chunk_bytes(const struct edits *e, uint64_t page, slice *bytes) {
@@ -322,9 +326,9 @@ static int write_chunk(struct edits *e, const struct edit *x) {
         if (refs > 1) {
             rc = fresh_page(e, key, page, had, page_size(had, end), &to);
             if (rc == OK) rc = release(e, page);
-            /* The page of the chunk has moved, and the counts may have: look again. */
-            if (rc == OK) rc = chunk_now(e, key, &page, &refs);
-            if (rc == OK && refs == 0) rc = ERR_CORRUPT;
+            /* The page of the chunk has moved: look again. It is the chunk's alone, and where
+             * its count would stand was not asked for. */
+            if (rc == OK) rc = page_now(e, key, &page);
         }
         if (rc == OK) rc = p->ops->mut(p, e->v.obj, page, page_size(had, end), &to);
     }
