@@ -92,10 +92,13 @@ test "SET refuses bad expiry times and options that exclude each other" {
     assert_error "ERR invalid expire time in 'set' command" {r SET k v EX 9223372036854770}
     assert_error "ERR value is not an integer or out of range" {r SET k v EX abc}
     assert_error "ERR value is not an integer or out of range" {r SET k v EX 9223372036854775808}
-    foreach words {{EX} {EX 10 PX 10} {EX 10 KEEPTTL} {KEEPTTL EX 10} {EXAT 10 PXAT 10} {NOSUCH}} {
+    foreach words {{EX} {EX 10 PX 10} {EX 10 KEEPTTL} {KEEPTTL EX 10} {EXAT 10 PXAT 10} {NOSUCH} {EX 0 NOSUCH}
+        {EX abc NX XX} {PERSIST}} {
         assert_error "ERR syntax error" {r SET k v {*}$words}
     }
     assert_equal 0 [r EXISTS k]
+    assert_equal OK [r SET k v EX 100 EX 200]
+    assert_range [r TTL k] 190 200
 }
 
 test "SETNX, SETEX, PSETEX and GETSET" {
@@ -413,4 +416,36 @@ test "Random writes against a model" {
     }
     assert_equal [dict size $model] [r DBSIZE]
     dict for {k v} $model {assert_equal $v [r GET $k]}
+}
+
+test "GETEX judges its options, then the key, then the time" {
+    foreach words {{EX 0 NOSUCH} {EX 10 PERSIST} {PERSIST EX 10} {KEEPTTL} {EX}} {
+        assert_error "ERR syntax error" {r GETEX none {*}$words}
+    }
+    assert_nil [r GETEX none EX 0]
+    assert_nil [r GETEX none PX abc]
+    r RPUSH l x
+    assert_error "WRONGTYPE*" {r GETEX l EX 0}
+    r SET k v
+    assert_error "ERR invalid expire time in 'getex' command" {r GETEX k EX 0}
+    assert_equal v [r GETEX k PERSIST PERSIST]
+    assert_equal v [r GETEX k EX 100 EX 200]
+    assert_range [r TTL k] 190 200
+}
+
+test "LCS looks at the keys before it looks at its options" {
+    r RPUSH l x
+    assert_error "ERR The specified keys must contain string values" {r LCS l none LEN IDX}
+    assert_error "ERR If you want both the length and indexes, please just use IDX." {r LCS none none LEN IDX}
+    assert_error "ERR syntax error" {r LCS none none NOSUCH}
+}
+
+test "INCRBYFLOAT goes on with a number of thousands of digits" {
+    r INCRBYFLOAT k 1e4932
+    set long [r GET k]
+    assert_equal 4933 [string length $long]
+    assert_equal $long [r INCRBYFLOAT k 1]
+    assert_error "ERR increment would produce NaN or Infinity" {r INCRBYFLOAT k inf}
+    r SET k [string repeat 1 6000]
+    assert_error "ERR value is not a valid float" {r INCRBYFLOAT k 1}
 }

@@ -43,59 +43,61 @@ static int cmd_get(call *c) {
 #define SET_XX 2u
 #define SET_GET 4u
 #define SET_KEEPTTL 8u
-#define SET_EXPIRE 16u
-#define SET_PERSIST 32u
+#define SET_PERSIST 16u
+/* Of these four, one; told twice, its last value counts. */
+#define SET_EX 32u
+#define SET_PX 64u
+#define SET_EXAT 128u
+#define SET_PXAT 256u
+#define SET_EXPIRE (SET_EX | SET_PX | SET_EXAT | SET_PXAT)
 
 struct set_options {
     unsigned flags;
-    int64_t expire_ms; /* -1: none */
+    size_t expire_at; /* The argument with the time, which is judged after all else. */
 };
 
-bool command_expire_option(call *c, size_t *i, int64_t *at, bool *found) {
-    static const struct { const char *word; bool seconds, absolute; } words[] = {
-        {"ex", true, false}, {"px", false, false}, {"exat", true, true}, {"pxat", false, true}};
-    *found = false;
-    for (size_t w = 0; w < 4; w++) {
-        int64_t v;
-        if (!call_arg_is(c, *i, words[w].word) || *i + 1 >= call_argc(c)) continue;
-        *found = true;
-        ++*i;
-        if (!call_int(c, *i, &v)) return false;
-        if (v <= 0 || !command_expire_at(v, words[w].seconds, words[w].absolute, call_now_ms(c), at)) {
-            reply_errorf(c, "ERR invalid expire time in '%s' command", call_command(c)->name);
+/* The options of SET and GETEX from argument `i` on, those of `allowed`. False after a reply. */
+static bool set_options(call *c, size_t i, unsigned allowed, struct set_options *o) {
+    static const struct { const char *word; unsigned flag, against; } words[] = {
+        {"nx", SET_NX, SET_XX},
+        {"xx", SET_XX, SET_NX},
+        {"get", SET_GET, 0},
+        {"keepttl", SET_KEEPTTL, SET_EXPIRE | SET_PERSIST},
+        {"persist", SET_PERSIST, SET_EXPIRE | SET_KEEPTTL},
+        {"ex", SET_EX, (SET_EXPIRE & ~SET_EX) | SET_KEEPTTL | SET_PERSIST},
+        {"px", SET_PX, (SET_EXPIRE & ~SET_PX) | SET_KEEPTTL | SET_PERSIST},
+        {"exat", SET_EXAT, (SET_EXPIRE & ~SET_EXAT) | SET_KEEPTTL | SET_PERSIST},
+        {"pxat", SET_PXAT, (SET_EXPIRE & ~SET_PXAT) | SET_KEEPTTL | SET_PERSIST},
+    };
+    for (; i < call_argc(c); i++) {
+        size_t w = 0;
+        while (w < sizeof(words) / sizeof(*words) && !call_arg_is(c, i, words[w].word)) w++;
+        unsigned flag = w < sizeof(words) / sizeof(*words) ? words[w].flag & allowed : 0;
+        bool timed = (flag & SET_EXPIRE) != 0;
+        if (flag == 0 || (o->flags & words[w].against) != 0 || (timed && i + 1 == call_argc(c))) {
+            reply_syntax(c);
             return false;
         }
-        return true;
+        o->flags |= flag;
+        if (timed) o->expire_at = ++i;
     }
     return true;
 }
 
-static bool set_options(call *c, struct set_options *o) {
-    for (size_t i = 3; i < call_argc(c); i++) {
-        bool found;
-        size_t at = i;
-        if (call_arg_is(c, i, "nx") && (o->flags & SET_XX) == 0) {
-            o->flags |= SET_NX;
-        } else if (call_arg_is(c, i, "xx") && (o->flags & SET_NX) == 0) {
-            o->flags |= SET_XX;
-        } else if (call_arg_is(c, i, "get")) {
-            o->flags |= SET_GET;
-        } else if (call_arg_is(c, i, "keepttl") && (o->flags & SET_EXPIRE) == 0) {
-            o->flags |= SET_KEEPTTL;
-        } else if ((o->flags & (SET_KEEPTTL | SET_EXPIRE)) == 0) {
-            if (!command_expire_option(c, &at, &o->expire_ms, &found)) return false;
-            if (!found) {
-                reply_syntax(c);
-                return false;
-            }
-            o->flags |= SET_EXPIRE;
-            i = at;
-        } else {
-            reply_syntax(c);
-            return false;
-        }
-    }
-    return true;
+static bool expire_time(call *c, size_t at, bool seconds, bool absolute, int64_t *expire_ms) {
+    int64_t v;
+    if (!call_int(c, at, &v)) return false;
+    if (v > 0 && command_expire_at(v, seconds, absolute, call_now_ms(c), expire_ms)) return true;
+    reply_errorf(c, "ERR invalid expire time in '%s' command", call_command(c)->name);
+    return false;
+}
+
+/* -1 when none was told. False after a reply. */
+static bool set_expire_time(call *c, const struct set_options *o, int64_t *expire_ms) {
+    *expire_ms = -1;
+    return (o->flags & SET_EXPIRE) == 0 ||
+           expire_time(c, o->expire_at, (o->flags & (SET_EX | SET_EXAT)) != 0,
+                       (o->flags & (SET_EXAT | SET_PXAT)) != 0, expire_ms);
 }
 
 /* The key is set, or removed when its time has passed already (an absolute one). */
@@ -111,10 +113,9 @@ static int set_now(call *c, slice key, slice value, int64_t expire_ms) {
     return OK;
 }
 
-static int set_with_options(call *c, const struct set_options *o) {
+static int set_with_options(call *c, const struct set_options *o, int64_t expire_ms) {
     struct entry e;
     slice key = call_arg(c, 1);
-    int64_t expire_ms = o->expire_ms;
     size_t mark = call_out(c)->n;
     int rc = call_write(c, key, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -136,10 +137,11 @@ static int set_with_options(call *c, const struct set_options *o) {
 }
 
 static int cmd_set(call *c) {
-    struct set_options o = {.expire_ms = -1};
-    if (!set_options(c, &o)) return OK;
-    if ((o.flags & ~SET_EXPIRE) != 0) return set_with_options(c, &o);
-    int rc = set_now(c, call_arg(c, 1), call_arg(c, 2), o.expire_ms);
+    struct set_options o = {0, 0};
+    int64_t expire_ms;
+    if (!set_options(c, 3, ~SET_PERSIST, &o) || !set_expire_time(c, &o, &expire_ms)) return OK;
+    if ((o.flags & ~SET_EXPIRE) != 0) return set_with_options(c, &o, expire_ms);
+    int rc = set_now(c, call_arg(c, 1), call_arg(c, 2), expire_ms);
     return rc == OK ? reply_ok(c) : rc;
 }
 
@@ -153,11 +155,8 @@ static int cmd_setnx(call *c) {
 }
 
 static int setex_generic(call *c, bool seconds) {
-    int64_t v, at;
-    if (!call_int(c, 2, &v)) return OK;
-    if (v <= 0 || !command_expire_at(v, seconds, false, call_now_ms(c), &at)) {
-        return reply_errorf(c, "ERR invalid expire time in '%s' command", call_command(c)->name);
-    }
+    int64_t at;
+    if (!expire_time(c, 2, seconds, false, &at)) return OK;
     int rc = set_now(c, call_arg(c, 1), call_arg(c, 3), at);
     return rc == OK ? reply_ok(c) : rc;
 }
@@ -189,30 +188,22 @@ static int cmd_getdel(call *c) {
     return rc;
 }
 
+/* A key that is not there answers before a time that makes no sense. */
 static int cmd_getex(call *c) {
     struct entry e;
-    int64_t at = -1;
-    bool persist = false, set = false;
-    for (size_t i = 2; i < call_argc(c); i++) {
-        bool found = false;
-        if (persist || set) return reply_syntax(c);
-        if (call_arg_is(c, i, "persist")) {
-            persist = true;
-            continue;
-        }
-        if (!command_expire_option(c, &i, &at, &found)) return OK;
-        if (!found) return reply_syntax(c);
-        set = true;
-    }
+    struct set_options o = {0, 0};
+    int64_t at;
     slice key = call_arg(c, 1);
     size_t mark = call_out(c)->n;
+    if (!set_options(c, 2, SET_EXPIRE | SET_PERSIST, &o)) return OK;
     int rc = call_write_type(c, key, TYPE_STRING, &e);
     if (rc == ERR_NOTFOUND) return reply_null(c);
+    if (rc != OK || !set_expire_time(c, &o, &at)) return rc;
     int64_t had = e.expire_ms;
-    if (rc != OK || (rc = string_reply(c, &e.value)) != OK) return rc;
-    if (set && at <= call_now_ms(c)) rc = call_del(c, key);
-    else if (set) rc = call_expire(c, key, at);
-    else if (persist && had >= 0) rc = call_expire(c, key, -1);
+    if ((rc = string_reply(c, &e.value)) != OK) return rc;
+    if (at >= 0 && at <= call_now_ms(c)) rc = call_del(c, key);
+    else if (at >= 0) rc = call_expire(c, key, at);
+    else if ((o.flags & SET_PERSIST) != 0 && had >= 0) rc = call_expire(c, key, -1);
     if (rc != OK) call_out(c)->n = mark;
     return rc;
 }

@@ -8,7 +8,5 @@
 int string_reply(call *c, const struct value *v);
 /* False, and an error reply, when a string of that length may not be made. */
 bool string_fits(call *c, uint64_t length);
-/* EX, PX, EXAT, PXAT at *i: moves *i to its number. False: an error has been replied. */
-bool command_expire_option(call *c, size_t *i, int64_t *at, bool *found);
 
 #endif

@@ -111,17 +111,30 @@ static int cmd_decrby(call *c) {
     return incr_by(c, -delta);
 }
 
+/* The number that a string is, however it is stored: the longest are pages. */
+static int float_of(const struct value *v, long double *out) {
+    char tmp[NUM_LL_MAX];
+    slice s;
+    buf text = BUF_INIT;
+    int rc = OK;
+    if (string_slice(v, tmp, &s)) return num_parse_long_double(s, out) ? OK : ERR_SYNTAX;
+    if (string_len(v) >= NUM_DOUBLE_MAX) return ERR_SYNTAX;
+    rc = string_read(v, 0, string_len(v), &text);
+    if (rc == OK && !num_parse_long_double(slice_of(&text), out)) rc = ERR_SYNTAX;
+    buf_free(&text);
+    return rc;
+}
+
 /* The effect holds the sum's text: adding again on replay could print another last digit. */
 static int cmd_incrbyfloat(call *c) {
     struct entry e;
     long double now = 0, delta;
-    char tmp[NUM_LL_MAX], text[NUM_DOUBLE_MAX];
+    char text[NUM_DOUBLE_MAX];
     slice key = call_arg(c, 1), s;
     int rc = call_write_type(c, key, TYPE_STRING, &e);
+    if (rc == OK) rc = float_of(&e.value, &now);
+    if (rc == ERR_SYNTAX) return reply_error(c, "ERR value is not a valid float");
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (rc == OK && (!string_slice(&e.value, tmp, &s) || !num_parse_long_double(s, &now))) {
-        return reply_error(c, "ERR value is not a valid float");
-    }
     if (!num_parse_long_double(call_arg(c, 2), &delta)) {
         return reply_error(c, "ERR value is not a valid float");
     }
@@ -238,27 +251,35 @@ static int lcs_run(call *c, struct lcs *l) {
     return OK;
 }
 
+/* False after a reply. */
+static bool lcs_options(call *c, struct lcs *l) {
+    for (size_t i = 3; i < call_argc(c); i++) {
+        if (call_arg_is(c, i, "idx")) l->idx = true;
+        else if (call_arg_is(c, i, "len")) l->length_only = true;
+        else if (call_arg_is(c, i, "withmatchlen")) l->with_len = true;
+        else if (call_arg_is(c, i, "minmatchlen") && i + 1 < call_argc(c)) {
+            if (!call_int(c, ++i, &l->min_len)) return false;
+            if (l->min_len < 0) l->min_len = 0;
+        } else {
+            reply_syntax(c);
+            return false;
+        }
+    }
+    if (!l->idx || !l->length_only) return true;
+    reply_error(c, "ERR If you want both the length and indexes, please just use IDX.");
+    return false;
+}
+
+/* Another type answers before the options are looked at, as in Redis. */
 static int cmd_lcs(call *c) {
     struct lcs l = {.min_len = 0};
-    for (size_t i = 3; i < call_argc(c); i++) {
-        if (call_arg_is(c, i, "idx")) l.idx = true;
-        else if (call_arg_is(c, i, "len")) l.length_only = true;
-        else if (call_arg_is(c, i, "withmatchlen")) l.with_len = true;
-        else if (call_arg_is(c, i, "minmatchlen") && i + 1 < call_argc(c)) {
-            if (!call_int(c, ++i, &l.min_len)) return OK;
-            if (l.min_len < 0) l.min_len = 0;
-        } else return reply_syntax(c);
-    }
-    if (l.idx && l.length_only) {
-        return reply_error(c, "ERR If you want both the length and indexes, please just use IDX.");
-    }
     buf a = BUF_INIT, b = BUF_INIT;
     int rc = lcs_string(c, 1, &a), rc2 = lcs_string(c, 2, &b);
     if (rc == OK || rc2 == ERR_TYPE) rc = rc2;
     if (rc == ERR_TYPE) {
         reply_error(c, "ERR The specified keys must contain string values");
         rc = OK;
-    } else if (rc == OK) {
+    } else if (rc == OK && lcs_options(c, &l)) {
         l.a = slice_of(&a);
         l.b = slice_of(&b);
         rc = lcs_run(c, &l);
