@@ -451,3 +451,32 @@ test -tags {cove} "A pipeline in flight at kill -9: what was acknowledged is the
     revive_server
     for {set i 0} {$i < $acknowledged} {incr i} {assert_equal value:$i [r GET key:$i]}
 }
+
+test -tags {cove} "A key that is too long is refused before anything is done, and is not there when looked for" {
+    set long [string repeat k 65536]
+    r SET a 1
+    r RPUSH l x
+    r SADD t x
+    foreach write [list "SET $long v" "MSET b 2 $long v" "MSETNX b 2 $long v" "LPUSH $long v" "RENAME a $long" \
+                       "COPY a $long" "LMOVE l $long LEFT LEFT" "SMOVE t $long x" "SINTERSTORE $long t" \
+                       "HSET $long f v" "BITOP NOT $long a"] {
+        assert_error "ERR key exceeds the maximum size of a key" {r {*}$write}
+    }
+    assert_equal 0 [r EXISTS b $long]
+    assert_equal 3 [r EXISTS a l t]
+    assert_nil [r GET $long]
+    assert_equal 0 [r DEL $long]
+    assert_error "ERR wrong number of arguments for 'set' command" {r SET $long}
+    r MULTI
+    assert_error "ERR key exceeds the maximum size of a key" {r SET $long v}
+    assert_error "EXECABORT*" {r EXEC}
+    set most [string range $long 1 end]
+    r SET $most v
+    assert_equal v [r GET $most]
+    r DEL $most
+}
+
+test "RESTORE judges the payload before what becomes of its time" {
+    assert_error "ERR DUMP payload version or checksum are wrong" {r RESTORE k 9223372036854775807 nopayload}
+    assert_error "ERR Invalid TTL value, must be >= 0" {r RESTORE k -1 nopayload}
+}

@@ -213,6 +213,31 @@ test "Errors that quote what the client sent cannot forge replies" {
     assert_equal PONG [r PING]
 }
 
+test "Who ends its side still gets what it is owed" {
+    foreach pause {0 20} {
+        set c [raw_connection]
+        $c -raw "SET k $pause\r\nGET k\r\nPING\r\n"
+        after $pause
+        $c -end
+        assert_equal +OK [$c -line]
+        assert_equal "\$[string length $pause]" [$c -line]
+        assert_equal $pause [$c -line]
+        assert_equal +PONG [$c -line]
+        assert [$c -eof]
+        $c -close
+    }
+}
+
+test "An HTTP request ends the connection, and nothing in it is run" {
+    foreach head {"POST / HTTP/1.1" "Host: example.org" "host: x"} {
+        set c [raw_connection]
+        $c -raw "$head\r\nSET forged v\r\n"
+        assert [$c -eof]
+        $c -close
+    }
+    assert_equal 0 [r EXISTS forged]
+}
+
 test "redis-cli and redis-benchmark work" {
     assert_equal OK [exec redis-cli -p [srv port] SET k v]
     assert_equal v [exec redis-cli -p [srv port] -3 GET k]

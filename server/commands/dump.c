@@ -112,11 +112,12 @@ static int cmd_restore(call *c) {
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     if (rc == OK && !o.replace) return reply_error(c, "BUSYKEY Target key name already exists.");
     if (!call_int(c, 2, &ttl)) return OK;
-    if (ttl < 0 || (!o.absttl && ttl > INT64_MAX - call_now_ms(c))) {
-        return reply_error(c, "ERR Invalid TTL value, must be >= 0");
-    }
+    if (ttl < 0) return reply_error(c, "ERR Invalid TTL value, must be >= 0");
     if (!footer_ok(call_arg(c, 3), &payload)) {
         return reply_error(c, "ERR DUMP payload version or checksum are wrong");
+    }
+    if (!o.absttl && ttl > INT64_MAX - call_now_ms(c)) {
+        return reply_error(c, "ERR Invalid TTL value, must be >= 0");
     }
     int64_t expire_ms = ttl == 0 ? -1 : o.absttl ? ttl : ttl + call_now_ms(c);
     return restore_value(c, payload, expire_ms, &o);

@@ -175,10 +175,22 @@ void client__interest(client *c) {
     bool reading = (c->state == CLIENT_READY && gated_bytes(c) <= GATED_PAUSE_BYTES) ||
                    c->close_after ||
                    (c->state == CLIENT_PARKED && c->blocked != NULL && c->ahead.n < QUERY_READ_BYTES);
+    if (c->read_ended) reading = false;
     unsigned mask = (reading ? LOOP_READ : 0u) | (c->write_wanted ? LOOP_WRITE : 0u);
     if (mask == c->interest) return;
     c->interest = mask;
     c->conn->ops->interest(c->conn, mask);
+}
+
+/* The client has said all that it will. What it is owed still leaves: a reply may wait for the store,
+ * and `printf ... | nc` ends its side at once. */
+static void end_of_input(client *c) {
+    if (c->out.n == c->out_sent) {
+        client__close(c);
+        return;
+    }
+    c->read_ended = c->close_after = true;
+    client__interest(c);
 }
 
 /* Reads once; false when there is nothing more now. */
@@ -200,7 +212,11 @@ static bool read_more(client *c) {
     size_t room = c->query.cap - c->query.n;
     long n = c->conn->ops->read(c->conn, c->query.p + c->query.n, room);
     if (n == ERR_AGAIN) return false;
-    if (n <= 0) {
+    if (n == 0) {
+        end_of_input(c);
+        return false;
+    }
+    if (n < 0) {
         client__close(c);
         return false;
     }

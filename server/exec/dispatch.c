@@ -46,11 +46,22 @@ static void reply_unknown(struct call *c) {
     buf_free(&line);
 }
 
+/* The first words of an HTTP request. A web page can make a browser send one here, with commands in its
+ * body: nothing behind these words is run. */
+static bool refuse_http(struct call *c) {
+    if (!slice_is(c->argv[0], "post") && !slice_is(c->argv[0], "host:")) return false;
+    log_line(c->exec->deps.log, LOG_WARNING,
+             "A client sent an HTTP request (a line that starts with POST or Host:). If a web page has made "
+             "a browser do so, this is an attack. The connection is closed.");
+    client__close(c->client);
+    return true;
+}
+
 /* Finds the row, a subcommand's when there are some; NULL after an error reply. */
 static const struct command *find_command(struct call *c) {
     const struct command *cmd = commands_find(c->exec->commands, c->argv[0]);
     if (cmd == NULL) {
-        reply_unknown(c);
+        if (!refuse_http(c)) reply_unknown(c);
         return NULL;
     }
     c->cmd = cmd;
@@ -72,6 +83,28 @@ static unsigned effective_flags(const struct call *c) {
 
 static bool enabled(const struct call *c, int setting) {
     return setting == ENABLE_YES || (setting == ENABLE_LOCAL && client_local(c->client));
+}
+
+/* A key that may be made is longer than one can be. Told before anything runs, so that no command is
+ * half done; a key that is only looked for is not there. */
+static bool key_too_long(const struct call *c) {
+    size_t longest = 0;
+    if ((c->cmd->flags & CMD_WRITE) == 0) return false;
+    for (size_t i = 1; i < c->argc; i++) {
+        if (c->argv[i].n > longest) longest = c->argv[i].n;
+    }
+    if (longest <= KEY_BYTES_MAX) return false;
+    struct key_ref *keys = mem_alloc(c->argc * sizeof(*keys));
+    int n = command_keys(c->cmd, c->argv, c->argc, keys, c->argc);
+    bool found = false;
+    for (int i = 0; i < n && (size_t)i < c->argc; i++) {
+        bool made = (keys[i].flags & KEY_OW) != 0 ||
+                    (keys[i].flags & KEY_INSERT) != 0 ||
+                    ((keys[i].flags & KEY_RW) != 0 && (c->cmd->flags & CMD_DENYOOM) != 0);
+        if (made && c->argv[keys[i].pos].n > KEY_BYTES_MAX) found = true;
+    }
+    mem_free(keys);
+    return found;
 }
 
 /* An error text, or NULL: it may run. */
@@ -104,6 +137,7 @@ static const char *refusal(struct call *c) {
     if (x->loading && (flags & CMD_LOADING) == 0) {
         return "LOADING Redis is loading the dataset in memory";
     }
+    if (arity_ok(c->cmd, c->argc) && key_too_long(c)) return "ERR key exceeds the maximum size of a key";
     if ((flags & CMD_WRITE) != 0 && tier_admit(x->deps.tier, &why) != OK) return why;
     if ((flags & CMD_READONLY) != 0 && tier_read_ok(x->deps.tier) != OK) {
         return "READONLY the store has another owner";

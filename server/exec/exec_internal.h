@@ -86,6 +86,7 @@ struct client {
     acl_user *user;
     bool authenticated, closing, close_after, no_evict, no_touch, dead, in_process, in_out_list;
     bool write_wanted, reply_skip_next;
+    bool read_ended;          /* nothing more comes; closed once out has left */
     unsigned interest;
     enum client_reply reply_mode;
     char *name, *lib_name, *lib_ver;

@@ -12,6 +12,7 @@
 #   $c -push                                  waits for the next push message, RESP3
 #   $c -pushes                                those that have come meanwhile, and forgets them
 #   $c -eof                                   waits; true once the server has closed
+#   $c -end                                   this side has nothing more to say; replies still come
 #   $c -close
 #
 # Replies are shaped so that a test reads the same under both protocols: nil is the empty
@@ -69,6 +70,7 @@ proc redis::call {c word args} {
         -attribute {return $state($c,attribute)}
         -eof {return [at_end $c]}
         -fd {return $state($c,fd)}
+        -end {close $state($c,fd) write}
         -close {
             catch {close $state($c,fd)}
             array unset state $c,*
