@@ -245,6 +245,13 @@ test "COMMAND DOCS" {
     assert_equal [r COMMAND COUNT] [expr {[llength [r COMMAND DOCS]] / 2}]
 }
 
+test "Thresholds in bytes take units" {
+    foreach name {hash-max-listpack-value zset-max-listpack-value hash-max-ziplist-value} {
+        with_config [list $name 1kb] {assert_equal [list $name 1024] [r CONFIG GET $name]}
+        assert_error "ERR CONFIG SET failed*$name*argument must be a memory value" {r CONFIG SET $name -1}
+    }
+}
+
 test "COMMAND GETKEYS and GETKEYSANDFLAGS" {
     assert_equal k [r COMMAND GETKEYS GET k]
     assert_equal {a b} [r COMMAND GETKEYS MSET a 1 b 2]
@@ -253,7 +260,13 @@ test "COMMAND GETKEYS and GETKEYSANDFLAGS" {
     assert_equal h [r COMMAND GETKEYS HSET h f v]
     assert_equal {{k {RO access}}} [r COMMAND GETKEYSANDFLAGS GET k]
     assert_equal {{k {RW access update}}} [r COMMAND GETKEYSANDFLAGS SET k v GET]
+    assert_equal {{k {RO access}}} [r COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0]
+    assert_equal {{k {RW access update}}} [r COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 SET u8 0 1]
+    assert_equal {{k {RW access update}}} [r COMMAND GETKEYSANDFLAGS MOVE k 1]
     assert_error "ERR The command has no key arguments" {r COMMAND GETKEYS PING x}
+    assert_error "ERR wrong number of arguments for 'command|getkeys' command" {r COMMAND GETKEYS PING}
+    assert_error "ERR wrong number of arguments for 'command|getkeysandflags' command" {r COMMAND GETKEYSANDFLAGS PING}
+    assert_error "ERR Invalid command specified" {r COMMAND GETKEYS CLIENT NOSUCH}
     assert_error "ERR Invalid command specified" {r COMMAND GETKEYS NOSUCH k}
     assert_error "ERR Invalid number of arguments specified for command" {r COMMAND GETKEYS GET k x}
 }

@@ -315,3 +315,15 @@ test -tags {cove} "Hash commands answer from pages that are not in memory" {
         eval $command
     }
 }
+
+test "A hash over a threshold that was lowered becomes a table at its next write" {
+    foreach write {{HSET h a 2} {HINCRBY h a 1} {HINCRBYFLOAT h a 1}} {
+        r DEL h
+        r HSET h a 1 b 2
+        with_config {hash-max-listpack-entries 1} {
+            assert_encoding listpack h
+            r {*}$write
+            assert_encoding hashtable h
+        }
+    }
+}

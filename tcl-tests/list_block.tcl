@@ -321,3 +321,12 @@ test "Much that is sent while a client waits is taken in order" {
     assert_equal 50 [$c -read]
     $c -close
 }
+
+test "BLMPOP judges its timeout last, LMPOP its count before what follows" {
+    assert_error "ERR count should be greater than 0" {r BLMPOP abc 1 l LEFT COUNT 0}
+    assert_error "ERR count should be greater than 0" {r BLMPOP abc 1 l LEFT COUNT -1 more}
+    assert_error "ERR count should be greater than 0" {r LMPOP 1 l LEFT COUNT 0 more}
+    assert_error "ERR syntax error" {r LMPOP 1 l LEFT COUNT 1 more}
+    assert_error "ERR syntax error" {r BLMPOP abc 1 l LEFT COUNT}
+    assert_error "ERR timeout is not a float or out of range" {r BLMPOP abc 1 l LEFT COUNT 1}
+}

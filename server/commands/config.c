@@ -62,6 +62,8 @@ static bool protected_allowed(call *c) {
     return setting == ENABLE_YES || (setting == ENABLE_LOCAL && client_local(call_client(c)));
 }
 
+#define CONFIG_NAME_SHOWN 512 /* Bytes of a name that is none which the error quotes. */
+
 static int config_set(call *c) {
     size_t n = call_argc(c) - 2, bad = 0;
     const char *why = "unknown";
@@ -71,7 +73,7 @@ static int config_set(call *c) {
     if (rc == OK) return reply_ok(c);
     assert(bad < n);
     slice name = call_arg(c, 2 + bad);
-    int shown = (int)(name.n < 128 ? name.n : 128);
+    int shown = (int)(name.n < CONFIG_NAME_SHOWN ? name.n : CONFIG_NAME_SHOWN);
     if (rc == ERR_NOTFOUND) {
         return reply_errorf(c, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", shown,
                             (const char *)name.p);

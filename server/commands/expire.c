@@ -23,7 +23,7 @@ static bool expire_flags(call *c, unsigned *flags) {
         }
         if (found == 0) {
             slice o = call_arg(c, i);
-            reply_errorf(c, "ERR Unsupported option %.*s", (int)(o.n < 128 ? o.n : 128), (const char *)o.p);
+            reply_errorf(c, "ERR Unsupported option %.*s", (int)(o.n < 512 ? o.n : 512), (const char *)o.p);
             return false;
         }
         *flags |= found;
@@ -118,20 +118,21 @@ static int cmd_persist(call *c) {
 #define SET_ROW(n, f, s, text)                                                               \
     {.name = n, .fn = f, .arity = -3, .flags = CMD_WRITE | CMD_FAST, .group = GROUP_GENERIC, \
      .keys = ONE_KEY(KEY_RW | KEY_UPDATE), .since = s, .summary = text, .complexity = "O(1)"}
-#define GET_ROW(n, f, s, text)                                                               \
+#define GET_ROW(n, f, s, hints, text)                                                        \
     {.name = n, .fn = f, .arity = 2, .flags = CMD_READONLY | CMD_FAST, .group = GROUP_GENERIC, \
      .keys = ONE_KEY(KEY_RO | KEY_ACCESS), .since = s, .summary = text, .complexity = "O(1)",  \
-     .tips = "nondeterministic_output"}
+     .tips = hints}
+#define CHANGES "nondeterministic_output"
 static const struct command rows[] = {
     SET_ROW("expire", cmd_expire, "1.0.0", "Set a key's time to live in seconds"),
     SET_ROW("pexpire", cmd_pexpire, "2.6.0", "Set a key's time to live in milliseconds"),
     SET_ROW("expireat", cmd_expireat, "1.2.0", "Set the expiration for a key as a UNIX timestamp"),
     SET_ROW("pexpireat", cmd_pexpireat, "2.6.0",
             "Set the expiration for a key as a UNIX timestamp specified in milliseconds"),
-    GET_ROW("ttl", cmd_ttl, "1.0.0", "Get the time to live for a key in seconds"),
-    GET_ROW("pttl", cmd_pttl, "2.6.0", "Get the time to live for a key in milliseconds"),
-    GET_ROW("expiretime", cmd_expiretime, "7.0.0", "Get the expiration Unix timestamp for a key"),
-    GET_ROW("pexpiretime", cmd_pexpiretime, "7.0.0",
+    GET_ROW("ttl", cmd_ttl, "1.0.0", CHANGES, "Get the time to live for a key in seconds"),
+    GET_ROW("pttl", cmd_pttl, "2.6.0", CHANGES, "Get the time to live for a key in milliseconds"),
+    GET_ROW("expiretime", cmd_expiretime, "7.0.0", NULL, "Get the expiration Unix timestamp for a key"),
+    GET_ROW("pexpiretime", cmd_pexpiretime, "7.0.0", NULL,
             "Get the expiration Unix timestamp for a key in milliseconds"),
     {.name = "persist", .fn = cmd_persist, .arity = 2, .flags = CMD_WRITE | CMD_FAST,
      .group = GROUP_GENERIC, .keys = ONE_KEY(KEY_RW | KEY_UPDATE), .since = "2.2.0",

@@ -313,7 +313,7 @@ static const struct command rows[] = {
      .keys = TWO_KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, KEY_OW | KEY_INSERT), .since = "1.0.0",
      .summary = "Rename a key, only if the new key does not exist", .complexity = "O(1)"},
     {.name = "move", .fn = cmd_move, .arity = 3, .flags = CMD_WRITE | CMD_FAST, .group = GROUP_GENERIC,
-     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), .since = "1.0.0",
+     .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE), .since = "1.0.0",
      .summary = "Move a key to another database", .complexity = "O(1)"},
     {.name = "copy", .fn = cmd_copy, .arity = -3, .flags = CMD_WRITE | CMD_DENYOOM, .group = GROUP_GENERIC,
      .keys = TWO_KEYS(KEY_RO | KEY_ACCESS, KEY_OW | KEY_UPDATE), .since = "6.2.0", .summary = "Copy a key",

@@ -46,7 +46,7 @@ static void reply_categories(call *c, uint64_t cats) {
 static void reply_tips(call *c, const char *tips) {
     size_t n = tips == NULL ? 0 : 1;
     for (const char *p = tips; p != NULL && *p != '\0'; p++) n += *p == ',';
-    reply_array(c, n);
+    reply_set(c, n);
     while (tips != NULL && *tips != '\0') {
         size_t len = strcspn(tips, ",");
         reply_bulk(c, slice_make(tips, len));
@@ -313,10 +313,7 @@ static int getkeys_generic(call *c, bool with_flags) {
     const slice *argv = call_argv(c) + 2;
     size_t argc = call_argc(c) - 2;
     const struct command *cmd = commands_find(table(c), argv[0]);
-    if (cmd != NULL && cmd->subcommands != NULL && argc > 1) {
-        const struct command *sub = commands_find_sub(cmd, argv[1]);
-        if (sub != NULL) cmd = sub;
-    }
+    if (cmd != NULL && cmd->subcommands != NULL && argc > 1) cmd = commands_find_sub(cmd, argv[1]);
     if (cmd == NULL) return reply_error(c, "ERR Invalid command specified");
     if (cmd->keys[0].begin == KEYS_NONE && cmd->get_keys == NULL) {
         return reply_error(c, "ERR The command has no key arguments");
@@ -365,8 +362,8 @@ static int command_help(call *c) {
 static const struct command subcommands[] = {
     ROW("count", command_count, 2, "2.8.13", "Get total number of Redis commands"),
     ROW("docs", command_docs, -2, "7.0.0", "Get array of specific Redis command documentation"),
-    ROW("getkeys", command_getkeys, -3, "2.8.13", "Extract keys given a full Redis command"),
-    ROW("getkeysandflags", command_getkeysandflags, -3, "7.0.0",
+    ROW("getkeys", command_getkeys, -4, "2.8.13", "Extract keys given a full Redis command"),
+    ROW("getkeysandflags", command_getkeysandflags, -4, "7.0.0",
         "Extract keys and access flags given a full Redis command"),
     ROW("help", command_help, 2, "5.0.0", "Show helpful text about the different subcommands"),
     ROW("info", command_info, -2, "2.8.13", "Get array of specific Redis command details, or all when no argument is given."),

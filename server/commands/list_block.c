@@ -67,12 +67,12 @@ static int cmd_blmpop(call *c) {
     bool head;
     slice ready;
     bool again = call_ready_key(c, &ready);
-    if (!call_timeout(c, 1, &timeout_us)) return OK;
     if (!call_int_in(c, 2, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0")) return OK;
     if ((uint64_t)n > call_argc(c) - 4) return reply_syntax(c);
     size_t side = 3 + (size_t)n;
     const slice *keys = call_argv(c) + 3;
-    if (!list_side(c, side, &head) || !list_count_option(c, side + 1, &count)) return OK;
+    if (!list_side(c, side, &head) || !list_count_option(c, side + 1, &count) ||
+        !call_timeout(c, 1, &timeout_us)) return OK;
     int rc = again ? list_pop_many(c, &ready, 1, head, count)
                    : list_pop_many(c, keys, (size_t)n, head, count);
     return nothing(rc, again) ? block_or_null(c, keys, (size_t)n, timeout_us, true) : rc;

@@ -79,11 +79,11 @@ int list_pop_many(call *c, const slice *keys, size_t n, bool head, int64_t count
 bool list_count_option(call *c, size_t i, int64_t *count) {
     *count = 1;
     if (i == call_argc(c)) return true;
-    if (i + 2 != call_argc(c) || !call_arg_is(c, i, "count")) {
-        reply_syntax(c);
-        return false;
-    }
-    return call_int_in(c, i + 1, 1, INT64_MAX, count, "ERR count should be greater than 0");
+    bool counted = i + 1 < call_argc(c) && call_arg_is(c, i, "count");
+    if (counted && !call_int_in(c, i + 1, 1, INT64_MAX, count, "ERR count should be greater than 0")) return false;
+    if (counted && i + 2 == call_argc(c)) return true;
+    reply_syntax(c);
+    return false;
 }
 
 static int cmd_lmpop(call *c) {

@@ -89,11 +89,11 @@ static const char *const policies[] = {
 
 #define INT(name, alias, flags, at, initial, min, max, doc)                              \
     { name, alias, OPTION_INT, flags, at, initial, min, max, NULL, NULL, doc }
-#define MEMORY(name, at, initial, min, max, doc)                                         \
-    { name, NULL, OPTION_MEMORY, 0, at, initial, min, max, NULL, NULL, doc }
+#define MEMORY(name, alias, at, initial, min, max, doc)                                  \
+    { name, alias, OPTION_MEMORY, 0, at, initial, min, max, NULL, NULL, doc }
 
 const struct option keyspace_options[] = {
-    MEMORY("maxmemory", AT(maxmemory), "0", 0, INT64_MAX,
+    MEMORY("maxmemory", NULL, AT(maxmemory), "0", 0, INT64_MAX,
            "Bytes of memory that data may take; 0: clean pages leave at 3/4 of the machine's, no write is refused."),
     {"maxmemory-policy", NULL, OPTION_ENUM, 0, AT(maxmemory_policy), "noeviction", 0, 0,
      policies, NULL,
@@ -116,7 +116,7 @@ const struct option keyspace_options[] = {
     INT("hash-max-listpack-entries", "hash-max-ziplist-entries", 0,
         TYPES_AT(hash_max_listpack_entries), "512", 0, INT64_MAX,
         "Fields up to which a hash is one listpack."),
-    INT("hash-max-listpack-value", "hash-max-ziplist-value", 0,
+    MEMORY("hash-max-listpack-value", "hash-max-ziplist-value",
         TYPES_AT(hash_max_listpack_value), "64", 0, INT64_MAX,
         "Bytes of a field or value up to which a hash is one listpack."),
     INT("list-max-listpack-size", "list-max-ziplist-size", 0,
@@ -129,21 +129,21 @@ const struct option keyspace_options[] = {
         INT64_MAX, "Integers up to which a set is one sorted array."),
     INT("set-max-listpack-entries", NULL, 0, TYPES_AT(set_max_listpack_entries), "128", 0,
         INT64_MAX, "Members up to which a set is one listpack."),
-    INT("set-max-listpack-value", NULL, 0, TYPES_AT(set_max_listpack_value), "64", 0,
+    MEMORY("set-max-listpack-value", NULL, TYPES_AT(set_max_listpack_value), "64", 0,
         INT64_MAX, "Bytes of a member up to which a set is one listpack."),
     INT("zset-max-listpack-entries", "zset-max-ziplist-entries", 0,
         TYPES_AT(zset_max_listpack_entries), "128", 0, INT64_MAX,
         "Members up to which a sorted set is one listpack."),
-    INT("zset-max-listpack-value", "zset-max-ziplist-value", 0,
+    MEMORY("zset-max-listpack-value", "zset-max-ziplist-value",
         TYPES_AT(zset_max_listpack_value), "64", 0, INT64_MAX,
         "Bytes of a member up to which a sorted set is one listpack."),
-    MEMORY("hll-sparse-max-bytes", TYPES_AT(hll_sparse_max_bytes), "3000", 0, INT64_MAX,
+    MEMORY("hll-sparse-max-bytes", NULL, TYPES_AT(hll_sparse_max_bytes), "3000", 0, INT64_MAX,
            "Bytes up to which a HyperLogLog stays sparse."),
-    MEMORY("stream-node-max-bytes", TYPES_AT(stream_node_max_bytes), "4096", 0, INT32_MAX,
+    MEMORY("stream-node-max-bytes", NULL, TYPES_AT(stream_node_max_bytes), "4096", 0, INT32_MAX,
            "Bytes of a stream's node; 0 for no limit."),
     INT("stream-node-max-entries", NULL, 0, TYPES_AT(stream_node_max_entries), "100", 0,
         INT64_MAX, "Entries of a stream's node; 0 for no limit."),
-    MEMORY("proto-max-bulk-len", TYPES_AT(proto_max_bulk_len), "512mb", 1 << 20,
+    MEMORY("proto-max-bulk-len", NULL, TYPES_AT(proto_max_bulk_len), "512mb", 1 << 20,
            INT64_MAX, "Bytes of one string, and of one argument of a command."),
 };
 const size_t keyspace_options_count =

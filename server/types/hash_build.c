@@ -54,7 +54,7 @@ int hash_build_set(struct hash_build *b, slice field, slice val, bool *added) {
         slice lp = slice_of(&b->lp);
         size_t first = lp_first(lp);
         at = first == 0 ? 0 : lp_find(lp, first, field, 1);
-        if (at == 0 && !hash_build_fits(b->v, b->count + 1)) too_long = true;
+        if (!hash_build_fits(b->v, b->count + (at == 0))) too_long = true;
     }
     if (too_long) b->aux |= HASH_AUX_TABLE;
     if (too_long || b->lp.n + field.n + val.n + PAIR_OVERHEAD > PAGE_BYTES) {
