@@ -115,7 +115,7 @@ run: setup
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
 .PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 test-redis \
-        test-crash test-owners test-real test-sizes test-torture bench asan tidy fuzz sim torture
+        test-compat test-crash test-owners test-real test-sizes test-torture bench asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
 test-large: setup setup-test
@@ -149,6 +149,9 @@ test-s3: build
 # Redis's own suite; UNITS=unit/type/hash runs that part of it.
 test-redis: build
 	@B=$(B) tests/redis/run.sh $(UNITS)
+# The same random commands to Redis and to Cove; SEED=n repeats a run.
+test-compat: build
+	@B=$(B) tests/compat/run.sh $(SEED)
 test-crash: build
 	@COVE_SERVER=$(abspath $(B))/cove-server tests/crash/run.sh
 test-real: build

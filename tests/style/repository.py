@@ -64,7 +64,7 @@ tap.check("every unit test mirrors a file of server/ or says why not", strays,
 # A folder of tests that no stage runs is a test that cannot fail.
 RUN_BY = {"unit": "test-unit", "model": "test-model", "golden": "test-golden", "style": "test-style",
           "sim": "sim", "torture": "torture", "fuzz": "fuzz", "clients": "test-clients",
-          "redis": "test-redis", "s3": "test-s3", "crash": "test-crash", "owners": "test-owners", "real": "test-real",
+          "redis": "test-redis", "compat": "test-compat", "s3": "test-s3", "crash": "test-crash", "owners": "test-owners", "real": "test-real",
           "large": "test-sizes"}
 OUTSIDE = {"bench": "make bench judges times, not behaviour"}
 stages = tap.read("tests/stages")
