@@ -118,6 +118,13 @@ class Peer:
             for w in self.wires:
                 w.call("HELLO", "3")
 
+    def clients(self):
+        """For the report of a reply that does not come."""
+        try:
+            return self.control.call("CLIENT", "LIST")[1].decode()
+        except (Closed, OSError) as e:
+            return str(e)
+
     def close(self):
         for w in self.wires + ([self.control] if self.control else []):
             w.close()
@@ -194,7 +201,7 @@ class Pair:
         except (Closed, OSError) as e:
             if peer is self.cove and self.server.process.poll() is not None:
                 raise Difference(at, step, "(asks nothing of the kind)", "the server ended: " + self.server.tail())
-            return "!", str(e)
+            return "!", "%s %s" % (e, peer.clients())
 
     def judge(self, at, step, redis, cove):
         """Compares the replies to one step. Those of EXEC are compared as those of what was queued."""
@@ -352,9 +359,9 @@ class Pair:
             outcome = []
             for command in others:
                 wire.send([command])
-                outcome.append(wire.read())
+                outcome.append(self.read(at, step, peer, 0))
             peer.control.call("CLIENT", "UNBLOCK", number)
-            outcome.append(waiting.read())
+            outcome.append(self.read(at, step, peer, 1))
             outcomes.append(outcome)
         for command, redis, cove in zip(others + [blocking], *outcomes):
             self.compare(at, step, command, redis, cove)
@@ -369,7 +376,7 @@ class Pair:
         except BlockingIOError:
             return False
         finally:
-            wire.sock.settimeout(60)
+            wire.sock.settimeout(20)
 
     def step_raw(self, at, step):
         """What comes back until the server ends the connection, or has nothing more to say."""

@@ -25,7 +25,7 @@ def encode(args):
 class Wire:
     """One connection. Commands are sent together; replies come in order."""
 
-    def __init__(self, port, timeout=60):
+    def __init__(self, port, timeout=20):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buf, self.pos = b"", 0
