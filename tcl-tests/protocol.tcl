@@ -210,6 +210,8 @@ test "Errors that quote what the client sent cannot forge replies" {
     r -raw "*1\r\n\$13\r\nno\r\n+OK\r\nsuch\r\n"
     set line [r -line]
     assert_match "-ERR unknown command*" $line
+    r -raw "*4\r\n\$6\r\nEXPIRE\r\n\$1\r\nk\r\n\$1\r\n1\r\n\$4\r\na\r\n\n\r\n"
+    assert_equal "-ERR Unsupported option a" [r -line]
     assert_equal PONG [r PING]
 }
 

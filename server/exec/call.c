@@ -76,6 +76,8 @@ int reply_errorf(call *c, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    size_t n = strlen(text);
+    while (n > 0 && (text[n - 1] == '\r' || text[n - 1] == '\n')) text[--n] = '\0';
     return reply_error(c, text);
 }
 int reply_int(call *c, int64_t v) {
