@@ -4,7 +4,8 @@
  *  1. Bytes leave in the order of the requests; no byte from a closed gate's offset on leaves before
  *     the gate's LSN is durable at the client's level.
  *  2. Gates stand in rising order of offset and of LSN: a reply behind a higher one needs none.
- *  3. The query buffer does not move while a request of the batch has not ended. */
+ *  3. No byte leaves after the process was stopped, until the tier knows that the store is still ours.
+ *  4. The query buffer does not move while a request of the batch has not ended. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -141,6 +142,12 @@ static void out_consumed(client *c) {
 
 void client__flush(client *c) {
     if (c->dead || c->conn == NULL) return;
+    if (!tier_may_answer(c->exec->deps.tier)) {
+        c->write_wanted = false;
+        client__interest(c);
+        client__queue_out(c);
+        return;
+    }
     size_t limit = c->gates_n > 0 ? open_gates(c) : c->out.n;
     while (c->out_sent < limit) {
         struct iovec v = {c->out.p + c->out_sent, limit - c->out_sent};

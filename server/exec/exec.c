@@ -124,7 +124,7 @@ static bool before_sleep(void *cookie) {
 /* After the tier has sealed its batch: replies that need not wait leave now. */
 static bool flush_clients(void *cookie) {
     exec *x = cookie;
-    while (!list_empty(&x->out_pending)) {
+    while (!list_empty(&x->out_pending) && tier_may_answer(x->deps.tier)) {
         client *c = LIST_ENTRY(x->out_pending.next, client, out_link);
         list_remove(&c->out_link);
         client__flush(c);

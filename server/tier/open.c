@@ -544,7 +544,7 @@ static void open_serve(void *cookie) {
     t->checkpoint_us = t->gc_us = tier_mono_us(t);
     gc_expect(t, t->intents, t->intents_count);
     t->stats.open_segments = o->tails_count;
-    own_lease_start(t);
+    own_serve(t);
     tier_pending_start(t);
     open_finish(t, OK, "%s is ours: epoch %llu, %zu log segments read, fence at %llx, pending %zu",
                 tier_store_name(t), (unsigned long long)t->m.epoch, o->tails_count,

@@ -2,13 +2,21 @@
  *
  * Kept here
  *  L7  every write is If-Match on the version last seen, with version + 1 and a fresh nonce.
- *  L11 whoever finds another owner's manifest ends: tier_fatal(3), and serves no more.
+ *  L11 whoever finds another owner's manifest ends: tier_fatal(3), and serves no more. Who was stopped
+ *      for longer than OWN_PAUSE_US answers nothing before it has looked.
  *
  * One write is under way at a time. A write of the serving owner is never given up: its outcome
  * would be unknown, and two truths would be in this process. */
 #include "tier/tier_internal.h"
 
 #define OWN_READS_MAX 8 /* Damaged or racing answers before giving up. */
+/* A process that was not run for so long may have been stopped while another claimed the store. A turn of
+ * the loop is a millisecond and OWN_BEAT_US the longest sleep, so that a healthy one is never near it even
+ * on a busy machine; who decides that a server is dead, and starts another, takes longer. A false alarm
+ * costs one request. */
+#define OWN_PAUSE_US 1000000
+#define OWN_BEAT_US 250000
+#define OWN_DOUBT_RETRY_US 200000 /* After a validation that came to nothing, beside its own patience. */
 
 struct own_write {
     struct manifest next;
@@ -164,11 +172,69 @@ static void own_lease_fire(void *cookie) {
     own_validate(t, own_lease_checked);
 }
 
-void own_lease_start(tier *t) {
+/* ---- stopped, and run again ---------------------------------------------------------------------- */
+
+/* Replies that were ready before a stop are as old as the stop: what they say was true of a store that
+ * may be another's now. They are held until the manifest has been read after it. Whatever reads the clock
+ * here looks for a stop first, so none gets lost between two of them. */
+static void own_doubt_send(void *cookie);
+
+static void own_look(tier *t) {
+    struct own_doubt *d = &t->doubt;
+    uint64_t now = tier_mono_us(t), gap = now - d->seen_us;
+    d->seen_us = now;
+    if (gap <= OWN_PAUSE_US) return;
+    d->stops++;
+    if (d->open) return;
+    d->open = true;
+    log_line(t->logger, LOG_NOTICE, "Not run for %llu ms: nothing is answered before it is sure that the "
+                                    "store is still ours", (unsigned long long)(gap / 1000));
+    d->again = loop_timer(t->loop, 0, own_doubt_send, t);
+}
+
+static void own_doubt_checked(tier *t, int rc) {
+    struct own_doubt *d = &t->doubt;
+    own_look(t); /* Stopped again meanwhile: then this answer is too old as well. */
+    if (rc == OK && d->sent_stops == d->stops) {
+        d->open = false;
+        return;
+    }
+    d->again = loop_timer(t->loop, rc == OK ? 0 : OWN_DOUBT_RETRY_US, own_doubt_send, t);
+}
+
+static void own_doubt_send(void *cookie) {
+    tier *t = cookie;
+    t->doubt.again = NULL;
+    if (tier_gone(t)) return;
+    t->doubt.sent_stops = t->doubt.stops;
+    own_validate(t, own_doubt_checked);
+}
+
+static void own_beat(void *cookie) {
+    tier *t = cookie;
+    t->doubt.beat = NULL;
+    if (tier_gone(t)) return;
+    own_look(t);
+    t->doubt.beat = loop_timer(t->loop, OWN_BEAT_US, own_beat, t);
+}
+
+bool tier_may_answer(tier *t) {
+    if (tier_gone(t)) return false; /* L11 */
+    if (t->state != TIER_SERVING && t->state != TIER_CLOSING) return true;
+    own_look(t);
+    return !t->doubt.open;
+}
+
+void own_serve(tier *t) {
+    t->doubt.seen_us = tier_mono_us(t);
+    own_beat(t);
     if (t->config->read_lease_ms > 0) own_lease_checked(t, OK);
 }
 
 void own_deinit(tier *t) {
+    if (t->doubt.beat != NULL) loop_timer_cancel(t->loop, t->doubt.beat);
+    if (t->doubt.again != NULL) loop_timer_cancel(t->loop, t->doubt.again);
+    t->doubt.beat = t->doubt.again = NULL;
     if (t->lease != NULL) loop_timer_cancel(t->loop, t->lease);
     t->lease = NULL;
     if (t->writing != NULL) {

@@ -184,6 +184,12 @@ struct tier {
     struct own_write *writing; /* a manifest on its way; one at a time */
     timer *lease;
     uint64_t validated_us;
+    struct own_doubt {       /* after a stop: own.c */
+        bool open;           /* nothing is answered */
+        uint64_t seen_us;    /* when it last looked at the clock */
+        uint64_t stops, sent_stops; /* seen; and when the validation under way was sent */
+        timer *beat, *again;
+    } doubt;
     uint64_t data_counter;   /* of the next data object's name (L8) */
 
     struct tier_txn txn;     /* the open one */
@@ -284,7 +290,7 @@ typedef void own_done(tier *t, int rc);
 void own_write(tier *t, struct manifest *m, own_done *done);
 /* Reads M again and calls done(OK) if this owner still holds it; else fatal (or the error). */
 void own_validate(tier *t, own_done *done);
-void own_lease_start(tier *t);
+void own_serve(tier *t);      /* serving begins: the lease, and the look for stops */
 void own_deinit(tier *t);
 
 /* open.c, replay.c */

@@ -101,7 +101,9 @@ void sim_open(sim_node *n) { tier_open(n->tier, node_opened, n); }
 void sim_step(sim *s, uint64_t us) {
     clock_manual_advance(&s->clock, us);
     loop_turn(s->store_loop, 0);
-    for (size_t i = 0; i < s->nodes_count; i++) loop_turn(s->nodes[i]->loop, 0);
+    for (size_t i = 0; i < s->nodes_count; i++) {
+        if (!s->nodes[i]->stopped) loop_turn(s->nodes[i]->loop, 0);
+    }
 }
 
 bool sim_until(sim *s, const bool *flag, unsigned seconds) {

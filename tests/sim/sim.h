@@ -23,6 +23,7 @@ struct sim_node {
     struct keyspace_config ks_config;
     struct tier_config config;
     struct type_set types;
+    bool stopped; /* its loop does not turn, as under SIGSTOP */
     bool opened, failed, fatal, closed;
     int open_rc, fatal_status, close_rc;
     char why[512];

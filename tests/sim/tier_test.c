@@ -30,6 +30,7 @@ struct state {
 };
 
 struct history {
+    sim_node *former; /* was stopped while another opened the store: must not answer */
     struct state *at;      /* at[i]: after transaction i */
     uint64_t *lsn;
     uint32_t count, acked; /* acked: transactions whose LSN was durable at some time */
@@ -392,6 +393,7 @@ static void live(struct history *h, unsigned steps) {
         if (what == 63) weather(h);
         if (what == 64) for (int k = 0; k < 20; k++) sim_step(h->s, 100000);
         sim_step(h->s, draw(h, 4) == 0 ? draw(h, 20000) : draw(h, 500));
+        if (h->former != NULL) CHECK(!tier_may_answer(h->former->tier));
         if (h->owner->tier->stats.compact_packs > rewritten) h->rewritten++;
         rewritten = h->owner->tier->stats.compact_packs;
         log_check(h->owner->tier);
@@ -445,6 +447,8 @@ static size_t takeover_history(uint64_t seed, bool faults) {
         if (h->owner->fatal) test_fail(__FILE__, __LINE__, "%s: %s", what, h->owner->why);
         sim_node *old = h->owner;
         objstore_mem_pause(old->store, true);
+        old->stopped = draw(h, 2) == 0; /* The process, or only its requests. */
+        uint64_t stopped_us = clock_mono_us(&h->s->clock.base);
         old->durable = NULL; /* What it confirms from here on is checked below. */
         weather(h);
         uint32_t had = h->count;
@@ -456,7 +460,13 @@ static size_t takeover_history(uint64_t seed, bool faults) {
         mem_free(lsn);
         live(h, draw(h, 60));
         objstore_mem_pause(old->store, false);
+        if (old->stopped) { /* Long enough to be noticed: then it answers nothing at all any more. */
+            while (clock_mono_us(&h->s->clock.base) - stopped_us <= 1000000) sim_step(h->s, 100000);
+            h->former = old;
+        }
+        old->stopped = false;
         live(h, 20 + draw(h, 100));
+        h->former = NULL;
         if (tier_durable(old->tier, ACK_STORE) >= lost)
             test_fail(__FILE__, __LINE__, "%s: the former owner acknowledged", what);
         if (!old->fatal) { /* It has had nothing to send: its next write finds out. */
