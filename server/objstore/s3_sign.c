@@ -189,39 +189,64 @@ void s3_sign_date(uint64_t wall_us, char out[17]) {
     assert(n == 16);
 }
 
-/* A copy with a NUL, for sscanf; false when it does not fit. */
-static bool copy_text(slice text, char *out, size_t room) {
-    if (text.n == 0 || text.n >= room) return false;
-    memcpy(out, text.p, text.n);
-    out[text.n] = 0;
-    return true;
+static int read_digits(reader *r, int n) {
+    int v = 0;
+    for (; n > 0; n--) {
+        uint8_t digit = read_u8(r);
+        if (digit < '0' || digit > '9') r->bad = true;
+        else v = v * 10 + (digit - '0');
+    }
+    return v;
+}
+
+static void read_word(reader *r, const char *word) {
+    if (!slice_eq(read_raw(r, strlen(word)), slice_str(word))) r->bad = true;
+}
+
+/* hh:mm:ss */
+static void read_time(reader *r, int *h, int *mi, int *s) {
+    *h = read_digits(r, 2);
+    read_word(r, ":");
+    *mi = read_digits(r, 2);
+    read_word(r, ":");
+    *s = read_digits(r, 2);
 }
 
 bool s3_parse_http_date(slice text, uint64_t *wall_us) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char s[40], name[4] = "";
-    int d, y, h, mi, sec, end = 0;
-    if (!copy_text(text, s, sizeof(s))) return false;
-    if (sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, name, &y, &h,
-               &mi, &sec, &end) != 6 ||
-        end == 0) {
-        return false;
-    }
-    const char *at = strlen(name) == 3 ? strstr(months, name) : NULL;
-    if (at == NULL || (at - months) % 3 != 0) return false;
-    return civil_to_us(y, (int)((at - months) / 3) + 1, d, h, mi, sec, wall_us);
+    reader r = reader_make(text);
+    int h, mi, sec, month = 0;
+    (void)read_raw(&r, 3); /* The day of the week says nothing new. */
+    read_word(&r, ", ");
+    int d = read_digits(&r, 2);
+    read_word(&r, " ");
+    slice name = read_raw(&r, 3);
+    for (int i = 0; i < 12; i++)
+        if (slice_eq(name, slice_make(months + 3 * i, 3))) month = i + 1;
+    read_word(&r, " ");
+    int y = read_digits(&r, 4);
+    read_word(&r, " ");
+    read_time(&r, &h, &mi, &sec);
+    read_word(&r, " GMT");
+    return !r.bad && reader_left(&r) == 0 && civil_to_us(y, month, d, h, mi, sec, wall_us);
 }
 
 bool s3_parse_iso_date(slice text, uint64_t *wall_us) {
-    char s[40];
-    int y, mo, d, h, mi, sec, end = 0;
-    if (!copy_text(text, s, sizeof(s))) return false;
-    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &sec, &end) != 6 ||
-        end == 0) {
-        return false;
+    reader r = reader_make(text);
+    int h, mi, sec;
+    int y = read_digits(&r, 4);
+    read_word(&r, "-");
+    int mo = read_digits(&r, 2);
+    read_word(&r, "-");
+    int d = read_digits(&r, 2);
+    read_word(&r, "T");
+    read_time(&r, &h, &mi, &sec);
+    if (r.bad) return false;
+    if (reader_left(&r) > 0 && *r.p == '.') { /* A fraction of a second: left out. */
+        do r.p++;
+        while (reader_left(&r) > 0 && *r.p >= '0' && *r.p <= '9');
     }
-    const char *rest = s + end;
-    if (*rest == '.') rest += 1 + strspn(rest + 1, "0123456789");
-    if (strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0) return false;
+    slice zone = slice_make(r.p, reader_left(&r));
+    if (!slice_eq(zone, SLICE("Z")) && !slice_eq(zone, SLICE("+00:00"))) return false;
     return civil_to_us(y, mo, d, h, mi, sec, wall_us);
 }

@@ -168,6 +168,14 @@ TEST("dates there and back") {
     CHECK(!s3_parse_http_date(SLICE("Fri, 24 Mayo 2013"), &t));
     CHECK(!s3_parse_http_date(SLICE("Fri, 24 ayJ 2013 00:00:00 GMT"), &t));
     CHECK(!s3_parse_http_date(SLICE(""), &t));
+    CHECK(!s3_parse_http_date(SLICE("Fri, 24 May 2013 00:00:0"), &t));
+    CHECK(!s3_parse_http_date(SLICE("Fri, 24 May 2013 00:00:00 CET"), &t));
+    CHECK(!s3_parse_http_date(SLICE("Fri, -4 May 2013 00:00:00 GMT"), &t));
+    CHECK(!s3_parse_http_date(SLICE("Fri, 24 May +013 00:00:00 GMT"), &t));
+    CHECK(s3_parse_iso_date(SLICE("2013-05-24T00:00:01+00:00"), &t));
+    CHECK(!s3_parse_iso_date(SLICE("2013-05-24T00:00:01"), &t));
+    CHECK(!s3_parse_iso_date(SLICE("2013-05-24T00:00:01.12"), &t));
+    CHECK(!s3_parse_iso_date(SLICE("2013-05- 4T00:00:01Z"), &t));
     CHECK(!s3_parse_iso_date(SLICE("2013-13-24T00:00:01Z"), &t));
     CHECK(!s3_parse_iso_date(SLICE("2013-05-24T00:00:01+02:00"), &t));
     CHECK(!s3_parse_iso_date(SLICE("yesterday"), &t));
