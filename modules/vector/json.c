@@ -6,6 +6,7 @@
  * wanted one is checked. */
 #include "modules/vector/json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -121,8 +122,10 @@ static bool read_array(struct cursor *c, unsigned nesting, struct arena *a,
         skip_space(c);
     }
     struct json_value *items = arena_alloc(a, out->count * sizeof(*items));
-    for (size_t i = out->count; i > 0; i--, last = last->before)
-        items[i - 1] = last->value;
+    for (size_t i = out->count; last != NULL; last = last->before) {
+        assert(i > 0);
+        items[--i] = last->value;
+    }
     out->items = items;
     return true;
 }

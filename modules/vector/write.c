@@ -67,10 +67,7 @@ static bool suits(call *c, const struct add *a, const struct vset_shape *s) {
         reply_error(c, "ERR asked M value mismatch with existing vector set");
     } else if (a->metric_given && a->metric != s->metric) {
         reply_error(c, "ERR asked distance metric mismatch with existing vector set");
-    } else if (projected ? reduce != s->dim : reduce == 0 && dim != s->dim) {
-        reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim,
-                     s->dim);
-    } else if (!projected && reduce != 0 && dim != s->dim) {
+    } else if ((projected ? reduce : dim) != s->dim) {
         reply_errorf(c, "ERR Vector dimension mismatch - got %u but set has %u", dim,
                      s->dim);
     } else if (!projected && reduce != 0) {

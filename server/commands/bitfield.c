@@ -2,6 +2,8 @@
  *
  * All operations are read before the first is done, and all pages asked for. Then each that
  * changes something is an effect of the bytes it stands in, and the next one sees it. */
+#include <assert.h>
+
 #include "base/mem.h"
 #include "commands/bitmap_commands.h"
 #include "commands/commands.h"
@@ -84,6 +86,7 @@ static bool parse(call *c, struct field *list, size_t *n, bool *writes, uint64_t
 /* The first bit is the highest, in a byte and in a number. */
 static int64_t number_at(const uint8_t *bytes, const struct field *f) {
     uint64_t v = 0;
+    assert(f->bits >= 1 && f->bits <= 64);
     for (unsigned i = 0, at = (unsigned)(f->offset % 8); i < (unsigned)f->bits; i++, at++)
         v = v << 1 | (uint64_t)(bytes[at / 8] >> (7 - at % 8) & 1);
     if (f->sign && f->bits < 64) {

@@ -29,7 +29,11 @@ void info_print_human(buf *out, uint64_t bytes) {
         buf_printf(out, "%lluB", (unsigned long long)bytes);
         return;
     }
-    for (v /= 1024; v >= 1024 && unit + 2 < sizeof(units); v /= 1024) unit++;
+    v /= 1024;
+    while (v >= 1024 && unit + 2 < sizeof(units)) {
+        v /= 1024;
+        unit++;
+    }
     buf_printf(out, "%.2f%c", v, units[unit]);
 }
 

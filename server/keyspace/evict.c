@@ -176,7 +176,7 @@ static bool sample(keyspace *ks, db *d, part *p, struct victim *best) {
     size_t count = tpage_count(p->blob);
     if (count == 0 || (only && p->min_expire == NO_EXPIRY)) return false;
     uint64_t skip = rnd_below(ks->rnd, count);
-    uint32_t off = 0, chosen = TPAGE_NONE;
+    uint32_t off = 0;
     /* From a random entry on, and from the start again if that finds nothing. */
     for (size_t i = 0; i < 2 * count; i++) {
         off = tpage_next(p->blob, off);
@@ -187,7 +187,6 @@ static bool sample(keyspace *ks, db *d, part *p, struct victim *best) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
         if (i < skip || (only && h.expire_ms < 0)) continue;
-        chosen = off;
         uint64_t score = score_of(ks, &h);
         if (best->d != NULL && score <= best->score) return true;
         best->d = d;
@@ -196,7 +195,7 @@ static bool sample(keyspace *ks, db *d, part *p, struct victim *best) {
         buf_append_slice(&best->key, tpage_key(p->blob, off));
         return true;
     }
-    return chosen != TPAGE_NONE;
+    return false;
 }
 
 /* The resident page that covers hash, or NULL; *to: where its range ends. */

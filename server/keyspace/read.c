@@ -64,6 +64,7 @@ void keyspace_prefetch_fields(db *d, const slice *keys, const slice *fields, siz
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || !slice_eq(keys[i], keys[i - 1])) o = table_of(d, keys[i]);
         page[i] = NULL;
+        hash[i] = 0;
         if (o == NULL) continue;
         hash[i] = hash_key(d->ks->secret, fields[i].p, fields[i].n);
         if (trie_find(&o->trie, hash[i], &page[i]) != OK) page[i] = NULL;

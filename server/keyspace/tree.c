@@ -166,6 +166,7 @@ part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash) {
         return NULL;
     }
     part *a = own_path(ks, t, hash, &node), *b = own_path(ks, t, hash ^ bit, &node);
+    assert(node != NULL); /* Of two pages: there is a node above them. */
     b->flags &= (uint8_t)~PART_ROOTS; /* b's objects are a's now. */
     a->flags |= PART_ROOTS;
     a->base = 0; /* It never was this page. */

@@ -290,11 +290,10 @@ static void end_list(s3_op *o, int rc) {
         fail(o, ERR_IO, "the store's list is malformed, or not in order");
         return;
     }
-    bool fits =
-        l.last.n <= S3_KEY_MAX &&
-        memchr(l.last.p == NULL ? (const uint8_t *)"x" : l.last.p, 0, l.last.n) == NULL;
+    bool fits = l.last.n <= S3_KEY_MAX && (l.last.n == 0 || memchr(l.last.p, 0, l.last.n) == NULL);
     if (l.count == 0 && l.more && fits) {
         /* A page of other people's names only: go on behind it. */
+        assert(l.last.p != NULL); /* A list that has more names its last. */
         memcpy(o->start, l.last.p, l.last.n);
         o->start[l.last.n] = 0;
         s3_xml_list_free(&l);

@@ -89,6 +89,7 @@ static int next_leaf(pager *p, object *o, struct bt_path *path) {
     slice page;
     uint64_t index = 0;
     unsigned level = 1;
+    assert(path->height > 0);
     for (; level < path->height; level++) {
         int rc = bt__get(p, o, path->at[level].index, level, &page);
         if (rc != OK) return rc;

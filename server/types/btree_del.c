@@ -259,6 +259,7 @@ int btree_del(pager *p, object *o, slice key) {
     int rc = bt__descend(p, o, key, &path);
     if (rc != OK) return rc;
     if (!path.exact) return ERR_NOTFOUND;
+    assert(path.height > 0);
     rc = make_plan(p, o, &path, steps);
     if (rc != OK) return rc;
     /* Without entries there is no tree, and the other way round. */

@@ -274,10 +274,11 @@ static int hash_digest(struct value *v, uint8_t digest[20]) {
 static int hash_check(struct value *v, char why[160]) {
     uint64_t count = 0;
     slice lp;
-    int rc = is_table(v) ? table_check(v->pager, v->obj, &count, why) : hash__listpack(v, &lp);
-    if (rc == ERR_CORRUPT && !is_table(v)) snprintf(why, 160, "hash: its listpack is damaged");
+    bool table = is_table(v);
+    int rc = table ? table_check(v->pager, v->obj, &count, why) : hash__listpack(v, &lp);
+    if (rc == ERR_CORRUPT && !table) snprintf(why, 160, "hash: its listpack is damaged");
     if (rc != OK) return rc;
-    if (!is_table(v)) count = lp_count(lp) / 2;
+    if (!table) count = lp_count(lp) / 2;
     if (count == hash_len(v) && count > 0) return OK;
     snprintf(why, 160, "hash: %llu pairs found, %llu expected", (unsigned long long)count,
              (unsigned long long)hash_len(v));

@@ -33,7 +33,7 @@ static bool read_encoding(reader *r, int64_t *num, uint64_t *length) {
         *num = (int32_t)((low | (uint32_t)read_u8(r) << 16) << 8) >> 8;
         return true;
     }
-    case 0xFE: *num = (int8_t)read_u8(r); return true;
+    case 0xFE: *num = (int64_t)(read_u8(r) ^ 0x80) - 0x80; return true;
     }
     *num = (e & 0xF) - 1;
     r->bad |= e < 0xF1 || e > 0xFD;
