@@ -132,7 +132,9 @@ static bool help_comes(keyspace *ks, size_t excess) {
     /* None is possible while replayed effects wait; one comes as soon as they do not. */
     if (keyspace_pending(ks) != 0) return true;
     uint64_t may_go = ks->stats.bytes_dirty + wait__held_bytes(ks);
-    if (ks->walk == NULL && may_go < excess / 2) return false;
+    /* What a checkpoint has gathered is not counted anywhere, but it is a share of the limit. */
+    bool gathered = ks->walk != NULL && excess <= keyspace_maxmemory(ks) / 2;
+    if (!gathered && may_go < excess - excess / 8) return false;
     uint64_t now = clock_mono_us(ks->clock);
     if (ks->checkpoint_asked_us == 0) ks->checkpoint_asked_us = now;
     uint64_t since = ks->checkpoint_asked_us > ks->checkpoint_progress_us
