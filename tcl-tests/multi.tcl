@@ -392,3 +392,26 @@ test -tags {cove} "A transaction is whole or absent after kill -9" {
         }
     }
 }
+
+test -tags {cove} "A client that is to be closed leaves while its transaction waits for pages" {
+    r SET reply [string repeat x 8000000]
+    r SET cold [string repeat y 16000000]
+    r SET n 0
+    for {set round 1} {$round <= 8} {incr round} {
+        assert_equal OK [r SAVE]
+        assert {[r DEBUG DROP-CLEAN] > 0}
+        set c [connect]
+        set id [$c CLIENT ID]
+        $c -send GET reply ;# It is not read, so the server still has some of it to send.
+        $c -send MULTI
+        $c -send INCR n
+        $c -send CLIENT KILL ID $id SKIPME NO
+        for {set at 0} {$at < 16000000} {incr at 16000} {$c -send GETRANGE cold $at $at}
+        $c -send INCR n
+        $c -send EXEC
+        after [expr {20 * $round}] ;# Nobody is answered while a transaction is open.
+        $c -close
+        wait_for_condition 500 10 {![string match "*id=$id *" [r CLIENT LIST]]} {fail "it stays"}
+        assert {[r GET n] % 2 == 0}
+    }
+}

@@ -355,8 +355,7 @@ void client__process(client *c) {
     }
     if (!c->dead && c->batch_next == c->batch_n) query_consumed(c);
     c->in_process = false;
-    if (c->out.n > c->out_sent) client__queue_out(c);
-    else if (c->close_after) client__queue_out(c);
+    if (c->out.n > c->out_sent || c->close_after) client__queue_out(c);
 }
 
 /* While a client waits for keys its query buffer stands still; but that it goes away must be seen, or
@@ -379,7 +378,8 @@ static void client_ready(void *cookie, unsigned ready) {
     exec__refresh_time(c->exec);
     block__process_first(c);
     if ((ready & LOOP_WRITE) != 0) client__flush(c);
-    if (c->dead || (ready & LOOP_READ) == 0) return;
+    /* The flush may have met the end: of the client, or of its connection under a transaction. */
+    if (c->dead || c->conn == NULL || (ready & LOOP_READ) == 0) return;
     if (c->close_after) { /* What still comes is thrown away until the reply has left. */
         char sink[4096];
         long n = c->conn->ops->read(c->conn, sink, sizeof(sink));
