@@ -1,4 +1,5 @@
 /* boot_config.c -- the configuration as Redis reads it: a file of directives, then the command line. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -135,7 +136,9 @@ static int load_stream(struct boot *b, FILE *f, const char *path, int depth) {
         else rc = load_line(b, slice_make(line, (size_t)n), path, number, depth);
     }
     (free)(line); /* getline()'s own. */
-    return rc;
+    if (rc != OK || !ferror(f)) return rc;
+    fprintf(stderr, "Fatal error, can't read config file '%s': %s\n", path, strerror(errno));
+    return ERR_IO;
 }
 
 static int load_file(struct boot *b, const char *path, int depth) {

@@ -372,6 +372,24 @@ static void teardown(struct app *a) {
     }
 }
 
+/* Directives of Redis that are kept without an effect, and whose effect somebody would miss. */
+static void warn_of_missing(struct app *a) {
+    static const char *const names[] = {"tls-port", "cluster-enabled", "replicaof"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const struct option *row = options_find(a->options, slice_str(names[i]));
+        buf now = BUF_INIT, initial = BUF_INIT;
+        if (row == NULL) continue;
+        options_print(a->options, row, &now);
+        options_print_initial(a->options, row, &initial);
+        if (!slice_eq(slice_of(&now), slice_of(&initial))) {
+            log_line(a->log, LOG_WARNING, "%s is set to %.*s and has no effect: the server does not do that",
+                     names[i], (int)now.n, (const char *)now.p);
+        }
+        buf_free(&now);
+        buf_free(&initial);
+    }
+}
+
 static int start(struct app *a) {
     int rc;
     if (chdir(a->process.dir) != 0) {
@@ -393,6 +411,7 @@ static int start(struct app *a) {
         log_line(a->log, LOG_NOTICE, "save, appendonly, appendfsync and dbfilename have no effect here: "
                                      "every write is in the store's log");
     }
+    warn_of_missing(a);
     if ((rc = watch_signals(a)) != OK || (rc = check_config(a)) != OK || (rc = load_users(a)) != OK ||
         (rc = build(a)) != OK ||
         (rc = build_upper(a)) != OK) return rc;

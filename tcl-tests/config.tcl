@@ -271,6 +271,29 @@ test "COMMAND GETKEYS and GETKEYSANDFLAGS" {
     assert_error "ERR Invalid number of arguments specified for command" {r COMMAND GETKEYS GET k x}
 }
 
+test -tags {cove} "A configuration that cannot be read ends the start, and says why" {
+    set dir [srv dir]/unreadable
+    file mkdir $dir
+    foreach {words text} [list $dir "*can't read config file '$dir': Is a directory*" \
+                              $dir/none "*can't open config file '$dir/none'*" \
+                              {--nosuch 1} "*'nosuch'*Bad directive*"] {
+        assert [catch {exec timeout 10 $::server::path {*}$words </dev/null 2>@1} out]
+        assert_match $text $out
+    }
+}
+
+test -tags {cove} "A directive whose effect would be missed is warned of" {
+    set log [srv dir]/warned
+    catch {exec timeout 2 $::server::path --bind 127.0.0.1 --port [server::free_port] --store file:[srv dir]/warned-data \
+        --tls-port 7 --cluster-enabled yes >& $log </dev/null}
+    set f [open $log]
+    set text [read $f]
+    close $f
+    assert_match "*tls-port is set to 7 and has no effect*" $text
+    assert_match "*cluster-enabled is set to yes and has no effect*" $text
+    assert_no_match "*replicaof is set*" $text
+}
+
 test "A configuration file, with quotes, comments and include; the command line wins" {
     set dir [srv dir]/conf
     file mkdir $dir

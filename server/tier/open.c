@@ -93,6 +93,8 @@ void open_finish(tier *t, int rc, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
+    size_t n = strlen(why); /* A store that has no more to say leaves its brackets empty. */
+    if (n > 3 && strcmp(why + n - 3, " ()") == 0) why[n - 3] = '\0';
     void (*done)(void *cookie, int rc, const char *why) = o->done;
     void *cookie = o->cookie;
     if (rc == OK) {

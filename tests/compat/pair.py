@@ -118,6 +118,18 @@ class Peer:
             for w in self.wires:
                 w.call("HELLO", "3")
 
+    def health(self, pid):
+        """For the report of a reply that does not come: is it there, does it work, does it answer?"""
+        told = "process %d" % pid
+        try:
+            with open("/proc/%d/stat" % pid) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            told = "state %s, %s ticks" % (fields[0], int(fields[11]) + int(fields[12]))
+            wire = Wire(self.port, 5)
+            return "%s, %r, %s" % (told, wire.call("PING"), self.clients())
+        except (Closed, OSError) as e:
+            return "%s: %s" % (told, e)
+
     def clients(self):
         """For the report of a reply that does not come."""
         try:
@@ -180,7 +192,11 @@ class Pair:
         while i < len(steps):
             connection, kind, args = steps[i]
             if kind != "cmd":
-                getattr(self, "step_" + kind)(i, steps[i])
+                try:
+                    getattr(self, "step_" + kind)(i, steps[i])
+                except (OSError, Closed) as e:
+                    raise Difference(i, steps[i], "%s; %s" % (e, self.redis.health(self.process.pid)),
+                                     self.cove.health(self.server.process.pid))
                 i += 1
                 continue
             first, size = i, 0
