@@ -330,3 +330,23 @@ test "BLMPOP judges its timeout last, LMPOP its count before what follows" {
     assert_error "ERR syntax error" {r BLMPOP abc 1 l LEFT COUNT}
     assert_error "ERR timeout is not a float or out of range" {r BLMPOP abc 1 l LEFT COUNT 1}
 }
+
+test "Clients that wait for thousands of keys at once are served, each by its own key" {
+    # More keys than the server has slots for those who wait: some of one client share a slot.
+    set keys {}
+    for {set i 0} {$i < 3000} {incr i} {lappend keys wait:$i}
+    set one [connect]
+    set other [connect]
+    for {set i 0} {$i < 40} {incr i} {
+        $one -send BLPOP {*}$keys 0
+        $other -send BLPOP {*}$keys 0
+        wait_for_condition 200 10 {[blocked] == 2}
+        set key wait:[expr {$i * 73}]
+        assert_equal 2 [r RPUSH $key a b]
+        assert_equal [list [list $key a] [list $key b]] [lsort [list [$one -read] [$other -read]]]
+        assert_equal 0 [r EXISTS $key]
+    }
+    assert_equal 0 [blocked]
+    $one -close
+    $other -close
+}

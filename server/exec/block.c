@@ -225,16 +225,27 @@ static void run_again(struct blocked *b, slice key) {
     list_push_back(&x->unblocked, &c->wait_link);
 }
 
+/* The next one of another client. Two keys of one client may lie in one slot, and what it waited for
+ * goes as a whole once it has been served. */
+static list *next_client(list *slot, list *n) {
+    const struct blocked *owner = LIST_ENTRY(n, struct blocked_key, by_hash)->owner;
+    do {
+        n = n->next;
+    } while (n != slot && LIST_ENTRY(n, struct blocked_key, by_hash)->owner == owner);
+    return n;
+}
+
 static void serve_key(exec *x, const struct ready_key *r) {
     list *slot = slot_of(x, r->hash);
     for (list *n = slot->next, *next; n != slot; n = next) {
         struct blocked_key *k = LIST_ENTRY(n, struct blocked_key, by_hash);
-        next = n->next; /* Of another client: no key is noted twice for one. */
+        next = n->next;
         if (!waits_for(k, r->db, r->hash, r->key)) continue;
         client *c = k->owner->client;
         struct entry e;
         if (keyspace_get(x->deps.keyspace, r->db, r->key, 0, &e) == ERR_NOTFOUND) return;
         if (c->state != CLIENT_PARKED || c->parked == NULL || c->parked->resuming) continue;
+        next = next_client(slot, n);
         run_again(k->owner, k->key);
     }
 }
