@@ -15,7 +15,7 @@ build=(gcc:gcc make:make pkg-config:pkg-config libc6-dev libcurl4-openssl-dev li
        libzstd-dev libjemalloc-dev libroaring-dev libxxhash-dev ca-certificates)
 test=(tclsh:tcl clang:clang clang-format:clang-format clang-tidy:clang-tidy
       libclang-rt-14-dev spin:spin libhiredis-dev redis-cli:redis-tools
-      python3:python3 python3-venv openssl:openssl curl:curl xz:xz-utils dpkg-dev
+      python3:python3 python3-venv openssl:openssl curl:curl xz:xz-utils ps:procps dpkg-dev
       node:nodejs npm:npm go:golang-go)
 
 case "${1:-build}" in
