@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# run.sh -- runs each fuzz target named, FUZZ_SECONDS each, first over its seeds.
+# run.sh -- runs each fuzz target named, FUZZ_SECONDS each, first over its seeds. FUZZ_SEED=n starts the
+# same row of inputs again (how far it comes depends on the machine); without it every run is another.
 #
 # Seeds are in tests/fuzz/corpus/<name>/; a finding belongs there once it is fixed. What a run
 # discovers is kept in build/fuzz/found/ so that the next goes on from it; inputs that fail are left in build/fuzz/failed/.
@@ -25,7 +26,7 @@ for target in "$@"; do
     # The seeds alone first: a run cut short by a slow machine has still tried them all.
     if "build/fuzz/tests/fuzz/$target" -runs=0 -timeout=10 -rss_limit_mb=1024 \
             -artifact_prefix=build/fuzz/failed/"$name"- "$seeds" >"$log" 2>&1 &&
-       "build/fuzz/tests/fuzz/$target" -max_total_time="$seconds" -timeout=10 \
+       "build/fuzz/tests/fuzz/$target" -max_total_time="$seconds" -seed="${FUZZ_SEED:-0}" -timeout=10 \
             -rss_limit_mb=1024 -max_len="${FUZZ_LEN:-16384}" -print_final_stats=1 \
             -artifact_prefix=build/fuzz/failed/"$name"- "$found" "$seeds" >>"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
