@@ -64,18 +64,21 @@ int pack_line_check(const struct pack_line *line) {
     return OK;
 }
 
+/* Bytes 0: a slot that compaction left out. */
+static bool line_in_bounds(const struct pack_line *line, const uint8_t *p) {
+    uint64_t offset = get_u64(p);
+    uint32_t bytes = get_u32(p + 8);
+    return bytes == 0 ||
+           (bytes >= PACK_SLOT_HEADER_BYTES && bytes <= PAGE_BYTES_MAX + PAGE_BYTES &&
+            offset >= PACK_HEADER_BYTES && offset <= line->footer_offset &&
+            bytes <= line->footer_offset - offset);
+}
+
 int pack_footer_check(const struct pack_line *line, slice footer) {
     if (footer.n != (size_t)line->slots * PACK_LINE_BYTES) return ERR_CORRUPT;
     if (crc32c(0, footer.p, footer.n) != line->footer_crc) return ERR_CORRUPT;
-    for (uint32_t i = 0; i < line->slots; i++) {
-        uint64_t offset = get_u64(footer.p + (size_t)i * PACK_LINE_BYTES);
-        uint32_t bytes = get_u32(footer.p + (size_t)i * PACK_LINE_BYTES + 8);
-        if (bytes == 0) continue; /* A slot that compaction left out. */
-        if (bytes < PACK_SLOT_HEADER_BYTES || bytes > PAGE_BYTES_MAX + PAGE_BYTES ||
-            offset < PACK_HEADER_BYTES || offset > line->footer_offset ||
-            bytes > line->footer_offset - offset)
-            return ERR_CORRUPT;
-    }
+    for (uint32_t i = 0; i < line->slots; i++)
+        if (!line_in_bounds(line, footer.p + (size_t)i * PACK_LINE_BYTES)) return ERR_CORRUPT;
     return OK;
 }
 
@@ -87,6 +90,12 @@ int pack_slot(const struct pack_line *line, slice footer, uint32_t slot, uint64_
     *bytes = get_u32(p + 8);
     *crc = get_u32(p + 12);
     return *bytes == 0 ? ERR_CORRUPT : OK;
+}
+
+int pack_footer_line(const struct pack_line *line, slice stored, uint64_t *offset, uint32_t *bytes,
+                     uint32_t *crc) {
+    if (stored.n != PACK_LINE_BYTES || !line_in_bounds(line, stored.p)) return ERR_CORRUPT;
+    return pack_slot(line, stored, 0, offset, bytes, crc);
 }
 
 int pack_slot_unpack(slice stored, uint32_t crc, buf *out) {
@@ -179,7 +188,9 @@ int pack_compact(const struct pack_line *old, slice footer, const uint8_t *live,
 /* ---- the table -------------------------------------------------------------------------------- */
 
 void packs_init(struct packs *p) {
-    *p = (struct packs){.next = 1}; /* 0 in a location means "nowhere" */
+    /* 0 in a location means "nowhere". */
+    *p = (struct packs){.next = 1, .footer_bytes_max = PACKS_FOOTER_BYTES_MAX,
+                        .request_bytes = PACK_REQUEST_BYTES_FILE};
     list_init(&p->lru);
 }
 
@@ -244,13 +255,24 @@ void packs_touch(struct packs *p, struct pack *k) {
     list_push_front(&p->lru, &k->lru);
 }
 
+bool packs_line_alone(struct packs *p, struct pack *k) {
+    assert(k->footer.n == 0);
+    size_t bytes = (size_t)k->line.slots * PACK_LINE_BYTES;
+    if (k->fetching || p->footer_bytes + bytes <= p->footer_bytes_max ||
+        k->lines_read >= bytes / p->request_bytes)
+        return false;
+    k->lines_read++;
+    return true;
+}
+
 void packs_keep_footer(struct packs *p, struct pack *k, buf *footer) {
     assert(k->footer.n == 0 && footer->n > 0);
+    k->lines_read = 0;
     k->footer = *footer;
     *footer = BUF_INIT;
     p->footer_bytes += k->footer.n;
     packs_touch(p, k);
-    while (p->footer_bytes > PACKS_FOOTER_BYTES_MAX && p->lru.prev != &k->lru) {
+    while (p->footer_bytes > p->footer_bytes_max && p->lru.prev != &k->lru) {
         struct pack *old = LIST_ENTRY(p->lru.prev, struct pack, lru);
         list_remove(&old->lru);
         p->footer_bytes -= old->footer.n;

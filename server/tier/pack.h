@@ -32,6 +32,10 @@ void pack_encode(slice raw, const uint32_t *lengths, uint32_t slots, buf *out,
                  struct pack_line *line);
 int pack_line_check(const struct pack_line *line); /* ERR_CORRUPT: its numbers do not fit */
 int pack_footer_check(const struct pack_line *line, slice footer);
+/* One line of a footer, read without the rest: its numbers are in bounds, but no checksum speaks for them
+ * before the slot's own does. ERR_CORRUPT: then only the whole footer tells. */
+int pack_footer_line(const struct pack_line *line, slice stored, uint64_t *offset, uint32_t *bytes,
+                     uint32_t *crc);
 /* Where a slot lies, from a checked footer. ERR_CORRUPT: no such slot. */
 int pack_slot(const struct pack_line *line, slice footer, uint32_t slot, uint64_t *offset,
               uint32_t *bytes, uint32_t *crc);
@@ -60,16 +64,21 @@ struct pack {
     list lru;       /* in packs.lru when the footer is cached */
     list waiting;   /* reads that wait for the footer (read.c) */
     bool fetching;
+    uint32_t lines_read; /* one by one, since the footer was last not in memory */
     uint32_t judged; /* slots that lived when it was last found not worth rewriting */
 };
 #define PACKS_FOOTER_BYTES_MAX (32u << 20) /* Footers of about 64 GB of packs. */
+/* What a request costs, in bytes that could be read instead: of a folder, and of a bucket. */
+#define PACK_REQUEST_BYTES_FILE (4u << 10)
+#define PACK_REQUEST_BYTES_S3 (256u << 10)
 
 struct packs {
     struct pack **at;
     size_t count, cap;
     uint32_t next;       /* the next new number; numbers are not used again while referred to */
     list lru;
-    size_t footer_bytes;
+    size_t footer_bytes, footer_bytes_max;
+    size_t request_bytes; /* what a request costs, in bytes */
 };
 void packs_init(struct packs *p);
 void packs_deinit(struct packs *p);
@@ -80,6 +89,10 @@ void packs_remove(struct packs *p, uint32_t number);
 /* Keeps a checked footer (takes it) and drops the least used ones past the bound. */
 void packs_keep_footer(struct packs *p, struct pack *k, buf *footer);
 void packs_touch(struct packs *p, struct pack *k);
+/* k's footer is not in memory: shall one line of it be read alone? While the footers fit, no. Beyond that
+ * each that comes drives another one out, and under reads without order most are gone before they are
+ * asked for twice: then lines are read until the whole would have been as cheap. */
+bool packs_line_alone(struct packs *p, struct pack *k);
 /* The object with the same slots that takes the place of k's; takes its checked footer. Nobody waits
  * for the footer of the old one. */
 void packs_swap(struct packs *p, struct pack *k, const struct pack_line *line, buf *footer);

@@ -3,6 +3,9 @@
  *   queued -> footer (if it is not in memory) -> slot, from the local disk or the store -> a worker
  *   checks and unpacks (the store's own that has read it, if it has such) -> done
  *
+ * Where memory does not hold all footers, only the slot's line of it may be read (packs_line_alone). That
+ * line has no checksum of its own: if it, or what it leads to, is not right, the whole footer is asked.
+ *
  * Where a request costs something, what one turn of the loop asks for waits for its end (read_pump):
  * slots of one pack that lie close together are one request. If it fails, each is read alone.
  *
@@ -31,6 +34,8 @@ struct part {
     bool unpacked;           /* `raw`, `bad` and unpack_rc tell about `stored` */
     int unpack_rc;           /* other than ERR_CORRUPT */
     bool waiting;            /* for the footer */
+    bool alone;              /* offset, bytes and crc are from a line that was read by itself */
+    bool whole;              /* that went wrong: from the whole footer only */
     list node;               /* in pack.waiting, or in tier.reads_ready */
 };
 
@@ -55,6 +60,9 @@ struct read_op {
 static void read_begin(void *cookie);
 static void part_footer(struct part *p);
 static void part_got_footer(io *o);
+static void part_line(struct part *p, const struct pack *k);
+static void part_got_line(io *o);
+static void part_place(struct part *p);
 static void part_slot(struct part *p);
 static void part_ready(struct part *p);
 static void part_send(struct part *p);
@@ -123,6 +131,12 @@ static void part_footer(struct part *p) {
         part_slot(p);
         return;
     }
+    p->alone = !p->whole && location_slot(p->at) < k->line.slots &&
+               packs_line_alone(&t->packs, k);
+    if (p->alone) {
+        part_line(p, k);
+        return;
+    }
     list_push_back(&k->waiting, &p->node);
     p->waiting = true;
     if (k->fetching) return;
@@ -169,10 +183,39 @@ static void part_got_footer(io *o) {
     }
 }
 
+static void part_line(struct part *p, const struct pack *k) {
+    tier *t = p->op->t;
+    p->line = k->line;
+    p->attempts = 0;
+    io *o = io_create(t, OBJ_GET, p->line.name, part_got_line, p);
+    o->req.offset = p->line.footer_offset + (uint64_t)location_slot(p->at) * PACK_LINE_BYTES;
+    o->req.length = PACK_LINE_BYTES;
+    if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
+    io_send(o, IO_TRIES);
+}
+
+static void part_got_line(io *o) {
+    struct part *p = o->cookie;
+    int rc = o->req.rc;
+    if (rc == OK) {
+        o->t->stats.footer_lines_read++;
+        rc = pack_footer_line(&p->line, slice_of(&o->req.out), &p->offset, &p->bytes, &p->crc);
+    }
+    if (rc == OK) {
+        part_place(p);
+    } else if (rc == ERR_CORRUPT || rc == ERR_NOTFOUND) {
+        p->whole = true;
+        part_footer(p);
+    } else {
+        part_settled(p, rc);
+    }
+}
+
 static void part_slot(struct part *p) {
     tier *t = p->op->t;
     struct pack *k = part_pack(p);
     assert(k != NULL && k->footer.n > 0);
+    p->alone = false;
     p->line = k->line;
     p->attempts = 0;
     int rc = pack_slot(&k->line, slice_of(&k->footer), location_slot(p->at), &p->offset,
@@ -182,6 +225,12 @@ static void part_slot(struct part *p) {
         part_settled(p, rc);
         return;
     }
+    part_place(p);
+}
+
+/* Where the slot lies is known. */
+static void part_place(struct part *p) {
+    tier *t = p->op->t;
     if (!cache_get(t, &p->line, location_slot(p->at), p->bytes, p->crc, part_got_cached, p))
         part_ready(p);
 }
@@ -299,7 +348,12 @@ static void read_unpacked(struct read_op *op) {
         for (int i = 0; i < 2; i++) {
             if (!again[i]) continue;
             buf_free(&op->part[i].stored);
-            part_send(&op->part[i]);
+            if (op->part[i].alone) {
+                op->part[i].whole = true;
+                part_footer(&op->part[i]);
+            } else {
+                part_send(&op->part[i]);
+            }
         }
         return;
     }

@@ -161,6 +161,7 @@ const struct metric tier_metrics[] = {
     STAT("Tier", "tier_reads_merged", reads_merged, "Requests saved by reading neighbours at once."),
     STAT("Tier", "tier_slots_corrupt", slots_corrupt, "Slots that arrived damaged and were read again."),
     STAT("Tier", "tier_footers_read", footers_read, "Pack footers read from the store."),
+    STAT("Tier", "tier_footer_lines_read", footer_lines_read, "Single lines of them, where not all fit in memory."),
     SHOWN("Tier", "tier_reads_in_flight", print_reads, "Reads of slots under way."),
     STAT("Tier", "tier_cache_bytes", cache_bytes, "Bytes in the disk cache."),
     STAT("Tier", "tier_local_lost", local_lost, "Transactions of a local log that were set aside."),

@@ -44,6 +44,7 @@ int tier_create(loop *l, pool *p, objstore *store, keyspace *ks, const struct ti
     keyspace_limit_fetches(ks, t->reads_max, t->reads_merge ? READS_RUN_MAX : 1);
     list_init(&t->hot_pins);
     packs_init(&t->packs);
+    if (t->s3) t->packs.request_bytes = PACK_REQUEST_BYTES_S3;
     log_init(t);
     t->created_us = tier_mono_us(t);
     keyspace_set_hooks(ks, &ks_hooks, t);

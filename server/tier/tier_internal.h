@@ -143,7 +143,7 @@ struct tier_txn {
 struct tier_stats {
     uint64_t lsn, durable_lsn, log_seq, epoch, checkpoints, checkpoint_failures, backlog;
     uint64_t segments, log_bytes, packs_written, pack_bytes_written, slots_written;
-    uint64_t slots_read, slots_read_cache, reads_merged, slots_corrupt, footers_read;
+    uint64_t slots_read, slots_read_cache, reads_merged, slots_corrupt, footers_read, footer_lines_read;
     uint64_t gc_runs, gc_live, gc_dead, gc_dead_bytes, gc_deleted, log_deleted, log_swept;
     uint64_t compact_packs, compact_bytes_saved, compact_failures;
     uint64_t open_us, open_segments, open_records;

@@ -159,3 +159,58 @@ TEST("the pack table finds its lines and keeps footers within bounds") {
     packs_check(&p);
     packs_deinit(&p);
 }
+
+TEST("where not all footers fit, lines are read alone until the whole is as cheap") {
+    struct packs p;
+    packs_init(&p);
+    struct pack_line line = {.number = 1, .slots = 1000}; /* a footer of 16,000 bytes */
+    CHECK_INT(packs_add(&p, &line), OK);
+    line.number = 2;
+    CHECK_INT(packs_add(&p, &line), OK);
+    CHECK(!packs_line_alone(&p, p.at[0])); /* It fits. */
+    p.footer_bytes_max = 20000;
+    buf footer = BUF_INIT;
+    buf_reserve(&footer, 16000);
+    footer.n = 16000;
+    packs_keep_footer(&p, p.at[0], &footer);
+    for (int i = 0; i < 3; i++) CHECK(packs_line_alone(&p, p.at[1]));
+    CHECK(!packs_line_alone(&p, p.at[1]));
+    buf_reserve(&footer, 16000);
+    footer.n = 16000;
+    packs_keep_footer(&p, p.at[1], &footer);
+    packs_check(&p);
+    CHECK_INT(p.at[0]->footer.n, 0); /* It made place, and its lines are counted anew. */
+    CHECK(packs_line_alone(&p, p.at[0]));
+    p.request_bytes = 1 << 20;
+    CHECK(!packs_line_alone(&p, p.at[0])); /* A request costs more than all of it. */
+    p.request_bytes = 4096;
+    p.at[0]->fetching = true;
+    CHECK(!packs_line_alone(&p, p.at[0])); /* It is coming anyway. */
+    p.at[0]->fetching = false;
+    packs_deinit(&p);
+}
+
+TEST("a line of a footer that is read alone is checked against the pack") {
+    struct pack_line line = {.number = 1, .slots = 4, .footer_offset = 5000, .bytes = 5064};
+    uint8_t l[PACK_LINE_BYTES];
+    uint64_t offset;
+    uint32_t bytes, crc;
+    const struct {
+        uint64_t offset;
+        uint32_t bytes;
+        int rc;
+    } cases[] = {{64, 100, OK}, {4900, 100, OK}, {63, 100, ERR_CORRUPT}, {4901, 100, ERR_CORRUPT},
+                 {5001, 5, ERR_CORRUPT}, {UINT64_MAX, 5, ERR_CORRUPT}, {64, 4, ERR_CORRUPT},
+                 {64, UINT32_MAX, ERR_CORRUPT}, {64, 0, ERR_CORRUPT}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        put_u64(l, cases[i].offset);
+        put_u32(l + 8, cases[i].bytes);
+        put_u32(l + 12, 7);
+        CHECK_INT(pack_footer_line(&line, slice_make(l, sizeof(l)), &offset, &bytes, &crc), cases[i].rc);
+        if (cases[i].rc != OK) continue;
+        CHECK_INT(offset, cases[i].offset);
+        CHECK_INT(bytes, cases[i].bytes);
+        CHECK_INT(crc, 7);
+    }
+    CHECK_INT(pack_footer_line(&line, slice_make(l, 15), &offset, &bytes, &crc), ERR_CORRUPT);
+}
