@@ -28,8 +28,9 @@
 int objstore_file_create(loop *l, fsys *fs, const char *dir, int threads, logger *log,
                          objstore **out, char why[256]);
 /* The first fsync of the directory tree at open: names that a crash left half durable are
- * made durable before anybody relies on having seen them. Blocking; call before the loop
- * runs. */
+ * made durable before anybody relies on having seen them. Of the bytes only those of replaced
+ * objects and at the top; others were synced before their names (obj_req.durable for the rest).
+ * Blocking; call before the loop runs. */
 int objstore_file_sync_all(objstore *s);
 
 #endif
