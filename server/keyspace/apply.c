@@ -13,6 +13,7 @@
 
 #include "types/string.h"
 
+#define REHEARSE_US 1000
 #define RDB_VERSION 11 /* Of the payloads in ENTRY_RESTORE: what DUMP writes. */
 
 struct target { /* an entry looked up for changing */
@@ -119,6 +120,40 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     }
     if (!kept) object__put(ks, mine);
     return OK;
+}
+
+/* One effect on a copy of `had` that shares its pages; the copy goes on to the next one, unless
+ * it does not fit any more. */
+static object *rehearse_one(keyspace *ks, struct value v, object *copy, const effect *e) {
+    effect tried = *e;
+    v.obj = copy;
+    ks->applying = copy;
+    ks->scratch.n = 0;
+    int rc = ks->types->by_id[v.type]->apply(&v, &tried);
+    ks->applying = NULL;
+    bool made = rc == OK && v.kind == VALUE_OBJECT && v.obj != copy;
+    if (made) object__put(ks, v.obj);
+    if ((rc == OK && v.kind == VALUE_OBJECT && !made) || rc == ERR_COLD) return copy;
+    object__put(ks, copy);
+    return NULL;
+}
+
+void ks__rehearse(keyspace *ks, const effect *const *es, size_t n) {
+    uint64_t start = clock_mono_us(ks->clock);
+    db *d = db__for_effect(ks, es[0]->db);
+    struct target t;
+    if (d == NULL || target_find(ks, d, es[0]->key, &t) != OK || !present(&t)) return;
+    struct value v;
+    dir__value(ks, t.page, t.off, &t.head, &v);
+    object *had = v.obj, *copy = NULL;
+    if (v.kind != VALUE_OBJECT || object__ready(ks, had) != OK) return;
+    for (size_t i = 0; i < n && keyspace_want_more(ks); i++) {
+        if (es[i]->target != EFFECT_VALUE || es[i]->type != v.type) break;
+        if (clock_mono_us(ks->clock) - start >= REHEARSE_US) break;
+        if (copy == NULL) copy = object__clone(had);
+        copy = rehearse_one(ks, v, copy, es[i]);
+    }
+    object__put(ks, copy);
 }
 
 /* ---- entries ----------------------------------------------------------------------- */

@@ -329,6 +329,10 @@ int db__attach(keyspace *ks, uint64_t id, const char *name, int number, db **out
 
 /* As keyspace_apply, but leaves the databases' counts and the hooks alone. */
 int ks__apply(keyspace *ks, effect *e);
+/* Wants the pages that these effects on one key's value would use, as far as that can be told before
+ * others have been applied: a copy of the value, sharing its pages, takes them and is dropped.
+ * Changes nothing; at most REHEARSE_US and a command's share of memory. */
+void ks__rehearse(keyspace *ks, const effect *const *es, size_t n);
 /* Adds to a database's count what an effect says. */
 void ks__count(uint64_t *count, int8_t by);
 bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key);

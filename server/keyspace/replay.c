@@ -19,8 +19,8 @@
 #include "base/mem.h"
 
 #define BUCKETS 65536
-/* Effects looked at ahead while pages come: pages in flight. */
-#define STEP_COLD_MAX 32
+#define STEP_COLD_MAX 32 /* keys that wait for pages at once */
+#define AHEAD_MAX 256    /* effects of one key whose pages are asked for together */
 #define STEP_US 1000
 
 struct pending_key;
@@ -156,6 +156,19 @@ static int apply_quiet(keyspace *ks, const effect *e) {
     return OK;
 }
 
+/* The first effect of k is cold. One page after the other would take a round trip for each: the
+ * pages of those behind it are asked for with its own. */
+static void look_ahead(keyspace *ks, const struct pending_key *k) {
+    const effect *es[AHEAD_MAX];
+    size_t n = 0;
+    const struct pending_effect *p = k->first;
+    while (p != NULL && n < AHEAD_MAX && p->keys[1] == NULL) {
+        es[n++] = &p->e;
+        p = p->next[0];
+    }
+    if (n > 1) ks__rehearse(ks, es + 1, n - 1);
+}
+
 /* Applies p after all that it waits for. */
 static int resolve(keyspace *ks, struct pending_effect *p) {
     struct pending_effect **stack = NULL;
@@ -176,6 +189,7 @@ static int resolve(keyspace *ks, struct pending_effect *p) {
             continue;
         }
         rc = apply_quiet(ks, &p->e);
+        if (rc == ERR_COLD) look_ahead(ks, p->keys[0]);
         if (rc != OK) break;
         dequeue(ks, p);
         p = n == 0 ? NULL : stack[--n];
@@ -294,7 +308,8 @@ void keyspace_pending_step(keyspace *ks) {
     while (ks->pending != NULL && at != &ks->pending->order && cold < STEP_COLD_MAX) {
         struct pending_effect *p = LIST_ENTRY(at, struct pending_effect, order);
         at = at->next; /* Resolving takes away only p and what is older. */
-        if (resolve(ks, p) != OK) cold++;
+        /* Of a key that waits, the first effect has been met already. */
+        if (p->keys[0]->first == p && resolve(ks, p) != OK) cold++;
         if (clock_mono_us(ks->clock) - start >= STEP_US) break;
     }
     if (ks->wanted.n != 0) ks->pending_wait = keyspace_wait(ks, step_done, ks);

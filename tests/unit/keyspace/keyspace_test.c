@@ -620,6 +620,52 @@ TEST("a long chain of renames waits for its pages and is applied in order") {
     world_free(w);
 }
 
+static void put_fields(struct world *w, db *d, unsigned from, unsigned step, unsigned n,
+                       uint64_t lsn) {
+    char field[16], val[104];
+    for (unsigned i = 0; i < n; i++) {
+        unsigned f = from + i * step;
+        memset(val, 'a' + (char)(step % 26), sizeof(val));
+        slice args[2] = {slice_make(field, (size_t)snprintf(field, sizeof(field), "f%u", f)),
+                         slice_make(val, sizeof(val))};
+        effect e = world_effect(HASH_SET, d, SLICE("h"), args, 2);
+        e.target = EFFECT_VALUE;
+        e.type = TYPE_HASH;
+        CHECK_INT(lsn == 0 ? world_apply(w, &e) : keyspace_replay(w->ks, &e, lsn + i), OK);
+    }
+}
+
+TEST("effects that wait on one large value ask for their pages together") {
+    struct world *w = world_new(15);
+    db *d = keyspace_db(w->ks, 0);
+    put_fields(w, d, 0, 1, 20000, 0);
+    frozen *f = keyspace_freeze(w->ks);
+    world_checkpoint(w, f, 100, false, NULL, NULL);
+    frozen_put(w->ks, f);
+    CHECK(keyspace_stats(w->ks)->pages_total > 120);
+    keyspace_drop_clean(w->ks);
+    put_fields(w, d, 7, 97, 200, 1);
+    CHECK_INT(keyspace_pending(w->ks), 200);
+    struct entry e;
+    ks_wait *held = NULL;
+    int rc, fetched, rounds = 0;
+    for (;; rounds++) {
+        keyspace_want_reset(w->ks);
+        rc = keyspace_get(w->ks, d, SLICE("h"), 0, &e);
+        if (rc != ERR_COLD) break;
+        ks_wait *next = world_wait(w, &fetched);
+        keyspace_wait_end(w->ks, held);
+        held = next;
+    }
+    CHECK_INT(rc, OK);
+    CHECK_INT(keyspace_pending(w->ks), 0);
+    if (rounds > 12) test_fail(__FILE__, __LINE__, "%d rounds", rounds);
+    keyspace_want_reset(w->ks);
+    keyspace_wait_end(w->ks, held);
+    world_check(w);
+    world_free(w);
+}
+
 TEST("a fork of a stored catalogue equals its source, shares its pages, and goes its own "
      "way") {
     struct world *w = world_new(15);
