@@ -227,7 +227,7 @@ int lp_check(slice lp, bool deep) {
     if (lp.n < EMPTY_BYTES || lp.n > LP_BYTES_MAX) return ERR_CORRUPT;
     if (get_u32(lp.p) != lp.n || lp.p[lp.n - 1] != END) return ERR_CORRUPT;
     size_t claimed = get_u16(lp.p + 4), count = 0;
-    if (!deep) return OK;
+    if (!deep && claimed != COUNT_UNKNOWN) return OK; /* Else counting walks. */
     size_t end = lp.n - 1;
     for (size_t pos = HEAD_BYTES; pos < end; count++) {
         size_t bytes = entry_check(lp.p + pos, end - pos);

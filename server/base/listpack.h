@@ -20,7 +20,8 @@ struct lp_value {
 };
 
 void lp_new(buf *lp); /* An empty listpack of 7 bytes. */
-int lp_check(slice lp, bool deep); /* OK or ERR_CORRUPT; deep walks every entry. */
+/* OK or ERR_CORRUPT. Deep walks every entry; what passes shallow may be counted, and no more. */
+int lp_check(slice lp, bool deep);
 size_t lp_count(slice lp);         /* O(1), or O(n) over 65,534 entries. */
 size_t lp_first(slice lp);
 size_t lp_last(slice lp);
