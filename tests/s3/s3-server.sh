@@ -131,7 +131,7 @@ start_osd() {
 
 start_gateway() {
     setsid radosgw -c "$conf" -n client.admin -f \
-        --rgw_frontends "beast endpoint=127.0.0.1:$port" \
+        --rgw_frontends "beast endpoint=127.0.0.1:$port tcp_nodelay=1" \
         >>"$dir/log/rgw.out" 2>&1 </dev/null &
     echo $! >"$dir/run/rgw.pid"
     retry 120 gateway_answers
