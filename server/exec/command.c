@@ -393,7 +393,8 @@ static int check_row(const struct row *r, char why[256]) {
         else if (s->begin == KEYS_KEYWORD && s->keyword == NULL) fault = "has a key spec without keyword";
         else if (s->begin == KEYS_INDEX && s->find == KEYS_RANGE && c->arity > 0 && s->last >= 0 &&
                  s->pos + s->last >= c->arity) fault = "has a key past its arity";
-        else if (rw == CMD_READONLY && (access & (KEY_RW | KEY_OW | KEY_RM)) != 0)
+        else if (rw == CMD_READONLY && (c->flags & CMD_MAY_REPLICATE) == 0 &&
+                 (access & (KEY_RW | KEY_OW | KEY_RM)) != 0)
             fault = "is readonly but writes a key";
     }
     if (fault == NULL) return OK;

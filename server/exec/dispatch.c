@@ -172,7 +172,7 @@ static list *must_wait(struct call *c, enum client_state *state) {
         *state = CLIENT_WAIT_LOCK;
         return &x->lock_waiters;
     }
-    if (exec__paused(x) && ((flags & CMD_WRITE) != 0 || !x->pause_writes_only) &&
+    if (exec__paused(x) && ((flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0 || !x->pause_writes_only) &&
         c->cmd->group != GROUP_CONNECTION) {
         *state = CLIENT_WAIT_PAUSE;
         return &x->pause_waiters;

@@ -38,6 +38,16 @@ BITOP {AND|OR|XOR} s (s)+
 BITOP NOT s s [s]
 BITFIELD s (bitop)+
 BITFIELD_RO s (GET bittype bitoff)+
+PFADD p (v)+
+PFADD p elements
+PFADD p
+PFCOUNT p
+PFCOUNT (p)+
+PFMERGE p (p)+
+PFMERGE p
+PFDEBUG {ENCODING|DECODE|TODENSE|ENCODING|odd} p
+SETRANGE p offset v
+CONFIG SET hll-sparse-max-bytes threshold
 HSET h (f v)+
 HSET h f int
 HMSET h (f v)+
@@ -183,7 +193,8 @@ class Grammar:
         self.rng, self.big = rng, big
         self.lines = [self.parse(line.split()) for line in re.sub(
             r"([][(){}|]|\)\+)", r" \1 ", GRAMMAR.strip()).replace(") +", ")+").split("\n")]
-        self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"]}
+        self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"],
+                     "p": [b"p1", b"p2", b"p3"]}
         self.all_keys = [k for keys in self.keys.values() for k in keys]
 
     # ---- lines of the grammar --------------------------------------------------------------------
@@ -267,7 +278,8 @@ class Grammar:
     def draw_h(self): return self.key("h")
     def draw_l(self): return self.key("l")
     def draw_t(self): return self.key("t")
-    def draw_k(self): return self.key(self.rng.choice("shlt"))
+    def draw_p(self): return self.key("p")
+    def draw_k(self): return self.key(self.rng.choice("shltp"))
     def draw_odd(self): return self.rng.choice(ODD)
     def draw_secs(self): return self.number(SECS)
     def draw_millis(self): return self.number(MILLIS)
@@ -283,6 +295,11 @@ class Grammar:
     def draw_bittype(self): return self.rng.choice(BITTYPES)
     def draw_keysl(self): return self.counted("l")
     def draw_keyst(self): return self.counted("t")
+
+    def draw_elements(self):
+        """Some that were seen before, for a HyperLogLog; now and then so many that it becomes dense."""
+        rng = self.rng
+        return [b"%d" % rng.randrange(5000) for _ in range(rng.choice((1, 5, 20, 100, 1000)))]
 
     def number(self, of):
         if self.rng.random() < 0.03:
