@@ -6,7 +6,7 @@ static const struct command_family *const families[] = {
     &family_introspection, &family_debug, &family_generic, &family_expire,    &family_scan,
     &family_dump,       &family_string,  &family_string_more, &family_hash,   &family_set,
     &family_list,       &family_list_move, &family_list_block, &family_transactions,
-    &family_bitmap,     &family_hll,        &family_slowlog, &family_acl,     &family_standalone};
+    &family_bitmap,     &family_hll, &family_sort,        &family_slowlog, &family_acl,     &family_standalone};
 
 void commands_add_rows(commands *t) {
     for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {

@@ -471,17 +471,24 @@ acl_user *acl_authenticate(const acl *a, slice name, slice password) {
 
 #define KEYS_INLINE 64 /* Most commands have fewer keys: no allocation for those. */
 
+/* The keys of a command, in `few` or, when they are more, in memory of their own. n < 0: not told. */
+static struct key_ref *keys_of(const struct command *cmd, const slice *argv, size_t argc, struct key_ref *few,
+                               int *n) {
+    *n = command_keys(cmd, argv, argc, few, KEYS_INLINE);
+    if (*n <= KEYS_INLINE) return few;
+    struct key_ref *keys = mem_alloc((size_t)*n * sizeof(*keys));
+    *n = command_keys(cmd, argv, argc, keys, (size_t)*n);
+    return keys;
+}
+
 enum acl_verdict acl_check(const acl *a, const acl_user *u, const struct command *cmd, const slice *argv,
                            size_t argc, size_t *at) {
     const struct acl_selector *root = u->selectors[0];
-    struct key_ref few[KEYS_INLINE], *keys = few;
+    struct key_ref few[KEYS_INLINE];
+    int n;
     *at = 0;
     if (root->unrestricted && root->all_keys) return ACL_OK;
-    int n = command_keys(cmd, argv, argc, few, KEYS_INLINE);
-    if (n > KEYS_INLINE) {
-        keys = mem_alloc((size_t)n * sizeof(*keys));
-        n = command_keys(cmd, argv, argc, keys, (size_t)n);
-    }
+    struct key_ref *keys = keys_of(cmd, argv, argc, few, &n);
     /* Of several refusals that one is told which came furthest. */
     enum acl_verdict worst = ACL_DENIED_COMMAND;
     for (size_t i = 0; i < u->selectors_n; i++) {
@@ -498,6 +505,22 @@ enum acl_verdict acl_check(const acl *a, const acl_user *u, const struct command
     }
     if (keys != few) mem_free(keys);
     return worst;
+}
+
+bool acl_reads_all_keys(const acl *a, const acl_user *u, const struct command *cmd, const slice *argv,
+                        size_t argc) {
+    struct key_ref few[KEYS_INLINE];
+    int n;
+    struct key_ref *keys = keys_of(cmd, argv, argc, few, &n);
+    bool all = false;
+    for (size_t i = 0; i < u->selectors_n && !all; i++) {
+        size_t here;
+        const struct acl_selector *s = u->selectors[i];
+        all = selector__reads_all(s) &&
+              selector__check(s, a->commands, cmd, argv, argc, keys, n, &here) == ACL_OK;
+    }
+    if (keys != few) mem_free(keys);
+    return all;
 }
 
 void acl_genpass(const uint8_t secret[32], uint64_t *counter, char *out, size_t n) {

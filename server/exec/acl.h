@@ -80,6 +80,8 @@ acl_user *acl_authenticate(const acl *a, slice name, slice password);
  * that cannot be told from the arguments need the right to all keys. */
 enum acl_verdict acl_check(const acl *a, const acl_user *u, const struct command *cmd, const slice *argv,
                            size_t argc, size_t *at);
+/* May u run this, and read any key besides? For what looks up keys that no argument names. */
+bool acl_reads_all_keys(const acl *a, const acl_user *u, const struct command *cmd, const slice *argv, size_t argc);
 /* Its SHA-256 chain makes `n` hexadecimal digits that tell nothing about those of other calls; the
  * secret is 32 bytes from the kernel, the counter goes up by itself. */
 void acl_genpass(const uint8_t secret[32], uint64_t *counter, char *out, size_t n);

@@ -49,5 +49,6 @@ void selector__describe(const struct acl_selector *s, buf *out);
 enum acl_verdict selector__check(const struct acl_selector *s, commands *t, const struct command *cmd,
                                  const slice *argv, size_t argc, const struct key_ref *keys, int n,
                                  size_t *at);
+bool selector__reads_all(const struct acl_selector *s); /* any key */
 
 #endif

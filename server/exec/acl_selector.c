@@ -397,3 +397,10 @@ enum acl_verdict selector__check(const struct acl_selector *s, commands *t, cons
     }
     return ACL_OK;
 }
+
+bool selector__reads_all(const struct acl_selector *s) {
+    bool all = s->all_keys;
+    for (size_t i = 0; i < s->keys.n; i++)
+        all |= (s->keys.v[i].perms & ACL_READ) != 0 && slice_eq(s->keys.v[i].text, SLICE("*"));
+    return all;
+}

@@ -297,17 +297,7 @@ static bool spec_run(const struct key_spec *s, const slice *argv, size_t argc, l
 int command_keys(const struct command *cmd, const slice *argv, size_t argc, struct key_ref *out,
                  size_t max) {
     int count = 0, rc = OK;
-    if (cmd->get_keys != NULL) {
-        int pos[256];
-        int n = cmd->get_keys(argv, argc, pos, 256);
-        if (n < 0) return n;
-        if (n > 256) return ERR_SYNTAX;
-        for (int i = 0; i < n; i++) {
-            assert(pos[i] > 0 && (size_t)pos[i] < argc);
-            if ((size_t)i < max) out[i] = (struct key_ref){pos[i], cmd->keys[0].flags};
-        }
-        return n;
-    }
+    if (cmd->get_keys != NULL) return cmd->get_keys(argv, argc, out, max);
     for (int k = 0; k < KEY_SPECS_MAX; k++) {
         const struct key_spec *s = &cmd->keys[k];
         long first, last, step;

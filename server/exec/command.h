@@ -98,6 +98,8 @@ struct key_spec {
 };
 #define KEY_SPECS_MAX 4
 
+struct key_ref { int pos; unsigned flags; }; /* an argument that is a key */
+
 struct command_arg { /* for COMMAND DOCS; NULL name ends an array */
     const char *name;
     const char *type;  /* "key", "string", "integer", "double", "pattern", "unix-time",
@@ -124,8 +126,8 @@ struct command {
     const struct command_arg *args;
     const struct command *subcommands; /* rows ended by a NULL name */
     const char *const *history;        /* pairs version, text; NULL-terminated; or NULL */
-    /* Keys that no spec can say (SORT, MIGRATE): positions into out[], count or ERR_SYNTAX. */
-    int (*get_keys)(const slice *argv, size_t argc, int *out, size_t max);
+    /* Keys that no spec can say (SORT): as command_keys(). */
+    int (*get_keys)(const slice *argv, size_t argc, struct key_ref *out, size_t max);
     /* KEY_VARIABLE_FLAGS: what these arguments do to the keys; instead of the spec's flags. */
     unsigned (*key_flags)(const slice *argv, size_t argc);
 };
@@ -167,7 +169,6 @@ const char *commands_full_name(commands *t, const struct command *cmd);
 const char *commands_declared_name(commands *t, const struct command *cmd); /* before any renaming */
 const struct command *commands_parent(commands *t, const struct command *cmd); /* or NULL */
 
-struct key_ref { int pos; unsigned flags; };
 /* Positions of keys in argv; count, or ERR_SYNTAX when the arguments make no sense. Bounds
  * checked; at most max are written though all are counted. */
 int command_keys(const struct command *cmd, const slice *argv, size_t argc, struct key_ref *out,
