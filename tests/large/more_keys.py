@@ -119,7 +119,7 @@ def main(args, folder):
     c.close()
     s.kill()
     fit = min(n, maxmemory // 400)
-    hot50, hot99 = all_hot(os.path.join(folder, "b"), fit, range(0, fit, 100), max(1, 400000 // fit))
+    hot50, hot99 = all_hot(os.path.join(folder, "b"), fit, range(0, fit, 100), max(1, (8000000 if args.full else 400000) // fit))
     say("GET of a hot key meanwhile: p50 %.2f ms, p99 %.2f ms; all hot: p50 %.2f ms, p99 %.2f ms",
         p50, p99, hot50, hot99)
     if args.full:
