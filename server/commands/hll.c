@@ -15,20 +15,28 @@ static size_t sparse_max(const call *c) {
     return n > (int64_t)HLL_SPARSE_BYTES_MAX ? HLL_SPARSE_BYTES_MAX : (size_t)n;
 }
 
-static int corrupted(call *c) { return reply_error(c, "INVALIDOBJ Corrupted HLL object detected"); }
+/* What these functions answer besides the usual: the string is none, or one whose registers are damaged. */
+#define NOT_HLL ERR_SYNTAX
+#define DAMAGED ERR_RANGE
 
-/* The string of an entry into *h. True: it is one of ours; else *rc is what the handler returns. */
-static bool take(call *c, const struct entry *e, buf *h, int *rc) {
-    static const char other[] = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+static int damaged(int rc) { return rc == ERR_CORRUPT ? DAMAGED : rc; }
+
+/* The reply to an error of the string; or what the handler returns. */
+static int refuse(call *c, int rc) {
+    if (rc == NOT_HLL) return reply_error(c, "WRONGTYPE Key is not a valid HyperLogLog string value.");
+    if (rc == DAMAGED) return reply_error(c, "INVALIDOBJ Corrupted HLL object detected");
+    return rc;
+}
+
+/* The string of an entry into *h. */
+static int take(const struct entry *e, buf *h) {
     uint64_t n = string_len(&e->value);
     h->n = 0;
     bool possible = n >= HLL_HEAD_BYTES && n <= HLL_SPARSE_BYTES_MAX;
-    *rc = string_read(&e->value, 0, possible ? n : HLL_HEAD_BYTES, h);
-    if (*rc != OK) return false;
-    if (hll_check(slice_of(h)) != OK) *rc = reply_error(c, other);
-    else if (!possible) *rc = corrupted(c);
-    else return true;
-    return false;
+    int rc = string_read(&e->value, 0, possible ? n : HLL_HEAD_BYTES, h);
+    if (rc != OK) return rc;
+    if (hll_check(slice_of(h)) != OK) return NOT_HLL;
+    return possible ? OK : DAMAGED;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -72,7 +80,7 @@ static int add_all(call *c, buf *h, bool *changed) {
     size_t max = sparse_max(c);
     for (size_t i = 2; i < call_argc(c); i++) {
         int rc = hll_add(h, call_arg(c, i), max);
-        if (rc < 0) return rc;
+        if (rc < 0) return damaged(rc);
         *changed |= rc > 0;
     }
     if (*changed) hll_cache_drop(h);
@@ -84,40 +92,38 @@ static int cmd_pfadd(call *c) {
     slice key = call_arg(c, 1);
     buf h = BUF_INIT, was = BUF_INIT;
     int rc = call_write_type(c, key, TYPE_STRING, &e);
-    bool changed = rc == ERR_NOTFOUND, ours = changed;
-    if (changed) hll_new(&h);
-    else if (rc == OK) ours = take(c, &e, &h, &rc);
-    if (ours) {
-        if (!changed) buf_append_slice(&was, slice_of(&h));
-        rc = add_all(c, &h, &changed);
-        if (rc == OK && changed && (rc = put(c, key, slice_of(&was), &h)) == OK)
-            call_notify(c, '$', "pfadd", key);
-        if (rc == OK) rc = reply_int(c, changed);
-        else if (rc == ERR_CORRUPT) rc = corrupted(c);
+    bool changed = rc == ERR_NOTFOUND;
+    if (changed) {
+        hll_new(&h);
+        rc = OK;
+    } else if (rc == OK && (rc = take(&e, &h)) == OK) {
+        buf_append_slice(&was, slice_of(&h));
     }
+    if (rc == OK) rc = add_all(c, &h, &changed);
+    if (rc == OK && changed && (rc = put(c, key, slice_of(&was), &h)) == OK) call_notify(c, '$', "pfadd", key);
     buf_free(&h);
     buf_free(&was);
-    return rc;
+    return rc == OK ? reply_int(c, changed) : refuse(c, rc);
 }
 
-/* Raises regs to what the keys from argument `first` on have. `dense`: one of them was. False: *rc. */
-static bool merge_keys(call *c, size_t first, uint8_t regs[HLL_REGISTERS], bool *dense, int *rc) {
+/* Raises regs to what the keys from argument `first` on have. `dense`: one of them was. The error is that of
+ * the first key that has one; so an error behind a cold key waits until that has been seen. */
+static int merge_keys(call *c, size_t first, uint8_t regs[HLL_REGISTERS], bool *dense) {
     buf h = BUF_INIT;
-    bool cold = false, going = true;
-    for (size_t i = first; i < call_argc(c) && going; i++) {
+    bool cold = false;
+    int rc = OK;
+    for (size_t i = first; i < call_argc(c) && rc == OK; i++) {
         struct entry e;
-        *rc = call_read_type(c, call_arg(c, i), TYPE_STRING, &e);
-        if (*rc == ERR_NOTFOUND) continue;
-        going = *rc == OK && take(c, &e, &h, rc);
-        if (*rc == ERR_COLD) going = cold = true; /* Ask for the others too. */
-        else if (going && (*dense |= hll_dense(slice_of(&h)), hll_merge(regs, slice_of(&h)) != OK)) {
-            *rc = corrupted(c);
-            going = false;
+        rc = call_read_type(c, call_arg(c, i), TYPE_STRING, &e);
+        if (rc == OK && (rc = take(&e, &h)) == OK) {
+            *dense |= hll_dense(slice_of(&h));
+            rc = damaged(hll_merge(regs, slice_of(&h)));
         }
+        cold |= rc == ERR_COLD;
+        if (rc == ERR_COLD || rc == ERR_NOTFOUND) rc = OK; /* Ask for the others too. */
     }
     buf_free(&h);
-    if (going && cold) *rc = ERR_COLD;
-    return going && !cold;
+    return cold ? ERR_COLD : rc;
 }
 
 /* Counts, and keeps the count in the string when the store takes writes now. */
@@ -125,7 +131,7 @@ static int count_one(call *c, slice key, buf *h, uint64_t *count) {
     if (hll_cached(slice_of(h), count)) return OK;
     uint8_t regs[HLL_REGISTERS] = {0};
     const char *why;
-    int rc = hll_merge(regs, slice_of(h));
+    int rc = damaged(hll_merge(regs, slice_of(h)));
     if (rc != OK) return rc;
     *count = hll_estimate(regs);
     hll_cache(h, *count);
@@ -133,27 +139,29 @@ static int count_one(call *c, slice key, buf *h, uint64_t *count) {
     return put_span(c, key, h, HLL_HEAD_BYTES - 8, HLL_HEAD_BYTES);
 }
 
+static int count_many(call *c, uint64_t *count) {
+    uint8_t regs[HLL_REGISTERS] = {0};
+    bool dense = false;
+    int rc = merge_keys(c, 1, regs, &dense);
+    if (rc == OK) *count = hll_estimate(regs);
+    return rc;
+}
+
 static int cmd_pfcount(call *c) {
+    struct entry e;
     slice key = call_arg(c, 1);
     uint64_t count = 0;
+    buf h = BUF_INIT;
     int rc;
     if (call_argc(c) > 2) {
-        uint8_t regs[HLL_REGISTERS] = {0};
-        bool dense = false;
-        if (!merge_keys(c, 1, regs, &dense, &rc)) return rc;
-        return reply_int(c, (int64_t)hll_estimate(regs));
-    }
-    struct entry e;
-    buf h = BUF_INIT;
-    rc = call_read_type(c, key, TYPE_STRING, &e);
-    if (rc == ERR_NOTFOUND) return reply_int(c, 0);
-    if (rc == OK && take(c, &e, &h, &rc)) {
+        rc = count_many(c, &count);
+    } else if ((rc = call_read_type(c, key, TYPE_STRING, &e)) == ERR_NOTFOUND) {
+        rc = OK;
+    } else if (rc == OK && (rc = take(&e, &h)) == OK) {
         rc = count_one(c, key, &h, &count);
-        if (rc == OK) rc = reply_int(c, (int64_t)count);
-        else if (rc == ERR_CORRUPT) rc = corrupted(c);
     }
     buf_free(&h);
-    return rc;
+    return rc == OK ? reply_int(c, (int64_t)count) : refuse(c, rc);
 }
 
 static int raise_all(call *c, const uint8_t regs[HLL_REGISTERS], bool dense, buf *h) {
@@ -162,41 +170,37 @@ static int raise_all(call *c, const uint8_t regs[HLL_REGISTERS], bool dense, buf
     for (unsigned i = 0; i < HLL_REGISTERS && rc >= 0; i++)
         if (regs[i] > 0) rc = hll_raise(h, i, regs[i], max);
     hll_cache_drop(h);
-    return rc < 0 ? rc : OK;
+    return rc < 0 ? damaged(rc) : OK;
 }
 
 static int cmd_pfmerge(call *c) {
     struct entry e;
     slice key = call_arg(c, 1);
     uint8_t regs[HLL_REGISTERS] = {0};
-    bool dense = false, ours = true;
+    bool dense = false;
     int rc = call_write(c, key, &e); /* One whose time has come goes first. */
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (!merge_keys(c, 1, regs, &dense, &rc)) return rc;
+    if ((rc = merge_keys(c, 1, regs, &dense)) != OK) return refuse(c, rc);
     buf h = BUF_INIT, was = BUF_INIT;
     rc = call_write_type(c, key, TYPE_STRING, &e);
-    if (rc == ERR_NOTFOUND) hll_new(&h);
-    else if (rc != OK || !take(c, &e, &was, &rc)) ours = false;
-    else buf_append_slice(&h, slice_of(&was));
-    if (ours) {
-        rc = raise_all(c, regs, dense, &h);
-        if (rc == OK && (rc = put(c, key, slice_of(&was), &h)) == OK) {
-            call_notify(c, '$', "pfadd", key);
-            rc = reply_ok(c);
-        } else if (rc == ERR_CORRUPT) {
-            rc = corrupted(c);
-        }
+    if (rc == ERR_NOTFOUND) {
+        hll_new(&h);
+        rc = OK;
+    } else if (rc == OK && (rc = take(&e, &was)) == OK) {
+        buf_append_slice(&h, slice_of(&was));
     }
+    if (rc == OK) rc = raise_all(c, regs, dense, &h);
+    if (rc == OK && (rc = put(c, key, slice_of(&was), &h)) == OK) call_notify(c, '$', "pfadd", key);
     buf_free(&h);
     buf_free(&was);
-    return rc;
+    return rc == OK ? reply_ok(c) : refuse(c, rc);
 }
 
 /* ---- for tests of the form ------------------------------------------------------------------------ */
 
 static int debug_registers(call *c, const buf *h) {
     uint8_t regs[HLL_REGISTERS] = {0};
-    int rc = hll_merge(regs, slice_of(h));
+    int rc = damaged(hll_merge(regs, slice_of(h)));
     if (rc != OK) return rc;
     reply_array(c, HLL_REGISTERS);
     for (unsigned i = 0; i < HLL_REGISTERS; i++) reply_int(c, regs[i]);
@@ -206,7 +210,7 @@ static int debug_registers(call *c, const buf *h) {
 static int debug_runs(call *c, const buf *h) {
     if (hll_dense(slice_of(h))) return reply_error(c, "ERR HLL encoding is not sparse");
     buf text = BUF_INIT;
-    int rc = hll_runs(slice_of(h), &text);
+    int rc = damaged(hll_runs(slice_of(h), &text));
     if (rc == OK) rc = reply_bulk(c, slice_of(&text));
     buf_free(&text);
     return rc;
@@ -216,11 +220,21 @@ static int debug_dense(call *c, slice key, buf *h, bool tell) {
     bool dense = hll_dense(slice_of(h));
     buf was = BUF_INIT;
     buf_append_slice(&was, slice_of(h));
-    int rc = hll_make_dense(h);
+    int rc = damaged(hll_make_dense(h));
     if (rc == OK && !dense) rc = put(c, key, slice_of(&was), h);
     buf_free(&was);
     if (rc != OK) return rc;
     return tell ? reply_int(c, !dense) : debug_registers(c, h);
+}
+
+static int debug_unknown(call *c) {
+    buf text = BUF_INIT;
+    buf_append_str(&text, "ERR Unknown PFDEBUG subcommand '");
+    buf_append_slice(&text, call_arg(c, 1));
+    buf_append(&text, "'", 2); /* and its NUL */
+    (void)reply_error(c, (const char *)text.p);
+    buf_free(&text);
+    return OK;
 }
 
 static int cmd_pfdebug(call *c) {
@@ -229,18 +243,16 @@ static int cmd_pfdebug(call *c) {
     buf h = BUF_INIT;
     int rc = call_write_type(c, key, TYPE_STRING, &e);
     if (rc == ERR_NOTFOUND) return reply_error(c, "ERR The specified key does not exist");
-    if (rc == OK && take(c, &e, &h, &rc)) {
+    if (rc == OK && (rc = take(&e, &h)) == OK) {
         bool dense = hll_dense(slice_of(&h));
         if (call_arg_is(c, 1, "getreg")) rc = debug_dense(c, key, &h, false);
         else if (call_arg_is(c, 1, "decode")) rc = debug_runs(c, &h);
         else if (call_arg_is(c, 1, "encoding")) rc = reply_status(c, dense ? "dense" : "sparse");
         else if (call_arg_is(c, 1, "todense")) rc = debug_dense(c, key, &h, true);
-        else rc = reply_errorf(c, "ERR Unknown PFDEBUG subcommand '%.*s'", (int)(call_arg(c, 1).n < 128 ? call_arg(c, 1).n : 128),
-                               (const char *)call_arg(c, 1).p);
-        if (rc == ERR_CORRUPT) rc = corrupted(c);
+        else rc = debug_unknown(c);
     }
     buf_free(&h);
-    return rc;
+    return refuse(c, rc);
 }
 
 /* Sparse and dense hold the same registers, and estimates are as good as they should be. */
