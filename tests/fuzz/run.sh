@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh -- runs each fuzz target named, FUZZ_SECONDS each, first over its seeds. With FUZZ_SEED=n it is the
-# same row of inputs each time, and ends after a number that a slow machine manages too: what passes here
-# passes elsewhere. Without it every run is another.
+# run.sh -- runs each fuzz target named, FUZZ_SECONDS each, first over its seeds. With FUZZ_SEED=n it is
+# nearly the same row of inputs each time (addresses differ), and ends after a number that most machines
+# manage in the time: a faster one does not come to others. Without it every run is another.
 #
 # Seeds are in tests/fuzz/corpus/<name>/; a finding belongs there once it is fixed. What a run
 # discovers is kept in build/fuzz/found/ so that the next goes on from it; inputs that fail are left in build/fuzz/failed/.
