@@ -229,11 +229,13 @@ void frozen_walk_free(frozen_walk *w);
 void frozen_catalogue(frozen_walk *w, buf *out);
 /* At open: the databases as stored; what there was is dropped. ERR_CORRUPT, having changed nothing. */
 int keyspace_load(keyspace *ks, slice catalogue);
-/* Calls each() for every location that a catalogue's tree reaches, reading nodes through read() --
- * for garbage collection. A struct that lives across cold reads: step() answers ERR_COLD with the
- * node's location in *want; give its bytes to feed(). OK at the end. */
+/* Calls each() for every location that catalogues' trees reach -- for garbage collection. What several
+ * share is read once, however many there are. A struct that lives across cold reads: step() answers
+ * ERR_COLD with the location of a node (or of a page that holds objects) in *want; give its bytes to
+ * feed(). ERR_AGAIN after max locations; OK at the end: then more may be added. */
 typedef struct reach reach;
-reach *reach_start(slice catalogue); /* NULL: corrupt */
+reach *reach_create(void);
+int reach_add(reach *r, slice catalogue); /* ERR_CORRUPT: nothing of it was added */
 int reach_step(reach *r, size_t max, void (*each)(void *cookie, location l), void *cookie,
                location *want);
 int reach_feed(reach *r, slice node);

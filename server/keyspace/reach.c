@@ -3,7 +3,7 @@
  *
  * Reads nodes, and directory pages that their parents say may hold objects (their roots
  * are in there); any other page is only named. What was read once is not read again:
- * forks share most of their trees. */
+ * snapshots and forks share most of their trees. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/hash.h"
@@ -58,10 +58,14 @@ static bool seen_add(struct seen *s, location l) {
     return false;
 }
 
-reach *reach_start(slice catalogue) {
+reach *reach_create(void) {
+    return mem_calloc(1, sizeof(reach));
+}
+
+int reach_add(reach *r, slice catalogue) {
     struct catalogue c;
-    if (catalogue__open(catalogue, &c) != OK) return NULL;
-    reach *r = mem_calloc(1, sizeof(*r));
+    size_t had = r->n;
+    if (catalogue__open(catalogue, &c) != OK) return ERR_CORRUPT;
     memcpy(r->secret, c.secret, sizeof(r->secret));
     struct catalogue_db d;
     int rc;
@@ -70,11 +74,9 @@ reach *reach_start(slice catalogue) {
         uint8_t kind = PART_DIR | (d.root == ROOT_NODE ? PART_NODE : 0);
         push(r, (struct todo){d.base, d.delta, kind, 0, d.holds_objects});
     }
-    if (rc != ERR_NOTFOUND) {
-        reach_free(r);
-        return NULL;
-    }
-    return r;
+    if (rc == ERR_NOTFOUND) return OK;
+    r->n = had;
+    return ERR_CORRUPT;
 }
 
 static bool must_read(const struct todo *t) {

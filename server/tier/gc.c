@@ -25,7 +25,7 @@
 
 struct gc {
     tier *t;
-    bool dry, trimming;
+    bool dry, marking;         /* marking: the tree is not through */
     void (*done)(void *cookie, int rc, const struct gc_result *r);
     void *cookie;
     struct manifest m;         /* as published when the run began */
@@ -85,7 +85,7 @@ void gc_free(tier *t) {
 static void gc_end(struct gc *g, int rc) {
     tier *t = g->t;
     t->gc = g->behind;
-    t->gc_us = tier_mono_us(t);
+    t->gc_us = loop_now_us(t->loop); /* as gc_consider() will see it in this turn */
     t->gc_stored = 0;
     for (size_t i = 0; i < t->packs.count; i++) t->gc_stored += t->packs.at[i]->line.bytes;
     t->stats.gc_runs++;
@@ -220,17 +220,18 @@ static void gc_mark(void *cookie) {
         gc_end(g, ERR_CANCELED);
         return;
     }
-    if (g->reach == NULL) {
+    if (!g->marking) {
         if (g->tree > g->roots.pins_count) {
             gc_list(g);
             return;
         }
-        g->reach = reach_start(g->tree == 0 ? g->roots.catalogue
-                                            : g->roots.pins[g->tree - 1].catalogue);
-        if (g->reach == NULL) {
+        if (g->reach == NULL) g->reach = reach_create();
+        if (reach_add(g->reach, g->tree == 0 ? g->roots.catalogue
+                                             : g->roots.pins[g->tree - 1].catalogue) != OK) {
             gc_end(g, corrupt(t->logger, "catalogue", g->m.roots, g->tree));
             return;
         }
+        g->marking = true;
     }
     location want = 0;
     int rc = reach_step(g->reach, GC_REACH_SLICE, gc_reached, g, &want);
@@ -240,8 +241,7 @@ static void gc_mark(void *cookie) {
         return;
     }
     if (rc == OK) {
-        reach_free(g->reach);
-        g->reach = NULL;
+        g->marking = false;
         g->tree++;
     } else if (rc != ERR_AGAIN) {
         gc_end(g, rc);
@@ -385,7 +385,7 @@ static void gc_sweep(struct gc *g) {
         intents[count] = g->found[i];
         intents[count].time_ms = stored != NULL ? stored->time_ms
                                  : known != NULL ? known->time_ms : now;
-        fresh += stored == NULL;
+        fresh += stored == NULL && known == NULL;
         count++;
     }
     gc_expect(t, young, young_count);

@@ -543,7 +543,7 @@ static void open_serve(void *cookie) {
     o->wait = NULL;
     t->state = TIER_SERVING;
     t->validated_us = tier_mono_us(t);
-    t->checkpoint_us = t->gc_us = tier_mono_us(t);
+    t->checkpoint_us = t->gc_us = loop_now_us(t->loop);
     gc_expect(t, t->intents, t->intents_count);
     t->stats.open_segments = o->tails_count;
     own_serve(t);

@@ -187,10 +187,10 @@ static void on_location(void *cookie, location l) {
 }
 
 static void walk(struct input *in) {
-    reach *r = reach_start(in->catalogue);
-    if (r == NULL) return;
+    reach *r = reach_create();
+    bool added = reach_add(r, in->catalogue) == OK;
     uint64_t sum = 0;
-    for (int i = 0; i < FETCHES_MAX; i++) {
+    for (int i = 0; added && i < FETCHES_MAX; i++) {
         location want;
         slice s;
         int rc = reach_step(r, 100, on_location, &sum, &want);
