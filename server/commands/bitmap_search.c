@@ -35,7 +35,7 @@ static int next_part(const struct value *v, struct range *r, bool fill, buf *par
     if (rc == OK && part->n != stop - at) rc = ERR_CORRUPT;
     if (rc == OK) {
         uint8_t head = (uint8_t)~(0xFFu >> r->from % 8); /* bits before the range */
-        uint8_t tail = stop * 8 > r->to ? (uint8_t)(0xFFu >> r->to % 8) : 0;
+        uint8_t tail = (uint8_t)(stop * 8 > r->to ? 0xFFu >> r->to % 8 : 0);
         uint8_t *first = part->p, *last = part->p + part->n - 1;
         *first = fill ? *first | head : (uint8_t)(*first & ~head);
         *last = fill ? *last | tail : (uint8_t)(*last & ~tail);
