@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # run.sh -- real input: all words of GloVe as a vector set, a distribution source package as a volume.
 #
-#   tests/real/run.sh [file] [s3]      over a folder (the default), over a real S3 server, or both
+#   tests/real/run.sh [file|s3|file,s3]      over a folder (the default), over a real S3 server, or both
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/s3/gateway.sh
-[ $# -gt 0 ] || set -- file
+read -ra stores <<<"$(tr , ' ' <<<"${*:-file}")"
 gateway_begin
-for store in "$@"; do
+for store in "${stores[@]}"; do
     case $store in
     file)
         summed "a source tree, over a folder" python3 tests/real/source_tree.py
