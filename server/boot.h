@@ -30,6 +30,8 @@ struct boot { /* what the configuration changes, borrowed */
     acl *acl;
     struct boot_user *users; /* boot_config.c's own */
     size_t users_n;
+    char *import, *export; /* --import FILE, --export FILE, absolute: one of them, or NULL. No user, no renamed
+                            * command and no password counts then. */
 };
 /* argv as of main. Renames commands and declares users where it says so. Reads the file it names (or "-": standard input), its includes, then --name value
  * ... directives, which win. On failure prints a message in Redis's form to stderr, ERR_SYNTAX. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "boot.h"
@@ -95,11 +96,14 @@ static int directive(struct boot *b, const slice *words, size_t count, const cha
         mem_free(path);
         return rc;
     }
+    bool alone = b->import != NULL || b->export != NULL;
     if (slice_is(words[0], "rename-command") && count == 3) {
+        if (alone) return OK;
         int rc = rename_command(b, words, &why);
         return rc == OK ? OK : bad(where, line, text, why);
     }
     if (slice_is(words[0], "user") && count >= 2) {
+        if (alone) return OK;
         keep_user(b, words, count, where, line, text);
         return OK;
     }
@@ -157,11 +161,40 @@ static int load_file(struct boot *b, const char *path, int depth) {
     return rc;
 }
 
+/* The folder that this process works in changes before the file is opened. */
+static char *absolute(const char *path) {
+    char here[4096];
+    if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL) return mem_strdup(path);
+    buf whole = BUF_INIT;
+    buf_printf(&whole, "%s/%s", here, path);
+    char *text = slice_strdup(slice_of(&whole));
+    buf_free(&whole);
+    return text;
+}
+
+/* --import FILE and --export FILE are no options: they say what this process is for. */
+static int find_transfer(struct boot *b, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        bool import = strcmp(argv[i], "--import") == 0, export = strcmp(argv[i], "--export") == 0;
+        if (!import && !export) continue;
+        if (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0)
+            return bad(NULL, 0, slice_str(argv[i]), "the name of an RDB file is missing");
+        if (b->import != NULL || b->export != NULL)
+            return bad(NULL, 0, slice_str(argv[i]), "one file, in or out");
+        *(import ? &b->import : &b->export) = absolute(argv[++i]);
+    }
+    return OK;
+}
+
 /* --name value value --name ...: values go up to the next word that starts with two dashes. */
 static int load_arguments(struct boot *b, int argc, char **argv, int i) {
     while (i < argc) {
         if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0') {
             return bad(NULL, 0, slice_str(argv[i]), "an option starts with --");
+        }
+        if (strcmp(argv[i], "--import") == 0 || strcmp(argv[i], "--export") == 0) {
+            i += 2;
+            continue;
         }
         slice words[64];
         size_t n = 0;
@@ -192,6 +225,7 @@ static int load_arguments(struct boot *b, int argc, char **argv, int i) {
 int boot_configure(struct boot *b, int argc, char **argv, char *file, size_t file_size) {
     int i = 1;
     file[0] = '\0';
+    if (find_transfer(b, argc, argv) != OK) return ERR_SYNTAX;
     if (argc > 1 && (strncmp(argv[1], "--", 2) != 0)) {
         char *real = strcmp(argv[1], "-") == 0 ? NULL : realpath(argv[1], NULL);
         snprintf(file, file_size, "%s", real == NULL ? argv[1] : real);

@@ -18,6 +18,7 @@
 #include "module.h"
 #include "objstore/probe.h"
 #include "tier/manifest.h"
+#include "transfer.h"
 
 #define WORKERS 2
 #define MODULES_MAX 32
@@ -53,7 +54,13 @@ struct app {
     int signal_fd, exit_status;
     bool opened, closing, users_configured;
     char config_file[4096];
+    char *import_path, *export_path; /* instead of serving clients */
+    transfer *transfer;
+    int transfer_status;
+    bool transferred;
 };
+
+static bool transfers(const struct app *a) { return a->import_path != NULL || a->export_path != NULL; }
 
 static void app_exit(struct app *a, int status) {
     a->exit_status = status;
@@ -66,7 +73,7 @@ static void closed(void *cookie, int rc) {
     struct app *a = cookie;
     if (rc != OK) log_line(a->log, LOG_WARNING, "The store was not closed cleanly: %s", err_text(rc));
     log_line(a->log, LOG_WARNING, "Cove is now ready to exit, bye bye...");
-    app_exit(a, 0);
+    app_exit(a, rc != OK && transfers(a) ? 1 : a->transfer_status);
 }
 
 static void shutdown_now(void *cookie, bool save, bool now) {
@@ -77,9 +84,9 @@ static void shutdown_now(void *cookie, bool save, bool now) {
     boot_notify_supervisor("STOPPING=1\n");
     for (int i = 0; i < a->listeners_n; i++) listener_close(a->listeners[i]);
     a->listeners_n = 0;
-    log_line(a->log, LOG_WARNING, "User requested shutdown...");
+    if (!a->transferred) log_line(a->log, LOG_WARNING, "User requested shutdown...");
     if (!a->opened) {
-        app_exit(a, 0);
+        app_exit(a, a->transfer_status);
         return;
     }
     tier_close(a->tier, save, closed, a);
@@ -105,6 +112,16 @@ static void got_signal(void *cookie, int fd, unsigned ready) {
         app_exit(a, 1);
         return;
     }
+    if (transfers(a)) a->transfer_status = 1; /* It is not through. */
+    shutdown_now(a, true, false);
+}
+
+/* ---- a file in or out ------------------------------------------------------------------------------ */
+
+static void transferred(void *cookie, int rc) {
+    struct app *a = cookie;
+    if (rc != OK) a->transfer_status = 1;
+    a->transferred = true;
     shutdown_now(a, true, false);
 }
 
@@ -121,6 +138,10 @@ static void opened(void *cookie, int rc, const char *why) {
     a->opened = true;
     exec_set_loading(a->exec, false);
     log_line(a->log, LOG_NOTICE, "The store is %s", a->store->ops->describe(a->store));
+    if (transfers(a)) {
+        transfer_start(a->transfer, a->loop, a->exec, transferred, a);
+        return;
+    }
     log_line(a->log, LOG_NOTICE, "Ready to accept connections");
     boot_notify_supervisor("STATUS=Ready to accept connections\nREADY=1\n");
 }
@@ -262,6 +283,14 @@ static int check_config(struct app *a) {
 /* Users are in the configuration, or in a file of their own; never in both. */
 static int load_users(struct app *a) {
     buf why = BUF_INIT;
+    if (transfers(a)) { /* Nobody but this process is a client. */
+        const slice all[] = {SLICE("on"), SLICE("nopass"), SLICE("allkeys"), SLICE("allchannels"),
+                             SLICE("allcommands")};
+        const char *reason = "";
+        int rc = acl_set_user(a->acl, SLICE("default"), all, sizeof(all) / sizeof(*all), &reason, &why);
+        buf_free(&why);
+        return rc;
+    }
     if (!acl_user_declared(acl_default(a->acl))) acl_requirepass(a->acl, a->exec_config.requirepass);
     if (a->acl_config.file[0] != '\0' && a->users_configured) {
         log_line(a->log, LOG_WARNING, "Configuring users in redis.conf and at the same time an ACL file "
@@ -279,6 +308,11 @@ static int load_users(struct app *a) {
 
 static int build(struct app *a) {
     char why[256] = "";
+    if (transfers(a) && transfer_open(a->import_path, a->export_path, a->ks_config.databases, a->log,
+                                      &a->transfer, why) != OK) {
+        log_line(a->log, LOG_WARNING, "%s", why);
+        return ERR_IO;
+    }
     int rc = rnd_seed_os(&a->rnd);
     if (rc != OK) return rc;
     rnd_seed(&a->tier_rnd, rnd_u64(&a->rnd));
@@ -357,6 +391,8 @@ static void free_all(struct app *a) {
     metrics_free(a->metrics);
     options_free(a->options);
     mem_free(a->compat);
+    mem_free(a->import_path);
+    mem_free(a->export_path);
     logger_free(a->log);
     if (a->signal_fd >= 0) close(a->signal_fd);
     mem_free(a);
@@ -364,6 +400,7 @@ static void free_all(struct app *a) {
 #endif
 
 static void teardown(struct app *a) {
+    transfer_free(a->transfer);
     if (a->loop != NULL && a->signal_fd >= 0) loop_unwatch(a->loop, a->signal_fd);
     for (int i = 0; i < a->listeners_n; i++) listener_close(a->listeners[i]);
     if (a->process.pidfile != NULL && a->process.pidfile[0] != '\0') unlink(a->process.pidfile);
@@ -396,7 +433,7 @@ static int start(struct app *a) {
         fprintf(stderr, "Can't chdir to '%s': %s\n", a->process.dir, strerror(errno));
         return ERR_IO;
     }
-    if (a->process.daemonize && boot_daemonize() != OK) return ERR_IO;
+    if (a->process.daemonize && !transfers(a) && boot_daemonize() != OK) return ERR_IO;
     a->ks_config.cache_bytes = boot_memory_bytes() / 4 * 3;
     if (a->ks_config.maxmemory > 0) mem_limit((size_t)a->ks_config.maxmemory);
     mem_background();
@@ -416,6 +453,10 @@ static int start(struct app *a) {
         (rc = build(a)) != OK ||
         (rc = build_upper(a)) != OK) return rc;
     if ((rc = loop_watch(a->loop, a->signal_fd, LOOP_READ, got_signal, a)) != OK) return rc;
+    if (transfers(a)) {
+        open_store(a);
+        return OK;
+    }
     if ((rc = listen_all(a)) != OK) return rc;
     if (a->process.pidfile[0] == '\0' && a->process.daemonize) {
         mem_free(a->process.pidfile);
@@ -438,8 +479,22 @@ static int self_check(commands *t) {
 
 static void usage(void) {
     puts("Usage: cove-server [/path/to/redis.conf] [--option value ...]\n"
+         "       cove-server [/path/to/redis.conf] [--option value ...] --import dump.rdb | --export dump.rdb\n"
          "       cove-server --version | --help | --sample-config | --self-check\n"
          "Options are those of Redis 7.0 and Cove's own, see redis.conf.sample.");
+}
+
+/* Threads of the store may be at work still: what exit() would take apart, libraries' too, is theirs. */
+static int leave(struct app *a, bool started, int status) {
+    teardown(a);
+#ifdef COVE_SANITIZE
+    if (started) free_all(a);
+    return status;
+#else
+    (void)started;
+    (void)fflush(NULL); /* The log; what cannot be written now is lost either way. */
+    _exit(status);
+#endif
 }
 
 int main(int argc, char **argv) {
@@ -459,15 +514,9 @@ int main(int argc, char **argv) {
     struct boot boot = {.options = a->options, .commands = a->commands, .acl = a->acl};
     if (boot_configure(&boot, argc, argv, a->config_file, sizeof(a->config_file)) != OK) return 1;
     a->users_configured = boot.users_n > 0;
-    if (start(a) != OK) {
-        teardown(a);
-        return 1;
-    }
+    a->import_path = boot.import;
+    a->export_path = boot.export;
+    if (start(a) != OK) return leave(a, false, 1);
     loop_run(a->loop);
-    teardown(a);
-    int status = a->exit_status;
-#ifdef COVE_SANITIZE
-    free_all(a);
-#endif
-    return status;
+    return leave(a, true, a->exit_status);
 }

@@ -148,6 +148,14 @@ conn *conn_from_fd(loop *l, int fd, bool local) {
     return &s->base;
 }
 
+int conn_pair(loop *l, conn **one, conn **other) {
+    int fd[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) != 0) return ERR_IO;
+    *one = conn_from_fd(l, fd[0], true);
+    *other = conn_from_fd(l, fd[1], true);
+    return OK;
+}
+
 void conn_keepalive(conn *c, int seconds) {
     if (c->fd < 0 || c->local || seconds <= 0) return;
     int yes = 1, probes = 3, between = seconds / 3 > 0 ? seconds / 3 : 1;

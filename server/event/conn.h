@@ -31,6 +31,8 @@ struct conn {
 };
 
 conn *conn_from_fd(loop *l, int fd, bool local); /* Takes a connected, nonblocking fd. */
+/* Two ends of one connection within the process. ERR_IO: errno is set. */
+int conn_pair(loop *l, conn **one, conn **other);
 
 /* Accepts until told otherwise; each connection is handed over owned. Errors of accept()
  * are survived (EMFILE: backs off 100 ms). */

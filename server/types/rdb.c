@@ -162,6 +162,25 @@ int rdb_read_string(reader *r, buf *store, slice *out) {
     return ERR_CORRUPT;
 }
 
+void rdb_skip_string(reader *r) {
+    bool encoded;
+    uint64_t n = read_len(r, &encoded);
+    if (encoded) {
+        switch (n) {
+        case ENC_INT8: n = 1; break;
+        case ENC_INT16: n = 2; break;
+        case ENC_INT32: n = 4; break;
+        case ENC_LZF:
+            n = rdb_read_len(r);
+            (void)rdb_read_len(r); /* what it unpacks to */
+            break;
+        default: r->bad = true;
+        }
+    }
+    if (r->bad || n > reader_left(r)) r->bad = true;
+    else (void)read_raw(r, (size_t)n);
+}
+
 double rdb_read_double(reader *r) {
     uint64_t bits = read_u64(r);
     double v;

@@ -35,6 +35,7 @@ uint64_t rdb_read_count(reader *r, size_t bytes);
 /* Borrowed from r, or, when it was encoded, built in *store (which is cleared first). OK,
  * ERR_CORRUPT or ERR_NOMEM. */
 int rdb_read_string(reader *r, buf *store, slice *out);
+void rdb_skip_string(reader *r);        /* in whatever encoding */
 double rdb_read_double(reader *r);      /* 8 bytes */
 double rdb_read_double_text(reader *r); /* as in RDB_ZSET: a length byte and digits */
 
