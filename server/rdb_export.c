@@ -81,9 +81,10 @@ int rdb_export_open(const char *path, int64_t databases, logger *log, struct rdb
     x->databases = databases;
     x->version = RDB_VERSION;
     x->path = mem_strdup(path);
-    x->part = mem_alloc(strlen(path) + sizeof(".tmp"));
-    strcpy(x->part, path);
-    strcat(x->part, ".tmp");
+    buf part = BUF_INIT;
+    buf_printf(&part, "%s.tmp", path);
+    x->part = slice_strdup(slice_of(&part));
+    buf_free(&part);
     x->f = fopen(x->part, "w+be");
     if (x->f == NULL) {
         snprintf(why, 256, "%.150s: %.90s", x->part, strerror(errno));

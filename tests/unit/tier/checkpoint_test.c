@@ -1,4 +1,4 @@
-/* checkpoint_test.c -- what checkpoints take of memory, and what they let go of. */
+/* checkpoint_test.c -- what checkpoints take of memory, what they let go of, and collections beside them. */
 #include "sim/sim.c"
 
 #include "tier/tier_internal.h"
@@ -76,5 +76,49 @@ TEST_LONG("a long run of writes does not keep its log, its data, or memory about
     CHECK(data_max < 40);
     CHECK(n->tier->stats.gc_deleted > 50);
     buf_free(&v);
+    sim_free(s);
+}
+
+/* Time goes on within a turn of the loop, as it does outside simulations. */
+static uint64_t ticking_mono(clock_source *c) {
+    clock_manual *m = (clock_manual *)(void *)c;
+    return m->mono++;
+}
+
+static void not_awaited(void *cookie, int rc) {
+    (void)cookie;
+    (void)rc;
+}
+
+static void collected(void *cookie, int rc, const struct gc_result *r) {
+    bool *there = cookie;
+    CHECK_INT(rc, OK);
+    (void)r;
+    *there = true;
+}
+
+TEST("a collection that a checkpoint overtakes is not followed by the next one at once") {
+    sim *s = sim_create(32);
+    sim_node *n = sim_node_create(s);
+    CHECK(sim_open_wait(n));
+    n->config.gc_grace_s = 86400;
+    for (int i = 0; i < 40; i++) sim_step(s, 500000); /* The pause after the start is over. */
+    s->clock.base.mono_us = ticking_mono;
+    for (unsigned round = 0; round < 60; round++) { /* Some end within it. */
+        bool there = false;
+        uint64_t runs = n->tier->stats.gc_runs, checkpoints = n->tier->stats.checkpoints;
+        for (unsigned i = 0; i < 50; i++) {
+            char key[32];
+            (void)snprintf(key, sizeof(key), "key-%u", i);
+            CHECK(sim_set(n, keyspace_db(n->ks, 0), key, round % 2 == 0 ? SLICE("v") : SLICE("w")) > 0);
+        }
+        tier_checkpoint(n->tier, not_awaited, NULL);
+        for (unsigned i = 0; i < round; i++) sim_step(s, 1000);
+        tier_gc(n->tier, false, collected, &there);
+        CHECK(sim_until(s, &there, 600));
+        for (int i = 0; i < 500; i++) sim_step(s, 10000);
+        CHECK_INT(n->tier->stats.gc_runs - runs, 1);
+        CHECK(n->tier->stats.checkpoints - checkpoints <= 2);
+    }
     sim_free(s);
 }

@@ -467,38 +467,6 @@ TEST("collections that are asked for at the same time run one after the other") 
     CHECK(!late[0].there && !late[1].there);
 }
 
-/* Time goes on within a turn of the loop, as it does outside simulations. */
-static uint64_t ticking_mono(clock_source *c) {
-    clock_manual *m = (clock_manual *)(void *)c;
-    return m->mono++;
-}
-
-static void not_awaited(void *cookie, int rc) {
-    (void)cookie;
-    (void)rc;
-}
-
-TEST("a collection that a checkpoint overtakes is not followed by the next one at once") {
-    sim *s = sim_create(32);
-    sim_node *n = open_one(s);
-    n->config.gc_grace_s = 86400;
-    for (int i = 0; i < 40; i++) sim_step(s, 500000); /* The pause after the start is over. */
-    s->clock.base.mono_us = ticking_mono;
-    for (unsigned round = 0; round < 60; round++) { /* Some end within it. */
-        fill(n, 0, 50, round % 2 == 0 ? "v" : "w");
-        struct gc_answer a = {0};
-        uint64_t runs = n->tier->stats.gc_runs, checkpoints = n->tier->stats.checkpoints;
-        tier_checkpoint(n->tier, not_awaited, NULL);
-        for (unsigned i = 0; i < round; i++) sim_step(s, 1000);
-        tier_gc(n->tier, false, gc_answered, &a);
-        CHECK(sim_until(s, &a.there, 600));
-        for (int i = 0; i < 500; i++) sim_step(s, 10000);
-        CHECK_INT(n->tier->stats.gc_runs - runs, 1);
-        CHECK(n->tier->stats.checkpoints - checkpoints <= 2);
-    }
-    sim_free(s);
-}
-
 TEST_LONG("what nothing reaches is deleted after the grace period, and nothing else", 120) {
     sim *s = sim_create(30);
     sim_node *n = open_one(s);
