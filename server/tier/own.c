@@ -16,6 +16,7 @@
  * costs one request. */
 #define OWN_PAUSE_US 1000000
 #define OWN_BEAT_US 250000
+#define OWN_SLOW_LOG_US 60000000
 #define OWN_DOUBT_RETRY_US 200000 /* After a validation that came to nothing, beside its own patience. */
 
 struct own_write {
@@ -176,28 +177,46 @@ static void own_lease_fire(void *cookie) {
 
 /* Replies that were ready before a stop are as old as the stop: what they say was true of a store that
  * may be another's now. They are held until the manifest has been read after it. Whatever reads the clock
- * here looks for a stop first, so none gets lost between two of them. */
+ * here looks for a stop first, so none gets lost between two of them.
+ *
+ * So it is when the read-lease is over before a validation has come back: nobody knows that the store is
+ * another's, so nothing is refused; what is ready waits. */
 static void own_doubt_send(void *cookie);
+
+static bool own_lease_over(tier *t, uint64_t now) {
+    return t->config->read_lease_ms > 0 && t->state == TIER_SERVING && now > t->validated_us &&
+           now - t->validated_us > (uint64_t)t->config->read_lease_ms * 1000;
+}
 
 static void own_look(tier *t) {
     struct own_doubt *d = &t->doubt;
     uint64_t now = tier_mono_us(t), gap = now - d->seen_us;
+    bool stopped = gap > OWN_PAUSE_US;
     d->seen_us = now;
-    if (gap <= OWN_PAUSE_US) return;
-    d->stops++;
-    if (d->open) return;
+    if (stopped) d->stops++;
+    if (d->open || (!stopped && !own_lease_over(t, now))) return;
     d->open = true;
-    log_line(t->logger, LOG_NOTICE, "Not run for %llu ms: nothing is answered before it is sure that the "
-                                    "store is still ours", (unsigned long long)(gap / 1000));
+    if (stopped)
+        log_line(t->logger, LOG_NOTICE, "Not run for %llu ms: nothing is answered before it is sure that the "
+                                        "store is still ours", (unsigned long long)(gap / 1000));
+    else
+        log_line(t->logger, LOG_VERBOSE, "The read-lease is over, and the store has not answered: replies wait");
     d->again = loop_timer(t->loop, 0, own_doubt_send, t);
 }
 
 static void own_doubt_checked(tier *t, int rc) {
     struct own_doubt *d = &t->doubt;
     own_look(t); /* Stopped again meanwhile: then this answer is too old as well. */
-    if (rc == OK && d->sent_stops == d->stops) {
+    uint64_t now = tier_mono_us(t);
+    if (rc == OK && d->sent_stops == d->stops && !own_lease_over(t, now)) {
         d->open = false;
         return;
+    }
+    if (rc == OK && d->sent_stops == d->stops && now - d->slow_logged_us >= OWN_SLOW_LOG_US) {
+        d->slow_logged_us = now;
+        log_line(t->logger, LOG_WARNING, "read-lease is shorter than the store takes to answer: replies wait "
+                                         "until an answer comes within %lld ms",
+                 (long long)t->config->read_lease_ms);
     }
     d->again = loop_timer(t->loop, rc == OK ? 0 : OWN_DOUBT_RETRY_US, own_doubt_send, t);
 }

@@ -76,10 +76,10 @@ void tier_want_durable(tier *t, uint64_t lsn);
 uint64_t tier_key_lsn(tier *t, uint64_t hash);
 uint64_t tier_db_lsn(tier *t, db *d);
 /* Ask right before anything is sent to a client. False: the process had been stopped for a second or more,
- * and has to see first whether the store is still its own; then what is ready waits for a later turn, and
- * there will be one. Or the store is another's: nothing is ever answered any more. */
+ * or the read-lease is over; it has to see first whether the store is still its own. What is ready waits for a
+ * later turn, and there will be one. Or the store is another's: nothing is ever answered any more. */
 bool tier_may_answer(tier *t);
-/* Reads: OK, or ERR_FENCED when ownership cannot be relied on (read-lease). */
+/* Reads: OK, or ERR_FENCED: the store is another owner's. */
 int tier_read_ok(tier *t);
 
 /* ---- checkpoints -------------------------------------------------------------------------------- */

@@ -184,10 +184,11 @@ struct tier {
     struct own_write *writing; /* a manifest on its way; one at a time */
     timer *lease;
     uint64_t validated_us;
-    struct own_doubt {       /* after a stop: own.c */
+    struct own_doubt {       /* after a stop, or a lease: own.c */
         bool open;           /* nothing is answered */
         uint64_t seen_us;    /* when it last looked at the clock */
         uint64_t stops, sent_stops; /* seen; and when the validation under way was sent */
+        uint64_t slow_logged_us;
         timer *beat, *again;
     } doubt;
     uint64_t data_counter;   /* of the next data object's name (L8) */

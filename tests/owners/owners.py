@@ -278,6 +278,9 @@ class Test:
         found, c = [], newer.client()
         for w in writers:
             values = c.pipeline([("GET", w.key(n)) for n in range(w.sent)])
+            wrong = [v for v in values if isinstance(v, Error)]
+            if wrong:
+                raise AssertionError("%s: the newer answers a GET with %s" % (w.label, wrong[0]))
             count = next((n for n, v in enumerate(values) if v is None), len(values))
             if any(v is not None for v in values[count:]):
                 raise AssertionError("%s: a hole at %d" % (w.label, count))

@@ -79,6 +79,33 @@ TEST("the validation's answer is from before a second stop: it counts for nothin
     sim_free(s);
 }
 
+TEST("a validation that comes after the read-lease is over holds replies back until then, and refuses nothing") {
+    sim *s = sim_create(35);
+    sim_node *n = sim_node_create(s);
+    n->config.read_lease_ms = 600;
+    CHECK(sim_open_wait(n));
+    mem_world_set_faults(s->world, &fast);
+    steps(s, 5 * SECOND);
+    CHECK(tier_may_answer(n->tier));
+    struct mem_faults away = fast;
+    away.lose_request = 1;
+    mem_world_set_faults(s->world, &away);
+    steps(s, SECOND);
+    for (int i = 0; i < 10; i++) {
+        CHECK(!tier_may_answer(n->tier));
+        CHECK_INT(tier_read_ok(n->tier), OK);
+        steps(s, SECOND);
+    }
+    mem_world_set_faults(s->world, &fast);
+    steps(s, 5 * SECOND);
+    for (int i = 0; i < 20; i++) {
+        CHECK(tier_may_answer(n->tier));
+        steps(s, SECOND / 4);
+    }
+    CHECK(!n->fatal);
+    sim_free(s);
+}
+
 TEST("a store that does not answer keeps it silent; when it does, it goes on") {
     sim *s = sim_create(34);
     sim_node *n = open_one(s);
