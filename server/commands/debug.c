@@ -37,6 +37,13 @@ static int debug_set_active_expire(call *c) {
     return reply_ok(c);
 }
 
+static int debug_evict_always(call *c) {
+    bool on = call_arg_is(c, 2, "yes");
+    if (!on && !call_arg_is(c, 2, "no")) return reply_syntax(c);
+    exec_set_evict_always(call_exec(c), on);
+    return reply_ok(c);
+}
+
 static int debug_pause_cron(call *c) {
     bool on;
     if (!zero_or_one(c, 2, &on)) return OK;
@@ -102,6 +109,8 @@ static int debug_help(call *c) {
         "    Output a hex signature of the values of all the specified keys.",
         "DROP-CLEAN", "    Drop all pages that the store has; return how many.",
         "ERROR <string>", "    Return an error with <string> as message.",
+        "EVICT-ALWAYS <yes|no>",
+        "    Store what is dirty and drop everything in memory before each command.",
         "LISTPACK <key>", "    Log what a listpack-encoded <key> takes.",
         "LOADAOF", "    Store what is dirty, drop everything in memory, read it back when needed.",
         "LOG <message>", "    Write <message> to the server log.",
@@ -131,6 +140,7 @@ static const struct debug_sub subs[] = {
     {"digest-value", debug_digest_value, 2, SIZE_MAX, true},
     {"drop-clean", debug_drop_clean, 2, 2, true},
     {"error", debug_error, 3, 3, false},
+    {"evict-always", debug_evict_always, 3, 3, true},
     {"help", debug_help, 2, 2, false},
     {"listpack", debug_listpack, 3, 3, true},
     {"loadaof", debug_loadaof, 2, 2, true},

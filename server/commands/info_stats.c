@@ -67,6 +67,8 @@ INFO_U64(print_denied_command, exec_stats(x)->denied[ACL_DENIED_COMMAND])
 INFO_U64(print_denied_key, exec_stats(x)->denied[ACL_DENIED_KEY])
 INFO_U64(print_denied_channel, exec_stats(x)->denied[ACL_DENIED_CHANNEL])
 INFO_U64(print_parks, exec_stats(x)->parks_cold)
+INFO_U64(print_cold_commands, exec_stats(x)->cold_commands)
+INFO_U64(print_hot_commands, exec_stats(x)->hot_commands)
 INFO_U64(print_reads_gated, exec_stats(x)->reads_gated)
 
 static void print_input_kbps(void *state, buf *out) { kbps(out, exec_rates(state).input_bytes); }
@@ -183,6 +185,8 @@ const struct metric info_stats_metrics[] = {
     STATS("acl_access_denied_key", print_denied_key, "Keys that the user may not touch."),
     STATS("acl_access_denied_channel", print_denied_channel, "Channels that the user may not use."),
     STATS("commands_parked_cold", print_parks, "Times a command waited for pages."),
+    STATS("evict_always_cold", print_cold_commands, "Under DEBUG EVICT-ALWAYS: commands that had to fetch."),
+    STATS("evict_always_hot", print_hot_commands, "Under it: those that found what they read in memory."),
     STATS("replies_gated", print_reads_gated, "Replies that waited for durability."),
 
     REPLICATION("role", print_role, "Always master."),

@@ -177,6 +177,10 @@ static list *must_wait(struct call *c, enum client_state *state) {
         *state = CLIENT_WAIT_PAUSE;
         return &x->pause_waiters;
     }
+    if (cold__must_wait(x, flags)) {
+        *state = CLIENT_WAIT_COLD;
+        return &x->cold_waiters;
+    }
     return NULL;
 }
 
@@ -306,7 +310,10 @@ static bool run_call(client *c) {
         tier_txn_begin(t);
     }
     k->now_ms = tier_now_ms(t);
+    uint64_t found = keyspace_stats(x->deps.keyspace)->reads_hot;
     int rc = dispatch__run(k);
+    if (x->evict_always && rc != ERR_COLD)
+        cold__count(x, c->held_wait != NULL, keyspace_stats(x->deps.keyspace)->reads_hot - found);
     if (rc == ERR_COLD && k->keep_txn) {
         k->txn = tier_txn_suspend(t);
         x->locked_by = c;

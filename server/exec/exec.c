@@ -187,7 +187,7 @@ exec *exec_create(const struct exec_deps *deps) {
     x->commands = deps->commands;
     x->loading = true;
     list *heads[] = {&x->clients, &x->out_pending, &x->gated, &x->room_waiters, &x->lock_waiters,
-                     &x->pause_waiters, &x->dead, &x->slow, &x->refusals};
+                     &x->pause_waiters, &x->cold_waiters, &x->dead, &x->slow, &x->refusals};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
     block__init(x);

@@ -26,6 +26,7 @@ extern const size_t exec_options_count;
 struct exec_stats {
     uint64_t connections, rejected_connections, commands, input_bytes, output_bytes;
     uint64_t clients, clients_blocked, clients_gated, gated_bytes, parks_cold, client_closed_protocol;
+    uint64_t cold_commands, hot_commands; /* under DEBUG EVICT-ALWAYS, of those that read a page */
     uint64_t maxclients_seen, expired_seen, reads_gated;
     uint64_t denied[ACL_DENIED_AUTH + 1]; /* by verdict */
 };
@@ -164,6 +165,7 @@ uint64_t exec_client_memory(const exec *x); /* of all clients and their buffers 
 size_t exec_start_memory(const exec *x); /* bytes in use when the exec was made */
 void exec_set_active_expire(exec *x, bool on);
 void exec_pause_cron(exec *x, bool paused);
+void exec_set_evict_always(exec *x, bool on); /* every command meets a cold keyspace */
 const char *exec_replication_id(const exec *x);
 void exec_new_replication_id(exec *x);
 

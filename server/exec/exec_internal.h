@@ -33,6 +33,7 @@ enum client_state {
     CLIENT_WAIT_ROOM,   /* in exec.room_waiters */
     CLIENT_WAIT_LOCK,   /* in exec.lock_waiters */
     CLIENT_WAIT_PAUSE,  /* in exec.pause_waiters */
+    CLIENT_WAIT_COLD,   /* in exec.cold_waiters */
     CLIENT_PARKED       /* call_park() */
 };
 
@@ -153,7 +154,7 @@ struct exec {
     commands *commands;
     struct exec_stats stats;
     struct keyspace_config *ks_config;
-    list clients, out_pending, gated, room_waiters, lock_waiters, pause_waiters, dead;
+    list clients, out_pending, gated, room_waiters, lock_waiters, pause_waiters, cold_waiters, dead;
     uint64_t next_client_id;
     bool loading, stopped;
     uint64_t start_wall_ms, start_mono_us;
@@ -180,6 +181,7 @@ struct exec {
     struct rates rates;
     size_t start_memory;
     bool cron_paused;
+    bool evict_always, cold_checkpoint; /* cold.c */
     char replication_id[41];
     list refusals;            /* struct refusal of access.c */
     size_t refusals_n;
@@ -215,6 +217,12 @@ void exec__refresh_time(exec *x);
 void exec__wake(exec *x, list *waiters, uint64_t budget_us);
 void exec__make_room(exec *x);
 bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by itself */
+
+/* cold.c */
+/* True: the command belongs on cold_waiters. */
+bool cold__must_wait(exec *x, unsigned flags);
+/* A command has ended that found so many pages in memory. */
+void cold__count(exec *x, bool waited, uint64_t found);
 
 /* block.c */
 void block__init(exec *x);

@@ -9,14 +9,17 @@
 #
 #   REDIS_SUITE=folder   a source tree of Redis 7.0 to take the suite from
 #   REDIS_ALL=1          run what should differ as well, and tell which of it passes
+#   REDIS_COLD=1         the units of types, where every command meets data that is in the store alone
+#                        (DEBUG EVICT-ALWAYS)
 #   REDIS_STALL=60       seconds without a test ending that count as a hang
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 server=$(realpath "${B:-build}")/cove-server
 differences=$root/tests/compat/expected-differences
-stall=${REDIS_STALL:-60} hangs_max=3
-passed=0 failed=0
+stall=${REDIS_STALL:-60} hangs_max=3 unit_seconds=600
+[ -z "${REDIS_COLD:-}" ] || stall=${REDIS_STALL:-900} unit_seconds=7200
+passed=0 failed=0 cold=0 hot=0
 
 suite=${REDIS_SUITE:-$(tests/redis/fetch.sh)} || suite=
 if [ ! -f "$suite/tests/test_helper.tcl" ]; then
@@ -61,6 +64,9 @@ answers() { # port
     timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0 && printf "PING\r\n" >&3 &&
         read -r -t 2 line <&3 && [ "${line%$'"'\\r'"'}" = +PONG ]' "$1" 2>/dev/null
 }
+ask() { # port, request: the reply, up to a line that ends it
+    timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0 && printf "%s\r\nQUIT\r\n" "$1" >&3 && cat <&3' "$1" "$2" 2>/dev/null
+}
 free_port() {
     python3 -c "import sys; sys.path.insert(0, \"tests/crash\"); from server import free_port; print(free_port())"
 }
@@ -73,7 +79,10 @@ start() { # log
         >"$1" 2>&1 </dev/null &
     pid=$!
     for _ in $(seq 100); do
-        answers "$port" && return 0
+        if answers "$port"; then
+            [ -z "${REDIS_COLD:-}" ] || [[ $(ask "$port" "DEBUG EVICT-ALWAYS yes") = +OK* ]]
+            return
+        fi
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
@@ -85,6 +94,13 @@ not_ok() { # sentence
     failed=$((failed + 1))
 }
 
+count_cold() {
+    local info
+    info=$(ask "$port" "INFO stats" | tr -d '\r')
+    cold=$((cold + $(sed -n 's/^evict_always_cold://p' <<<"$info")))
+    hot=$((hot + $(sed -n 's/^evict_always_hot://p' <<<"$info")))
+}
+
 run_once() { # unit, log; runs it against a new server
     local alive=1
     : >"$2"
@@ -94,11 +110,12 @@ run_once() { # unit, log; runs it against a new server
         stop
         return
     fi
-    (cd "$work/suite" && timeout -k 5 600 tclsh tests/test_helper.tcl --host 127.0.0.1 --port "$port" \
+    (cd "$work/suite" && timeout -k 5 "$unit_seconds" tclsh tests/test_helper.tcl --host 127.0.0.1 --port "$port" \
         --baseport 30000 --portcount 1000 --clients 1 --durable --timeout "$stall" \
         --tags "-slow -needs:repl" --skipfile "$work/skip" --single "$1") >"$2" 2>&1 </dev/null
     answers "$port" || alive=0
     sed -i 's/\x1b\[[0-9;]*m//g' "$2"
+    [ -z "${REDIS_COLD:-}" ] || count_cold
     stop
     if [ "$alive" = 0 ]; then
         not_ok "$1: the server is there at the end"
@@ -147,12 +164,23 @@ run_unit() { # unit
     done
 }
 
-if [ $# -gt 0 ]; then units=("$@"); else mapfile -t units < <(grep -v '^#' tests/redis/units); fi
+kind=unit/
+[ -z "${REDIS_COLD:-}" ] || kind=unit/type/
+if [ $# -gt 0 ]; then units=("$@"); else mapfile -t units < <(grep "^$kind" tests/redis/units); fi
 for unit in "${units[@]}"; do
     began=$SECONDS
     run_unit "$unit"
     echo "# $unit: $((SECONDS - began)) s"
 done
+if [ -n "${REDIS_COLD:-}" ]; then
+    sentence="of the commands that read a page, at least 95 % had to fetch it ($cold, $hot did not)"
+    if [ $((cold * 100)) -ge $(((cold + hot) * 95)) ] && [ "$cold" -gt 0 ]; then
+        echo "ok - $sentence"
+        passed=$((passed + 1))
+    else
+        not_ok "$sentence"
+    fi
+fi
 echo "# skipped, as expected differences: $(grep -cP '^unit/.*\t' "$differences")"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
