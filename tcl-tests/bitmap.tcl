@@ -174,6 +174,54 @@ test "BITOP" {
     assert_equal 124 [r INCR d]
 }
 
+# Replies recorded from Redis 8.2.3.
+test "BITOP DIFF, DIFF1, ANDOR and ONE" {
+    r SET a "\xff\x0f\x01"
+    r SET b "\x0f\x01"
+    r SET c "\xf0"
+    foreach {op sources want} {
+        DIFF {a b} "\xf0\x0e\x01"    DIFF {none a} "\x00\x00\x00"    DIFF {b a} "\x00\x00\x00"
+        DIFF1 {a b c} "\x00\x00\x00" DIFF1 {none a b} "\xff\x0f\x01" DIFF1 {c a b} "\x0f\x0f\x01"
+        ANDOR {a b c} "\xff\x01\x00" ANDOR {b a c} "\x0f\x01\x00"    ANDOR {none a} "\0\0\0"
+        ONE {a b c} "\x00\x0e\x01"   ONE {a} "\xff\x0f\x01"          ONE {a a a} "\0\0\0"
+    } {
+        assert_equal 3 [r BITOP $op d {*}$sources]
+        assert_equal [subst $want] [r GET d]
+    }
+    assert_equal 3 [r BITOP diff a a b]
+    assert_equal "\xf0\x0e\x01" [r GET a]
+    assert_equal 0 [r BITOP ONE a none other]
+    assert_equal 0 [r EXISTS a]
+}
+
+# Several pages and a tail, against the definition of each operation in Tcl's own arithmetic.
+test "BITOP's newer operations on long strings" {
+    set strings {}
+    foreach {key n} {a 150003 b 149999 c 70001} {
+        set s [random_bytes $n]
+        r SET $key $s
+        binary scan $s cu* bytes
+        lappend strings $bytes
+    }
+    lassign $strings as bs cs
+    foreach op {DIFF DIFF1 ANDOR ONE} {
+        assert_equal 150003 [r BITOP $op d a b c]
+        binary scan [r GET d] cu* got
+        set want {}
+        foreach x $as y $bs z $cs {
+            if {$y eq ""} {set y 0}
+            if {$z eq ""} {set z 0}
+            switch $op {
+                DIFF {lappend want [expr {$x & ~($y | $z)}]}
+                DIFF1 {lappend want [expr {($y | $z) & ~$x}]}
+                ANDOR {lappend want [expr {$x & ($y | $z)}]}
+                ONE {lappend want [expr {($x ^ $y ^ $z) & ~($x & $y & $z)}]}
+            }
+        }
+        assert {$got eq $want}
+    }
+}
+
 test "BITOP replaces what was there, or removes it" {
     r SET a x
     r RPUSH l 1 2
@@ -196,6 +244,9 @@ test "BITOP's errors" {
     r SADD s x
     assert_error "ERR syntax error" {r BITOP NAND d a}
     assert_error "ERR BITOP NOT must be called with a single source key." {r BITOP NOT d a a}
+    foreach op {DIFF DIFF1 ANDOR} {
+        assert_error "ERR BITOP $op must be called with at least two source keys." {r BITOP $op d a}
+    }
     assert_error [wrongtype] {r BITOP OR d a s}
     assert_error [wrongtype] {r BITOP OR d none s}
     assert_error "ERR wrong number of arguments for 'bitop' command" {r BITOP OR d}

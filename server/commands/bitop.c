@@ -4,44 +4,53 @@
 #include "commands/commands.h"
 #include "types/string.h"
 
-enum bitop { BITOP_AND, BITOP_OR, BITOP_XOR, BITOP_NOT };
+/* Those after NOT, with a first key x and others y: DIFF x and no y; DIFF1 a y and not x; ANDOR x
+ * and a y; ONE exactly one of all. */
+enum bitop {
+    BITOP_AND, BITOP_OR, BITOP_XOR, BITOP_NOT, BITOP_DIFF, BITOP_DIFF1, BITOP_ANDOR, BITOP_ONE
+};
 
-static void combine(enum bitop op, uint8_t *to, slice s) {
+static uint64_t word(enum bitop op, uint64_t a, uint64_t b) {
+    switch (op) {
+    case BITOP_AND: case BITOP_ANDOR: return a & b;
+    case BITOP_OR: return a | b;
+    case BITOP_XOR: case BITOP_ONE: return a ^ b;
+    case BITOP_NOT: return ~b;
+    case BITOP_DIFF: return b & ~a;
+    case BITOP_DIFF1: return a & ~b;
+    }
+    return a;
+}
+
+/* One more string; with ONE, what was there already is noted in `twice`. */
+static void combine(enum bitop op, uint8_t *to, uint8_t *twice, slice s) {
     size_t i = 0;
     for (; i + 8 <= s.n; i += 8) {
         uint64_t a = get_u64(to + i), b = get_u64(s.p + i);
-        switch (op) {
-        case BITOP_AND: a &= b; break;
-        case BITOP_OR: a |= b; break;
-        case BITOP_XOR: a ^= b; break;
-        case BITOP_NOT: a = ~b; break;
-        }
-        put_u64(to + i, a);
+        if (op == BITOP_ONE) put_u64(twice + i, get_u64(twice + i) | (a & b));
+        put_u64(to + i, word(op, a, b));
     }
     for (; i < s.n; i++) {
-        switch (op) {
-        case BITOP_AND: to[i] &= s.p[i]; break;
-        case BITOP_OR: to[i] |= s.p[i]; break;
-        case BITOP_XOR: to[i] ^= s.p[i]; break;
-        case BITOP_NOT: to[i] = (uint8_t)~s.p[i]; break;
-        }
+        if (op == BITOP_ONE) twice[i] |= to[i] & s.p[i];
+        to[i] = (uint8_t)word(op, to[i], s.p[i]);
     }
 }
 
-/* One string into the n bytes of the result; the first is copied. All its cold pages are asked for. */
-static int take_in(enum bitop op, bool first, const struct value *v, uint8_t *to, uint64_t n) {
+/* One string into the n bytes of the result. All its cold pages are asked for. */
+static int take_in(enum bitop op, const struct value *v, uint8_t *to, uint8_t *twice, uint64_t n) {
     uint64_t length = string_len(v);
     int cold = OK;
     buf part = BUF_INIT;
     for (uint64_t at = 0; at < length; at += PAGE_BYTES) {
         part.n = 0;
         int rc = string_read(v, at, PAGE_BYTES, &part);
-        if (rc == OK) combine(first && op != BITOP_NOT ? BITOP_OR : op, to + at, slice_of(&part));
+        if (rc == OK) combine(op, to + at, twice == NULL ? NULL : twice + at, slice_of(&part));
         else cold = rc;
         if (rc != OK && rc != ERR_COLD) break;
     }
     buf_free(&part);
-    if (op == BITOP_AND && length < n) memset(to + length, 0, (size_t)(n - length));
+    bool clears = op == BITOP_AND || op == BITOP_ANDOR || op == BITOP_DIFF;
+    if (clears && length < n) memset(to + length, 0, (size_t)(n - length));
     return cold;
 }
 
@@ -60,21 +69,44 @@ static int source_length(call *c, uint64_t *n) {
     return cold ? ERR_COLD : OK;
 }
 
-static int work(call *c, enum bitop op, uint64_t n, buf *result) {
-    bool cold = false;
-    if (buf_try_reserve(result, (size_t)n) != OK) return ERR_NOMEM;
-    memset(result->p, 0, (size_t)n);
-    result->n = (size_t)n;
-    for (size_t i = 3; i < call_argc(c); i++) {
+static int zeros(buf *b, uint64_t n) {
+    if (buf_try_reserve(b, (size_t)n) != OK) return ERR_NOMEM;
+    memset(b->p, 0, (size_t)n);
+    b->n = (size_t)n;
+    return OK;
+}
+
+/* DIFF, DIFF1 and ANDOR: the others are united first, then the first key's string has its say. */
+static bool first_comes_last(enum bitop op) {
+    return op == BITOP_DIFF || op == BITOP_DIFF1 || op == BITOP_ANDOR;
+}
+
+static int work(call *c, enum bitop op, uint64_t n, uint8_t *to, uint8_t *twice) {
+    bool cold = false, last = first_comes_last(op);
+    size_t keys = call_argc(c) - 3;
+    for (size_t k = 0; k < keys; k++) {
         struct entry e;
+        size_t i = 3 + (last ? (k + 1) % keys : k);
+        enum bitop how = last && i != 3 ? BITOP_OR : op;
+        if (op == BITOP_AND && i == 3) how = BITOP_OR; /* A copy. */
         int rc = call_peek(c, call_arg(c, i), &e);
         if (rc == ERR_NOTFOUND) memset(&e.value, 0, sizeof(e.value)); /* an empty string */
         else if (rc != OK) return rc;
-        rc = take_in(op, i == 3, &e.value, result->p, n);
+        rc = take_in(how, &e.value, to, twice, n);
         if (rc == ERR_COLD) cold = true;
         else if (rc != OK) return rc;
     }
     return cold ? ERR_COLD : OK;
+}
+
+static int compute(call *c, enum bitop op, uint64_t n, buf *result) {
+    buf twice = BUF_INIT;
+    int rc = zeros(result, n);
+    if (rc == OK && op == BITOP_ONE) rc = zeros(&twice, n);
+    if (rc == OK) rc = work(c, op, n, result->p, twice.p);
+    for (size_t i = 0; rc == OK && i < twice.n; i++) result->p[i] &= (uint8_t)~twice.p[i];
+    buf_free(&twice);
+    return rc;
 }
 
 /* Redis calls what BITOP has made "raw", however short it is, and so does a string that was changed in
@@ -95,17 +127,21 @@ static int remove_old(call *c, slice key) {
 }
 
 int cmd_bitop(call *c) {
-    static const char *const names[] = {"and", "or", "xor", "not"};
-    int op = 0;
+    static const char *const names[] = {"and", "or", "xor", "not", "diff", "diff1", "andor", "one"};
+    unsigned op = 0, count = sizeof(names) / sizeof(*names);
     uint64_t n;
-    while (op < 4 && !call_arg_is(c, 1, names[op])) op++;
-    if (op == 4) return reply_syntax(c);
+    while (op < count && !call_arg_is(c, 1, names[op])) op++;
+    if (op == count) return reply_syntax(c);
     if (op == BITOP_NOT && call_argc(c) != 4) {
         return reply_error(c, "ERR BITOP NOT must be called with a single source key.");
     }
+    if (first_comes_last((enum bitop)op) && call_argc(c) < 5) {
+        const char *name = op == BITOP_DIFF ? "DIFF" : op == BITOP_DIFF1 ? "DIFF1" : "ANDOR";
+        return reply_errorf(c, "ERR BITOP %s must be called with at least two source keys.", name);
+    }
     buf result = BUF_INIT;
     int rc = source_length(c, &n);
-    if (rc == OK && n > 0) rc = work(c, (enum bitop)op, n, &result);
+    if (rc == OK && n > 0) rc = compute(c, (enum bitop)op, n, &result);
     if (rc == OK) {
         rc = n > 0 ? store(c, call_arg(c, 2), slice_of(&result)) : remove_old(c, call_arg(c, 2));
     }
