@@ -19,16 +19,14 @@ static int read_hash(call *c, struct entry *e) {
     return call_read_type(c, call_arg(c, 1), TYPE_HASH, e);
 }
 
-/* For writing: a key that is not there is the empty hash. */
-static int write_hash(call *c, struct entry *e) {
+int hash_for_writing(call *c, struct entry *e) {
     int rc = call_write_type(c, call_arg(c, 1), TYPE_HASH, e);
     if (rc != ERR_NOTFOUND) return rc;
     memset(&e->value, 0, sizeof(e->value));
     return OK;
 }
 
-/* Asks for the pages of fields argv[first], argv[first + step]... at once. */
-static int need_fields(call *c, const struct value *v, size_t first, size_t step) {
+int hash_need_args(call *c, const struct value *v, size_t first, size_t step) {
     int cold = OK;
     for (size_t i = first; i < call_argc(c); i += step) {
         int rc = hash_need(v, call_arg(c, i));
@@ -76,10 +74,10 @@ static int set_all(call *c, bool count) {
     struct entry e;
     uint64_t before, after;
     if (call_argc(c) % 2 != 0) return reply_arity(c);
-    int rc = write_hash(c, &e);
+    int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     if (!pairs_ok(c, 2)) return OK;
-    if (e.value.kind != VALUE_NONE && (rc = need_fields(c, &e.value, 2, 2)) != OK) return rc;
+    if (e.value.kind != VALUE_NONE && (rc = hash_need_args(c, &e.value, 2, 2)) != OK) return rc;
     before = e.value.kind == VALUE_NONE ? 0 : hash_len(&e.value);
     if ((rc = set_pairs(c, call_argv(c) + 2, call_argc(c) - 2)) != OK) return rc;
     call_notify(c, 'h', "hset", call_arg(c, 1));
@@ -96,7 +94,7 @@ static int cmd_hsetnx(call *c) {
     struct entry e;
     char tmp[NUM_LL_MAX];
     slice old;
-    int rc = write_hash(c, &e);
+    int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     rc = e.value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e.value, call_arg(c, 2), &old, tmp);
     if (rc == OK) return reply_int(c, 0);
@@ -111,10 +109,10 @@ static int cmd_hdel(call *c) {
     struct entry e;
     char tmp[NUM_LL_MAX];
     bool any = false;
-    int rc = write_hash(c, &e);
+    int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     if (e.value.kind == VALUE_NONE) return reply_int(c, 0);
-    if ((rc = need_fields(c, &e.value, 2, 1)) != OK) return rc;
+    if ((rc = hash_need_args(c, &e.value, 2, 1)) != OK) return rc;
     for (size_t i = 2; i < call_argc(c) && !any; i++) {
         rc = hash_get(&e.value, call_arg(c, i), NULL, tmp);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -138,7 +136,7 @@ static int cmd_hdel(call *c) {
 
 /* The field's bytes; ERR_NOTFOUND when it, or the key, is not there. */
 static int current(call *c, struct entry *e, slice *s, char tmp[NUM_LL_MAX]) {
-    int rc = write_hash(c, e);
+    int rc = hash_for_writing(c, e);
     if (rc != OK) return rc;
     return e->value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e->value, call_arg(c, 2), s, tmp);
 }
@@ -215,7 +213,7 @@ static int cmd_hmget(call *c) {
     int rc = read_hash(c, &e);
     bool there = rc == OK;
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (there && (rc = need_fields(c, &e.value, 2, 1)) != OK) return rc;
+    if (there && (rc = hash_need_args(c, &e.value, 2, 1)) != OK) return rc;
     reply_array(c, call_argc(c) - 2);
     for (size_t i = 2; i < call_argc(c); i++) {
         char tmp[NUM_LL_MAX];

@@ -1,4 +1,4 @@
-/* string.c -- SET and GET in all their forms, MSET, MGET. */
+/* string.c -- SET and GET in all their forms, MSET, MSETEX, MGET. */
 #include "types/string.h"
 
 #include "base/mem.h"
@@ -50,17 +50,27 @@ static int cmd_get(call *c) {
 #define SET_EXAT 128u
 #define SET_PXAT 256u
 #define SET_EXPIRE (SET_EX | SET_PX | SET_EXAT | SET_PXAT)
+/* One of these six at most, and that once. */
+#define SET_IF(how) (512u << (how))
+#define SET_IFS (SET_IF(IF_EQ) | SET_IF(IF_NE) | SET_IF(IF_DIGEST_EQ) | SET_IF(IF_DIGEST_NE))
+#define SET_WHEN (SET_NX | SET_XX | SET_IFS)
 
 struct set_options {
     unsigned flags;
     size_t expire_at; /* The argument with the time, which is judged after all else. */
+    enum string_condition how; /* with one of SET_IFS, and the argument to compare with */
+    size_t match_at;
 };
 
-/* The options of SET and GETEX from argument `i` on, those of `allowed`. False after a reply. */
+/* The options of SET, GETEX and MSETEX from argument `i` on, those of `allowed`. False after a reply. */
 static bool set_options(call *c, size_t i, unsigned allowed, struct set_options *o) {
     static const struct { const char *word; unsigned flag, against; } words[] = {
-        {"nx", SET_NX, SET_XX},
-        {"xx", SET_XX, SET_NX},
+        {"nx", SET_NX, SET_WHEN & ~SET_NX},
+        {"xx", SET_XX, SET_WHEN & ~SET_XX},
+        {"ifeq", SET_IF(IF_EQ), SET_WHEN},
+        {"ifne", SET_IF(IF_NE), SET_WHEN},
+        {"ifdeq", SET_IF(IF_DIGEST_EQ), SET_WHEN},
+        {"ifdne", SET_IF(IF_DIGEST_NE), SET_WHEN},
         {"get", SET_GET, 0},
         {"keepttl", SET_KEEPTTL, SET_EXPIRE | SET_PERSIST},
         {"persist", SET_PERSIST, SET_EXPIRE | SET_KEEPTTL},
@@ -73,13 +83,16 @@ static bool set_options(call *c, size_t i, unsigned allowed, struct set_options 
         size_t w = 0;
         while (w < sizeof(words) / sizeof(*words) && !call_arg_is(c, i, words[w].word)) w++;
         unsigned flag = w < sizeof(words) / sizeof(*words) ? words[w].flag & allowed : 0;
-        bool timed = (flag & SET_EXPIRE) != 0;
-        if (flag == 0 || (o->flags & words[w].against) != 0 || (timed && i + 1 == call_argc(c))) {
+        bool timed = (flag & SET_EXPIRE) != 0, compared = (flag & SET_IFS) != 0;
+        if (flag == 0 || (o->flags & words[w].against) != 0 ||
+            ((timed || compared) && i + 1 == call_argc(c))) {
             reply_syntax(c);
             return false;
         }
         o->flags |= flag;
+        if (compared) (void)string_condition(call_arg(c, i), &o->how); /* It is one. */
         if (timed) o->expire_at = ++i;
+        if (compared) o->match_at = ++i;
     }
     return true;
 }
@@ -113,21 +126,34 @@ static int set_now(call *c, slice key, slice value, int64_t expire_ms) {
     return OK;
 }
 
+/* Does the condition, or the lack of one, let the key be set? e is NULL for a key that is not
+ * there. ERR_SYNTAX after an error reply. */
+static int set_allowed(call *c, const struct set_options *o, const struct entry *e, bool *allowed) {
+    *allowed = true;
+    if ((o->flags & SET_NX) != 0) *allowed = e == NULL;
+    if ((o->flags & SET_XX) != 0) *allowed = e != NULL;
+    if ((o->flags & SET_IFS) == 0) return OK;
+    *allowed = o->how == IF_NE || o->how == IF_DIGEST_NE;
+    if (e == NULL) return OK;
+    if (e->value.type != TYPE_STRING) return ERR_TYPE;
+    return string_meets(c, &e->value, o->how, call_arg(c, o->match_at), allowed);
+}
+
 static int set_with_options(call *c, const struct set_options *o, int64_t expire_ms) {
     struct entry e;
     slice key = call_arg(c, 1);
     size_t mark = call_out(c)->n;
     int rc = call_write(c, key, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    bool exists = rc == OK;
+    bool exists = rc == OK, allowed;
+    if ((rc = set_allowed(c, o, exists ? &e : NULL, &allowed)) != OK) return rc == ERR_SYNTAX ? OK : rc;
     if (exists && (o->flags & SET_GET) != 0) {
         if (e.value.type != TYPE_STRING) return ERR_TYPE;
         if ((rc = string_reply(c, &e.value)) != OK) return rc;
     } else if ((o->flags & SET_GET) != 0) {
         reply_null(c);
     }
-    bool refused = ((o->flags & SET_NX) != 0 && exists) || ((o->flags & SET_XX) != 0 && !exists);
-    if (refused) return (o->flags & SET_GET) != 0 ? OK : reply_null(c);
+    if (!allowed) return (o->flags & SET_GET) != 0 ? OK : reply_null(c);
     if (exists && (o->flags & SET_KEEPTTL) != 0) expire_ms = e.expire_ms;
     if ((rc = set_now(c, key, call_arg(c, 2), expire_ms)) != OK) {
         call_out(c)->n = mark;
@@ -137,7 +163,7 @@ static int set_with_options(call *c, const struct set_options *o, int64_t expire
 }
 
 static int cmd_set(call *c) {
-    struct set_options o = {0, 0};
+    struct set_options o = {0};
     int64_t expire_ms;
     if (!set_options(c, 3, ~SET_PERSIST, &o) || !set_expire_time(c, &o, &expire_ms)) return OK;
     if ((o.flags & ~SET_EXPIRE) != 0) return set_with_options(c, &o, expire_ms);
@@ -191,7 +217,7 @@ static int cmd_getdel(call *c) {
 /* A key that is not there answers before a time that makes no sense. */
 static int cmd_getex(call *c) {
     struct entry e;
-    struct set_options o = {0, 0};
+    struct set_options o = {0};
     int64_t at;
     slice key = call_arg(c, 1);
     size_t mark = call_out(c)->n;
@@ -230,11 +256,12 @@ static int cmd_mget(call *c) {
     return ERR_COLD;
 }
 
-/* All keys' pages first, so that what follows cannot stop half way. *existing: how many there are. */
-static int mset_need(call *c, size_t *existing) {
+/* All keys' pages first, those of arguments first, first + 2... below `end`, so that what follows cannot
+ * stop half way. *existing: how many there are. */
+static int mset_need(call *c, size_t first, size_t end, size_t *existing) {
     bool cold = false;
     *existing = 0;
-    for (size_t i = 1; i + 1 < call_argc(c); i += 2) {
+    for (size_t i = first; i + 1 < end; i += 2) {
         struct entry e;
         int rc = call_peek(c, call_arg(c, i), &e);
         if (rc == ERR_COLD) cold = true;
@@ -247,7 +274,7 @@ static int mset_need(call *c, size_t *existing) {
 static int mset_generic(call *c, bool nx) {
     size_t existing;
     if (call_argc(c) % 2 == 0) return reply_arity(c);
-    int rc = mset_need(c, &existing);
+    int rc = mset_need(c, 1, call_argc(c), &existing);
     if (rc != OK) return rc;
     if (nx && existing > 0) return reply_int(c, 0);
     for (size_t i = 1; i + 1 < call_argc(c); i += 2) {
@@ -259,10 +286,44 @@ static int mset_generic(call *c, bool nx) {
 static int cmd_mset(call *c) { return mset_generic(c, false); }
 static int cmd_msetnx(call *c) { return mset_generic(c, true); }
 
-/* SET reads its key only with GET. */
+static int msetex_set(call *c, size_t end, const struct set_options *o, int64_t expire_ms) {
+    for (size_t i = 2; i < end; i += 2) {
+        int64_t at = expire_ms;
+        if ((o->flags & SET_KEEPTTL) != 0) {
+            struct entry e;
+            int rc = call_peek(c, call_arg(c, i), &e);
+            if (rc == OK) at = e.expire_ms;
+            else if (rc != ERR_NOTFOUND) return rc;
+        }
+        int rc = set_now(c, call_arg(c, i), call_arg(c, i + 1), at);
+        if (rc != OK) return rc;
+    }
+    return reply_int(c, 1);
+}
+
+static int cmd_msetex(call *c) {
+    struct set_options o = {0};
+    int64_t pairs, expire_ms;
+    size_t existing;
+    if (!call_int_in(c, 1, 1, INT32_MAX, &pairs, "ERR invalid numkeys value")) return OK;
+    if ((size_t)pairs > (call_argc(c) - 2) / 2) return reply_error(c, "ERR wrong number of key-value pairs");
+    size_t end = 2 + 2 * (size_t)pairs;
+    if (!set_options(c, end, SET_NX | SET_XX | SET_KEEPTTL | SET_EXPIRE, &o) ||
+        !set_expire_time(c, &o, &expire_ms)) return OK;
+    int rc = mset_need(c, 2, end, &existing);
+    if (rc != OK) return rc;
+    bool refused = ((o.flags & SET_NX) != 0 && existing > 0) ||
+                   ((o.flags & SET_XX) != 0 && existing < (size_t)pairs);
+    return refused ? reply_int(c, 0) : msetex_set(c, end, &o, expire_ms);
+}
+
+/* SET reads its key only with GET, or to compare it. */
 static unsigned set_key_flags(const slice *argv, size_t argc) {
+    enum string_condition how;
     for (size_t i = 3; i < argc; i++) {
-        if (slice_is(argv[i], "get")) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+        if (slice_is(argv[i], "get") || string_condition(argv[i], &how)) {
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+        }
     }
     return KEY_OW | KEY_UPDATE;
 }
@@ -302,5 +363,12 @@ static const struct command rows[] = {
      .since = "1.0.1", .summary = "Set multiple keys to multiple values, only if none of the keys exist",
      .complexity = "O(N) where N is the number of keys to set.",
      .tips = "request_policy:multi_shard,response_policy:agg_min"},
+    {.name = "msetex", .fn = cmd_msetex, .arity = -4, .flags = W, G,
+     .keys = {{.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_INDEX, .pos = 1, .find = KEYS_KEYNUM,
+               .keynum_idx = 0, .keynum_first = 1, .keynum_step = 2}},
+     .since = "8.4.0",
+     .summary = "Atomically sets multiple string keys with a shared expiration in a single operation.",
+     .complexity = "O(N) where N is the number of keys to set.",
+     .tips = "request_policy:multi_shard,response_policy:all_succeeded"},
 };
 const struct command_family family_string = {rows, sizeof(rows) / sizeof(*rows)};

@@ -9,4 +9,10 @@ int string_reply(call *c, const struct value *v);
 /* False, and an error reply, when a string of that length may not be made. */
 bool string_fits(call *c, uint64_t length);
 
+/* What SET and DELEX may ask of the string that is there. */
+enum string_condition { IF_EQ, IF_NE, IF_DIGEST_EQ, IF_DIGEST_NE };
+bool string_condition(slice word, enum string_condition *out); /* "ifeq" and so on, any case */
+/* OK and *met; ERR_COLD; ERR_SYNTAX: `with` is no digest, and an error reply says so. */
+int string_meets(call *c, const struct value *v, enum string_condition how, slice with, bool *met);
+
 #endif
