@@ -30,6 +30,7 @@
 /* Ready fds are served so long; then timers, posts and hooks have their turn. Half of what a
  * turn may take: what clients wrote is sealed, and replies leave, every millisecond. */
 #define DELIVER_US 500
+#define TURN_US 800 /* What a turn is to take, all in all. */
 #define CPU_READ_US 250
 
 struct watch {
@@ -133,6 +134,12 @@ static void loop_read_clock(loop *l) {
 uint64_t loop_now_us(loop *l) {
     if (!l->in_turn) loop_read_clock(l);
     return l->now_us;
+}
+
+uint64_t loop_share_us(loop *l, uint64_t most) {
+    uint64_t took = l->in_turn ? clock_mono_us(l->clock) - l->now_us : 0;
+    uint64_t left = took < TURN_US ? TURN_US - took : 0, least = most / 10;
+    return left > most ? most : left < least ? least : left;
 }
 
 uint64_t loop_wall_ms(loop *l) {

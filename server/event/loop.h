@@ -28,6 +28,11 @@ uint64_t loop_now_us(loop *l);      /* monotonic */
 uint64_t loop_wall_ms(loop *l);
 clock_source *loop_clock(loop *l);
 
+/* How long work that can wait may go on in this turn: at most `most`, less when the turn has gone on for
+ * long already, but a tenth of it in any case, so that nothing starves. Several kinds of such work may come
+ * together in one turn, and it is to stay under a millisecond. Reads the clock. */
+uint64_t loop_share_us(loop *l, uint64_t most);
+
 /* fd readiness, level triggered. One watch an fd. Masks are LOOP_READ | LOOP_WRITE. */
 #define LOOP_READ 1u
 #define LOOP_WRITE 2u

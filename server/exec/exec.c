@@ -9,7 +9,7 @@
 #include "resp/write.h"
 
 #define CRON_US 100000
-#define ROOM_RETRY_US 1000
+#define ROOM_RETRY_US 400
 #define REAP_BUDGET_US 500
 #define WAKE_BUDGET_US 500 /* Of a turn, for clients that waited; a pipeline of theirs counts whole. */
 #define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
@@ -93,7 +93,7 @@ static void room_retry(void *cookie) {
     x->room_timer = NULL;
     exec__refresh_time(x);
     exec__make_room(x);
-    if (x->room_rc != ERR_AGAIN) exec__wake(x, &x->room_waiters, WAKE_BUDGET_US);
+    if (x->room_rc != ERR_AGAIN) exec__wake(x, &x->room_waiters, loop_share_us(x->deps.loop, WAKE_BUDGET_US));
 }
 
 static bool before_sleep(void *cookie) {
@@ -102,22 +102,22 @@ static bool before_sleep(void *cookie) {
     if (!x->loading && keyspace_maxmemory(x->deps.keyspace) != SIZE_MAX) exec__make_room(x);
     if (!list_empty(&x->room_waiters)) {
         if (x->room_rc != ERR_AGAIN) {
-            exec__wake(x, &x->room_waiters, WAKE_BUDGET_US);
+            exec__wake(x, &x->room_waiters, loop_share_us(x->deps.loop, WAKE_BUDGET_US));
             busy = true; /* What they wrote is sealed in the next turn: do not sleep over it. */
         } else if (x->room_timer == NULL) {
             x->room_timer = loop_timer(x->deps.loop, ROOM_RETRY_US, room_retry, x);
         }
     }
     if (x->locked_by == NULL && !x->loading && !list_empty(&x->lock_waiters)) {
-        exec__wake(x, &x->lock_waiters, WAKE_BUDGET_US);
+        exec__wake(x, &x->lock_waiters, loop_share_us(x->deps.loop, WAKE_BUDGET_US));
         busy = true;
     }
     if (x->pause_until_ms == 0 && !list_empty(&x->pause_waiters)) {
-        exec__wake(x, &x->pause_waiters, WAKE_BUDGET_US);
+        exec__wake(x, &x->pause_waiters, loop_share_us(x->deps.loop, WAKE_BUDGET_US));
         busy = true;
     }
     busy |= block__go_on(x);
-    busy |= keyspace_reap(x->deps.keyspace, REAP_BUDGET_US);
+    busy |= keyspace_reap(x->deps.keyspace, loop_share_us(x->deps.loop, REAP_BUDGET_US));
     return busy;
 }
 

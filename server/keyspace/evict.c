@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-#define SLICE_US 1000
+#define SLICE_US 400
 #define CLOCK_EVERY 16         /* Pages between two looks at clock and memory. */
 /* One that shows no progress for so long does not help. */
 #define CHECKPOINT_US 10000000

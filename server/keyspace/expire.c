@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 #define PAGES_PER_EFFORT 512 /* Descriptors looked at in a cycle: some 50 ns each. */
-#define CYCLE_US 1000
+#define CYCLE_US 400
 #define CLOCK_EVERY 32
 
 /* The expired keys of a page, copied: what is done about them changes the page. */

@@ -188,7 +188,7 @@ void keyspace_fetched(keyspace *ks, struct fetch *f, int rc, slice base, slice d
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-/* Drops clean pages until memory is under maxmemory, for at most about a millisecond. Then, when
+/* Drops clean pages until memory is under maxmemory, for some tenths of a millisecond. Then, when
  * nothing clean is left and the policy allows it, answers keys to delete through each(). OK: under the
  * limit, or nothing to do; ERR_LIMIT: over it, commands that need memory must be refused;
  * ERR_AGAIN: over it, call again next turn (a checkpoint, or waits that hold pages, are under way). */

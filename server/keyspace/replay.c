@@ -21,7 +21,7 @@
 #define BUCKETS 65536
 #define STEP_COLD_MAX 32 /* keys that wait for pages at once */
 #define AHEAD_MAX 256    /* effects of one key whose pages are asked for together */
-#define STEP_US 1000
+#define STEP_US 400
 
 struct pending_key;
 struct pending_effect {

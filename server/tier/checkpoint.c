@@ -169,7 +169,7 @@ static void walk_step(void *cookie) {
     tier *t = cp->t;
     cp->step = NULL;
     if (tier_gone(t)) return;
-    if (frozen_walk_settle(cp->walk, WALK_SLICE_US)) {
+    if (frozen_walk_settle(cp->walk, loop_share_us(t->loop, WALK_SLICE_US))) {
         walk_again(cp);
         return;
     }
@@ -177,9 +177,9 @@ static void walk_step(void *cookie) {
         checkpoint_walked(cp);
         return;
     }
-    uint64_t start = tier_mono_us(t);
+    uint64_t start = tier_mono_us(t), share = loop_share_us(t->loop, WALK_SLICE_US);
     for (unsigned i = 0; i < WALK_SLICE_SLOTS; i++) {
-        if (tier_mono_us(t) - start > WALK_SLICE_US) break;
+        if (tier_mono_us(t) - start > share) break;
         if (cp->raw.n >= cp->raw_max || cp->slots == PACK_SLOTS_MAX) {
             if (cp->in_flight >= PACKS_IN_FLIGHT_MAX) return; /* a pack's end goes on */
             pack_flush(cp);

@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/../.."
 size=${1:-small}
 passed=0 failed=0
-for program in more_keys big_values cold_start snapshot_work; do
+for program in more_keys big_values cold_start snapshot_work big_collections; do
     echo "# $program, $size"
     sums=
     while IFS= read -r line; do

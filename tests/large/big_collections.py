@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""big_collections.py -- collections of ten million elements: built, read, stored, evicted, loaded, overwritten,
+expired and deleted, and the loop's turns meanwhile in its thread's own CPU time.
+
+    big_collections.py [--size small|full] [--elements N] [--types list,set,hash,zset] [--folder F]
+
+small: 100,000 elements. Contents are compared in both sizes, turns judged in the full one."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import large  # noqa: E402
+from large import check, encode, info, say, shuffled  # noqa: E402
+
+BATCH, PIPELINE, CONNECTIONS, PROBES = 20, 16, 8, 2000
+TURN_MAX_US, SHARE_UNDER_1MS = 5000, 0.9999
+
+
+def member(i):
+    return b"member:%08d" % i
+
+
+class Kind:
+    """How one type is filled, asked for one element, and what comes."""
+
+    def __init__(self, name, add, size, ask, want):
+        self.name, self.add, self.size, self.ask, self.want = name, add, size, ask, want
+
+
+def several(command, key, first, n, *parts):
+    return encode(command, key, *[p(i) for i in range(first, first + n) for p in parts])
+
+
+KINDS = {
+    "list": Kind("list", lambda k, i, n: several("RPUSH", k, i, n, member), "LLEN",
+                 lambda k, i: ("LINDEX", k, i), member),
+    "set": Kind("set", lambda k, i, n: several("SADD", k, i, n, member), "SCARD",
+                lambda k, i: ("SISMEMBER", k, member(i)), lambda i: 1),
+    "hash": Kind("hash", lambda k, i, n: several("HSET", k, i, n, member, lambda j: b"v%d" % j), "HLEN",
+                 lambda k, i: ("HGET", k, member(i)), lambda i: b"v%d" % i),
+    "zset": Kind("zset", lambda k, i, n: several("ZADD", k, i, n, lambda j: b"%d" % shuffled(j, 1 << 24), member), "ZCARD",
+                 lambda k, i: ("ZSCORE", k, member(i)), lambda i: b"%d" % shuffled(i, 1 << 24)),
+}
+
+
+class Turns:
+    """The loop's turns of one phase after the other."""
+
+    def __init__(self, c, full):
+        self.c, self.full, self.all, self.slow, self.worst, self.over = c, full, 0, 0, 0, []
+        c("CONFIG", "RESETSTAT")
+
+    def phase(self, what, started):
+        now = info(self.c)
+        turns, slow = now["loop_turns"], now["loop_turns_over_1ms"]
+        worst, over = now["loop_turn_cpu_us_max"], now["loop_turns_over_5ms"]
+        say("%-34s %6.1f s %9d turns, %5d over 1 ms, %4d over 5 ms, longest %d us", what, time.monotonic() - started,
+            turns, slow, over, worst)
+        self.all, self.slow, self.worst = self.all + turns, self.slow + slow, max(self.worst, worst)
+        if over:
+            self.over.append("%s: %d" % (what, over))
+        self.c("CONFIG", "RESETSTAT")
+
+    def judge(self, what):
+        if not self.full:
+            return
+        check("%s: no turn takes more than 5 ms" % what, not self.over, ", ".join(self.over) or "%d us" % self.worst)
+        share = 1 - self.slow / max(self.all, 1)
+        check("%s: 99.99 %% of the turns stay under 1 ms" % what, share >= SHARE_UNDER_1MS,
+              "%.4f %% of %d" % (share * 100, self.all))
+
+
+def build(s, c, kind, key, n):
+    def share(w):
+        for first in range(w * BATCH, n, 2 * BATCH):
+            count = min(BATCH, n - first)
+            yield kind.add(key, first, count), lambda r: isinstance(r, int), 1
+    # A list keeps the order of one connection alone.
+    shares, connections = ([iter(one(kind, key, n))], 1) if kind.name == "list" else ([share(0), share(1)], CONNECTIONS)
+    _, wrong, why, _ = large.transfer(s.port, shares, connections)
+    check("%s of %d elements is built" % (kind.name, n), wrong == 0 and c(kind.size, key) == n, why or c(kind.size, key))
+
+
+def one(kind, key, n):
+    step = BATCH * PIPELINE
+    for first in range(0, n, step):
+        parts = [kind.add(key, i, min(BATCH, n - i)) for i in range(first, min(first + step, n), BATCH)]
+        yield b"".join(parts), lambda r: isinstance(r, int), len(parts)
+
+
+def probe(c, kind, key, n, what):
+    wrong = 0
+    for i in range(PROBES):
+        at = shuffled(i * 7919 % n, n)
+        wrong += c(*kind.ask(key, at)) != kind.want(at)
+    check("%s: %d elements read %s are right" % (kind.name, PROBES, what), wrong == 0, wrong)
+
+
+def gone(c, key):
+    end = time.monotonic() + 60
+    while c("EXISTS", key) and time.monotonic() < end:
+        time.sleep(0.01)
+    return c("EXISTS", key) == 0
+
+
+def collection(s, c, kind, n, full):
+    turns = Turns(c, full)
+    key = "big:" + kind.name
+
+    def step(what, fn):
+        started = time.monotonic()
+        fn()
+        turns.phase("%s: %s" % (kind.name, what), started)
+
+    step("built", lambda: build(s, c, kind, key, n))
+    step("stored", lambda: c("SAVE"))
+    fields = info(c)
+    before = fields["bytes_pages"]
+    limit = fields["used_memory"] - before * 3 // 4
+    step("evicted", lambda: (c("CONFIG", "SET", "maxmemory", limit), time.sleep(10 if full else 1)))
+    check("%s: most of it has left memory" % kind.name, info(c)["bytes_pages"] < before // 2,
+          "%d of %d bytes" % (info(c)["bytes_pages"], before))
+    step("loaded in part", lambda: probe(c, kind, key, n, "from the store"))
+    c("CONFIG", "SET", "maxmemory", "0")
+    step("copied", lambda: c("COPY", key, key + ":copy"))
+    step("its copy overwritten", lambda: c("SET", key + ":copy", "x"))
+    step("deleted", lambda: (c("DEL", key), time.sleep(2)))
+    step("built again", lambda: build(s, c, kind, key, n))
+    step("expired", lambda: (c("PEXPIRE", key, 1), check("%s: it expires" % kind.name, gone(c, key)), time.sleep(2)))
+    step("built once more", lambda: build(s, c, kind, key, n))
+    step("overwritten", lambda: (c("SET", key, "x"), time.sleep(2)))
+    step("stored without it", lambda: c("SAVE"))
+    check("%s: its pages are gone" % kind.name, info(c)["bytes_pages"] < 1 << 20, info(c)["bytes_pages"])
+    c("DEL", key, key + ":copy")
+    turns.judge(kind.name)
+
+
+def main(args, folder):
+    n = args.elements or (10000000 if args.full else 100000)
+    for name in (args.types or "list,set,hash").split(","):
+        s = large.server(os.path.join(folder, name), "--ack", "memory")
+        c = s.client(timeout=900)
+        collection(s, c, KINDS[name], n, args.full)
+        c.close()
+        s.kill()
+        large.servers.remove(s)
+
+
+if __name__ == "__main__":
+    a = large.arguments("collections of many elements", elements=int, types=str)
+    large.run(a, main)
