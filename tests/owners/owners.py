@@ -145,7 +145,7 @@ class Test:
         self.a, self.folder, self.rnd = a, folder, random.Random(a.seed)
         self.known = {}            # acknowledged by anybody: key -> value
         self.round, self.acked, self.in_put, self.in_store = 0, 0, 0, 0
-        self.servers = 0
+        self.servers, self.started = 0, []
         self.file = a.store.startswith("file:")
 
     def server(self, kind):
@@ -161,6 +161,7 @@ class Test:
         if kind in ("lease", "idle"):
             options += ["--read-lease", str(LEASE_MS)]
         s = Server(folder, self.a.store, options, binary=self.a.binary)
+        self.started.append(s)
         return s.start()
 
     def stop_in_put(self, older, writers, proxy):
@@ -333,7 +334,8 @@ def run(a, folder):
         if a.rounds >= len(kinds) and "put" in kinds and t.in_put == 0:
             raise AssertionError("no round was in the middle of a PUT")
     finally:
-        current.kill()
+        for s in t.started:
+            s.kill()
     print("ok - %d rounds, %d of them within a PUT: %d acknowledged writes, all there; nothing was answered after "
           "a stop, also not %d writes that were in the store" % (a.rounds, t.in_put, t.acked, t.in_store), flush=True)
 
