@@ -228,9 +228,10 @@ static int debug_dense(call *c, slice key, buf *h, bool tell) {
 }
 
 static int debug_unknown(call *c) {
+    slice name = call_arg(c, 1);
     buf text = BUF_INIT;
     buf_append_str(&text, "ERR Unknown PFDEBUG subcommand '");
-    buf_append_slice(&text, call_arg(c, 1));
+    buf_append(&text, name.p, strnlen((const char *)name.p, name.n)); /* as Redis prints it */
     buf_append(&text, "'", 2); /* and its NUL */
     (void)reply_error(c, (const char *)text.p);
     buf_free(&text);
