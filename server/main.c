@@ -261,6 +261,7 @@ static void add_options(struct app *a) {
     type_add(&a->types, &type_hash);
     type_add(&a->types, &type_list);
     type_add(&a->types, &type_set);
+    type_add(&a->types, &type_zset);
     for (int i = 0; cove_modules[i] != NULL; i++) {
         const module *m = cove_modules[i];
         a->module_names[a->modules_n++] = (struct module_name){m->name, m->version};

@@ -1,0 +1,154 @@
+/* zset_node.c -- the pages of a sorted set's tree: checked, read, changed in place, built. */
+#include <assert.h>
+#include <math.h>
+
+#include "types/zset_internal.h"
+
+/* ---- leaves ---------------------------------------------------------------------------------- */
+
+bool zset__leaf_ok(slice page) {
+    if (page.n < ZSET_LEAF_HEAD + 2 + 8 || page.p[0] != 0 || page.p[1] != 0) return false;
+    unsigned n = zset__leaf_n(page);
+    size_t heap = ZSET_LEAF_HEAD + 2 * (size_t)n;
+    if (n == 0 || heap > page.n || (n > 1 && page.n > ZSET_LEAF_MAX)) return false;
+    size_t bytes = page.n - heap, at = 0;
+    for (unsigned i = 0; i < n; i++) {
+        size_t from = get_u16(page.p + ZSET_LEAF_HEAD + 2 * (size_t)i);
+        if (i == 0 ? from != 0 : from < at + 8) return false;
+        if (from + 8 > bytes) return false;
+        at = from;
+    }
+    struct zset_entry before = zset__leaf_at(page, 0);
+    if (isnan(before.score) || before.member.n > KEY_BYTES_MAX) return false;
+    for (unsigned i = 1; i < n; i++) {
+        struct zset_entry e = zset__leaf_at(page, i);
+        if (isnan(e.score) || zset__compare(before.score, before.member, e.score, e.member) >= 0)
+            return false;
+        before = e;
+    }
+    return true;
+}
+
+void zset__leaf_insert(uint8_t *p, size_t n, unsigned pos, double score, slice member) {
+    unsigned had = get_u16(p + 2);
+    uint8_t *offs = p + ZSET_LEAF_HEAD, *heap = offs + 2 * (size_t)had;
+    size_t bytes = n - ZSET_LEAF_HEAD - 2 * (size_t)had, entry = 8 + member.n;
+    size_t at = pos < had ? get_u16(offs + 2 * (size_t)pos) : bytes;
+    assert(pos <= had && at <= UINT16_MAX);
+    memmove(heap + 2 + at + entry, heap + at, bytes - at);
+    memmove(heap + 2, heap, at);
+    memcpy(heap + 2 + at, &score, 8);
+    if (member.n > 0) memcpy(heap + 2 + at + 8, member.p, member.n);
+    for (unsigned i = had; i > pos; i--)
+        put_u16(offs + 2 * (size_t)i, (uint16_t)(get_u16(offs + 2 * (size_t)i - 2) + entry));
+    put_u16(offs + 2 * (size_t)pos, (uint16_t)at);
+    put_u16(p + 2, (uint16_t)(had + 1));
+}
+
+size_t zset__leaf_remove(uint8_t *p, size_t n, unsigned pos, unsigned count) {
+    unsigned had = get_u16(p + 2);
+    assert(count > 0 && count < had && pos + count <= had);
+    uint8_t *offs = p + ZSET_LEAF_HEAD, *heap = offs + 2 * (size_t)had;
+    size_t bytes = n - ZSET_LEAF_HEAD - 2 * (size_t)had, slots = 2 * (size_t)count;
+    size_t from = get_u16(offs + 2 * (size_t)pos);
+    size_t to = pos + count < had ? get_u16(offs + 2 * (size_t)(pos + count)) : bytes;
+    for (unsigned i = pos; i + count < had; i++)
+        put_u16(offs + 2 * (size_t)i, (uint16_t)(get_u16(offs + 2 * (size_t)(i + count)) - (to - from)));
+    memmove(heap - slots, heap, from);
+    memmove(heap - slots + from, heap + to, bytes - to);
+    put_u16(p + 2, (uint16_t)(had - count));
+    return n - slots - (to - from);
+}
+
+void zset__leaf_build(const struct zset_entry *e, size_t n, buf *out) {
+    size_t at = 0;
+    out->n = 0;
+    buf_u16(out, 0);
+    buf_u16(out, (uint16_t)n);
+    for (size_t i = 0; i < n; i++) {
+        assert(at <= UINT16_MAX);
+        buf_u16(out, (uint16_t)at);
+        at += 8 + e[i].member.n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_append(out, &e[i].score, 8);
+        buf_append_slice(out, e[i].member);
+    }
+}
+
+/* ---- branches -------------------------------------------------------------------------------- */
+
+static const uint8_t *key_offs(slice page) {
+    return page.p + ZSET_BRANCH_HEAD + 16 * (size_t)zset__branch_n(page);
+}
+
+struct zset_entry zset__branch_key(slice page, uint32_t i) {
+    uint32_t n = zset__branch_n(page);
+    const uint8_t *offs = key_offs(page), *heap = offs + 4 * (size_t)n;
+    size_t from = get_u32(offs + 4 * (size_t)i);
+    size_t to = i + 1 < n ? get_u32(offs + 4 * (size_t)i + 4) : (size_t)(page.p + page.n - heap);
+    return (struct zset_entry){zset__get_score(heap + from), slice_make(heap + from + 8, to - from - 8)};
+}
+
+bool zset__branch_ok(slice page) {
+    if (page.n < ZSET_BRANCH_HEAD || page.p[0] == 0 || page.p[0] > ZSET_HEIGHT_MAX) return false;
+    uint32_t n = zset__branch_n(page);
+    if (n == 0 || n > ZSET_SLOTS_MAX) return false;
+    size_t heap = ZSET_BRANCH_HEAD + (size_t)ZSET_BRANCH_SLOT * n;
+    if (heap > page.n) return false;
+    size_t bytes = page.n - heap, at = 0;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        size_t from = get_u32(key_offs(page) + 4 * (size_t)i);
+        if (i == 0 ? from != 0 : from < at + 8) return false;
+        if (from > bytes || bytes - from < 8) return false;
+        at = from;
+        uint64_t below = zset__branch_count(page, i);
+        if (below == 0 || below > VALUE_COUNT_MAX || zset__branch_page(page, i) > VALUE_COUNT_MAX)
+            return false;
+        count += below;
+    }
+    for (uint32_t i = 1; i < n; i++) {
+        struct zset_entry key = zset__branch_key(page, i), before = zset__branch_key(page, i - 1);
+        if (isnan(key.score) || key.member.n > KEY_BYTES_MAX) return false;
+        if (i > 1 && zset__compare(before.score, before.member, key.score, key.member) >= 0)
+            return false;
+    }
+    return zset__branch_key(page, 0).member.n <= KEY_BYTES_MAX && count <= VALUE_COUNT_MAX;
+}
+
+void zset__branch_load(slice page, struct zset_branch *b) {
+    b->level = page.p[0];
+    b->n = zset__branch_n(page);
+    b->copy = BUF_INIT;
+    buf_append_slice(&b->copy, page);
+    page = slice_of(&b->copy);
+    for (uint32_t i = 0; i < b->n; i++) {
+        b->c[i] = (struct zset_child){zset__branch_count(page, i), zset__branch_page(page, i),
+                                      zset__branch_key(page, i)};
+    }
+}
+
+size_t zset__branch_bytes(const struct zset_branch *b, uint32_t from, uint32_t to) {
+    size_t bytes = ZSET_BRANCH_HEAD;
+    for (uint32_t i = from; i < to; i++) bytes += ZSET_BRANCH_SLOT + 8 + b->c[i].key.member.n;
+    return bytes;
+}
+
+void zset__branch_build(const struct zset_branch *b, uint32_t from, uint32_t to, buf *out) {
+    uint32_t at = 0;
+    out->n = 0;
+    buf_u32(out, b->level);
+    buf_u32(out, to - from);
+    for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].count);
+    for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].page);
+    for (uint32_t i = from; i < to; i++) {
+        buf_u32(out, at);
+        at += 8 + (i == from ? 0 : (uint32_t)b->c[i].key.member.n);
+    }
+    for (uint32_t i = from; i < to; i++) { /* The first key says nothing. */
+        double score = i == from ? 0 : b->c[i].key.score;
+        buf_append(out, &score, 8);
+        if (i > from) buf_append_slice(out, b->c[i].key.member);
+    }
+}
