@@ -1,4 +1,4 @@
-/* sort.c -- SORT and SORT_RO: the elements of a list or a set in order, by themselves or by what other
+/* sort.c -- SORT and SORT_RO: the elements of a list, a set or a sorted set in order, by themselves or by what other
  * keys hold, as a reply or as a new list.
  *
  * Elements are copied first: a lookup may remove a key whose time has come, or move a page. Strings are
@@ -16,6 +16,7 @@
 #include "types/rdb.h"
 #include "types/set.h"
 #include "types/string.h"
+#include "types/zset.h"
 
 #define GETS_MAX 1024 /* patterns of one SORT: far above any use */
 
@@ -148,6 +149,10 @@ static int add_listed(void *cookie, uint64_t index, slice element) {
     return add(cookie, element);
 }
 static int add_member(void *cookie, slice member) { return add(cookie, member); }
+static int add_scored(void *cookie, slice member, double score) {
+    (void)score;
+    return add(cookie, member);
+}
 
 /* What LIMIT leaves of `n`. */
 static void clip(struct sorter *s, uint64_t n) {
@@ -159,13 +164,19 @@ static void clip(struct sorter *s, uint64_t n) {
     s->until = (size_t)(from + some);
 }
 
-/* A list that stays as it is: only what is answered is read. */
-static int load_range(struct sorter *s, const struct value *v) {
-    uint64_t len = list_len(v), n = s->until - s->from;
-    uint64_t first = s->descending ? len - s->from - n : s->from;
-    s->from = 0;
-    s->until = (size_t)n;
-    return n == 0 ? OK : list_each(v, first, n, s->descending, add_listed, s);
+/* A list or a sorted set: where it stays as it is, only what is answered is read. */
+static int load_ordered(struct sorter *s, const struct value *v, uint64_t len) {
+    clip(s, len);
+    uint64_t first = 0, n = len;
+    if (s->unordered) {
+        n = s->until - s->from;
+        first = s->descending ? len - s->from - n : s->from;
+        s->from = 0;
+        s->until = (size_t)n;
+    }
+    bool backward = s->unordered && s->descending;
+    if (v->type == TYPE_ZSET) return zset_each(v, first, n, backward, add_scored, s);
+    return list_each(v, first, n, backward, add_listed, s);
 }
 
 static int load(struct sorter *s) {
@@ -174,11 +185,8 @@ static int load(struct sorter *s) {
     int rc = s->store > 0 ? call_write(s->c, key, &e) : call_read(s->c, key, &e);
     if (rc == ERR_NOTFOUND) return OK;
     if (rc != OK) return rc;
-    if (e.value.type == TYPE_LIST) {
-        clip(s, list_len(&e.value));
-        if (s->unordered) return load_range(s, &e.value);
-        return list_each(&e.value, 0, list_len(&e.value), false, add_listed, s);
-    }
+    if (e.value.type == TYPE_LIST) return load_ordered(s, &e.value, list_len(&e.value));
+    if (e.value.type == TYPE_ZSET) return load_ordered(s, &e.value, zset_len(&e.value));
     if (e.value.type != TYPE_SET) return ERR_TYPE;
     if (s->unordered && s->store > 0) { /* The new list has the same order every time. */
         s->unordered = false;

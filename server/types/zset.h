@@ -31,6 +31,11 @@ int zset_score(const struct value *v, slice member, double *score);
 int zset_rank(const struct value *v, slice member, uint64_t *rank, double *score);
 int zset_at(const struct value *v, uint64_t rank, double *score, slice *member, char tmp[NUM_LL_MAX]);
 
+/* Is its encoding that of a listpack, whatever it really is? */
+bool zset_packed(const struct value *v);
+/* A score as a listpack has it: a whole number that 64 bits hold easily has all its digits. */
+size_t zset_packed_text(char out[NUM_DOUBLE_MAX], double score);
+
 /* A cut between members, which are in the order of their scores, and those of one score in that of
  * their bytes. The last two look at members alone: for sets whose scores are all the same. */
 enum zset_cut { ZSET_BELOW_SCORE, ZSET_ABOVE_SCORE, ZSET_BELOW_MEMBER, ZSET_ABOVE_MEMBER };

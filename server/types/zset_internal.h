@@ -178,6 +178,9 @@ int zset__small_find(slice lp, slice member, size_t *at, double *score);
 void zset__small_put(buf *lp, slice member, double score); /* one that is not there */
 bool zset__small_fits(slice lp, slice member);
 
+/* ---- effects (zset_apply.c) --------------------------------------------------------------------- */
+
+int zset_apply(struct value *v, const effect *e);
 /* Whatever the value is now: puts the member, in a value whose pages have been asked for. */
 int zset__put(struct value *v, slice member, double score);
 bool zset__listpack_allows(const struct value *v, uint64_t count, size_t member_bytes);

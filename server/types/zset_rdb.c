@@ -24,14 +24,14 @@ static int dump_pair(void *cookie, slice member, double score) {
 static int pack_pair(void *cookie, slice member, double score) {
     char text[NUM_DOUBLE_MAX];
     lp_append(cookie, member);
-    lp_append(cookie, slice_make(text, num_print_double(text, score)));
+    lp_append(cookie, slice_make(text, zset_packed_text(text, score)));
     return 0;
 }
 
 int zset_dump(struct value *v, buf *out) {
     slice lp;
     int rc = zset__inline(v, &lp);
-    bool flat = (v->aux & ZSET_AUX_SKIPLIST) == 0;
+    bool flat = zset_packed(v);
     if (rc == OK && flat) {
         buf_u8(out, RDB_ZSET_LISTPACK);
         rdb_write_string(out, lp);

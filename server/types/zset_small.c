@@ -1,4 +1,6 @@
 /* zset_small.c -- a small sorted set: one listpack of members and scores, in order, as Redis has it. */
+#include <math.h>
+
 #include "base/listpack.h"
 #include "types/zset_internal.h"
 
@@ -32,9 +34,15 @@ bool zset__small_fits(slice lp, slice member) {
     return lp.n + member.n + PAIR_OVERHEAD + SCORE_TEXT_MAX <= INLINE_BYTES_MAX;
 }
 
+size_t zset_packed_text(char out[NUM_DOUBLE_MAX], double score) {
+    bool whole = score >= (double)(-INT64_MAX / 2) && score <= (double)(INT64_MAX / 2) && score == trunc(score);
+    if (whole && !(score == 0 && signbit(score))) return num_print_ll(out, (int64_t)score);
+    return num_print_double(out, score);
+}
+
 void zset__small_put(buf *lp, slice member, double score) {
     char text[NUM_DOUBLE_MAX], tmp[NUM_LL_MAX];
-    slice s = slice_make(text, num_print_double(text, score)), all = slice_of(lp);
+    slice s = slice_make(text, zset_packed_text(text, score)), all = slice_of(lp);
     size_t at = lp_first(all);
     while (at != 0) {
         size_t score_at = lp_next(all, at);

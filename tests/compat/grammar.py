@@ -105,6 +105,51 @@ SINTERSTORE t (t)+
 SUNIONSTORE t (t)+
 SDIFFSTORE t (t)+
 SINTERCARD keyst [LIMIT count]
+ZADD z (score member)+
+ZADD z (score member)+
+ZADD z [{NX|XX}] [{GT|LT}] [CH] [INCR] (score member)+
+ZADD z [{NX|XX|GT|LT|CH}] INCR score member
+ZADD x (0 member)+
+ZINCRBY z score member
+ZREM z (member)+
+ZREM x (member)+
+ZCARD z
+ZSCORE z member
+ZMSCORE z (member)+
+ZRANK z member
+ZREVRANK z member
+ZCOUNT z edge edge
+ZRANGE z index index [WITHSCORES]
+ZRANGE z index index [REV] [WITHSCORES]
+ZRANGE z edge edge BYSCORE [REV] [LIMIT index count] [WITHSCORES]
+ZRANGE x lex lex BYLEX [REV] [LIMIT index count]
+ZREVRANGE z index index [WITHSCORES]
+ZRANGEBYSCORE z edge edge [WITHSCORES] [LIMIT index count]
+ZREVRANGEBYSCORE z edge edge [WITHSCORES] [LIMIT index count]
+ZRANGEBYLEX x lex lex [LIMIT index count]
+ZREVRANGEBYLEX x lex lex [LIMIT index count]
+ZLEXCOUNT x lex lex
+ZRANGESTORE z z index index [REV]
+ZRANGESTORE z z edge edge BYSCORE [REV] [LIMIT index count]
+ZRANGESTORE z x lex lex BYLEX [LIMIT index count]
+ZREMRANGEBYRANK z index index
+ZREMRANGEBYSCORE z edge edge
+ZREMRANGEBYLEX x lex lex
+ZPOPMIN z [draws]
+ZPOPMAX z [draws]
+ZMPOP keysz {MIN|MAX} [COUNT count]
+BZPOPMIN (z)+ wait
+BZPOPMAX (z)+ wait
+BZMPOP wait keysz {MIN|MAX} [COUNT count]
+ZRANDMEMBER z [draws [WITHSCORES]]
+ZSCAN z 0 [MATCH pattern] [COUNT 100000]
+ZUNION keysz [WEIGHTS score score] [AGGREGATE {SUM|MIN|MAX}] [WITHSCORES]
+ZINTER keysz [WEIGHTS score score] [AGGREGATE {SUM|MIN|MAX}] [WITHSCORES]
+ZDIFF keysz [WITHSCORES]
+ZINTERCARD keysz [LIMIT count]
+ZUNIONSTORE z keysz [AGGREGATE {SUM|MIN|MAX}]
+ZINTERSTORE z keysz [WEIGHTS score score] [AGGREGATE {SUM|MIN|MAX}]
+ZDIFFSTORE z keysz
 DEL (k)+
 UNLINK (k)+
 EXISTS (k)+
@@ -150,9 +195,12 @@ PING [v]
 TIME odd
 CONFIG GET hash-max-*
 CONFIG GET list-max-listpack-size set-max-intset-entries
+CONFIG GET zset-max-*
 CONFIG SET hash-max-listpack-entries threshold
 CONFIG SET hash-max-listpack-value threshold
 CONFIG SET set-max-intset-entries threshold
+CONFIG SET zset-max-listpack-entries threshold
+CONFIG SET zset-max-listpack-value threshold
 CONFIG SET maxmemory-policy {noeviction|allkeys-lru|allkeys-lfu|odd}
 CONFIG SET odd odd
 CLIENT odd odd
@@ -173,6 +221,8 @@ ODD = [b"", b" ", b"abc", b"0x10", b"1 ", b" 1", b"+1", b"-0", b"01", b"1.0", b"
 FLOATS = [b"0", b"1", b"-1", b"0.1", b"3.0e3", b"1e17", b"-1e-17", b"5.0", b"1e308", b"1.7976931348623157e308", b"0.30",
           b"10.5", b"1e-5", b"123456789012345678", b"inf", b"-inf", b"nan", b"1e400", b"abc", b" 1", b"0x1p3", b"1e4932",
           b"3.14159265358979323846", b"100000000000000000000"]
+SCORES = [b"0", b"-0", b"0.5", b"-0.25", b"0.1", b"1e10", b"4503599627370496", b"9007199254740993", b"1e17", b"-1e17", b"inf",
+          b"-inf", b"+inf", b"3.0e3", b"1.7976931348623157e308", b"5e-324", b"0x10", b"3.14159265358979", b"100000000000000000"]
 LENGTHS = [0, 1, 3, 11, 12, 19, 20, 21, 43, 44, 45, 63, 64, 65, 66, 127, 128, 200, 255, 256, 1000, 4095, 4096, 4097]
 HUGE_LENGTHS = [8191, 8192, 16384, 65535, 65536, 65537, 70000, 131072, 200000]
 SECS = [100, 1000, 1000, 2147483648, 0, -1, 9223372036854775, 9223372036854776, 9223372036854775807,
@@ -194,8 +244,9 @@ class Grammar:
         self.lines = [self.parse(line.split()) for line in re.sub(
             r"([][(){}|]|\)\+)", r" \1 ", GRAMMAR.strip()).replace(") +", ")+").split("\n")]
         self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"],
-                     "p": [b"p1", b"p2", b"p3"]}
-        self.all_keys = [k for keys in self.keys.values() for k in keys]
+                     "p": [b"p1", b"p2", b"p3"], "z": [b"z1", b"z2", b"z3"], "x": [b"x1", b"x2"]}
+        # Of x all members have one score: a range of members' bytes has no meaning else.
+        self.all_keys = [k for family, keys in self.keys.items() for k in keys if family != "x"]
 
     # ---- lines of the grammar --------------------------------------------------------------------
 
@@ -245,7 +296,7 @@ class Grammar:
     def command(self):
         rng = self.rng
         args = self.expand(rng.choice(self.lines), [])
-        if rng.random() < 0.07:
+        if rng.random() < 0.07 and not any(key in args for key in self.keys["x"]):
             self.spoil(args)
         if rng.random() < 0.02:
             args = [b"COMMAND", rng.choice((b"GETKEYS", b"GETKEYSANDFLAGS"))] + args
@@ -279,7 +330,9 @@ class Grammar:
     def draw_l(self): return self.key("l")
     def draw_t(self): return self.key("t")
     def draw_p(self): return self.key("p")
-    def draw_k(self): return self.key(self.rng.choice("shltp"))
+    def draw_z(self): return self.key("z")
+    def draw_x(self): return self.rng.choice(self.keys["x"])
+    def draw_k(self): return self.key(self.rng.choice("shltpz"))
     def draw_odd(self): return self.rng.choice(ODD)
     def draw_secs(self): return self.number(SECS)
     def draw_millis(self): return self.number(MILLIS)
@@ -295,6 +348,7 @@ class Grammar:
     def draw_bittype(self): return self.rng.choice(BITTYPES)
     def draw_keysl(self): return self.counted("l")
     def draw_keyst(self): return self.counted("t")
+    def draw_keysz(self): return self.counted("z" if self.rng.random() < 0.9 else "t")
 
     def draw_elements(self):
         """Some that were seen before, for a HyperLogLog; now and then so many that it becomes dense."""
@@ -370,6 +424,27 @@ class Grammar:
             return (b"%c" % rng.choice(b"abcx")) * n
         return rng.randbytes(n)
 
+    def draw_score(self):
+        r = self.rng.random()
+        if r < 0.6:
+            return b"%d" % self.rng.randrange(-5, 20)
+        return self.rng.choice(SCORES) if r < 0.97 else self.rng.choice(ODD)
+
+    def draw_edge(self):
+        return (b"(" if self.rng.random() < 0.3 else b"") + self.rng.choice((self.draw_score(), b"-inf", b"+inf"))
+
+    def draw_lex(self):
+        r = self.rng.random()
+        if r < 0.3:
+            return self.rng.choice((b"-", b"+"))
+        return self.rng.choice(ODD) if r < 0.35 else self.rng.choice((b"[", b"(")) + self.draw_member()
+
+    def draw_member(self):
+        r = self.rng.random()
+        if r < 0.6:
+            return b"m%d" % self.rng.randrange(15)
+        return b"%d" % self.rng.randrange(20) if r < 0.9 else self.draw_v()
+
     def draw_f(self):
         r = self.rng.random()
         if r < 0.85:
@@ -393,6 +468,9 @@ class Grammar:
             lambda: [rng.choice((b"BLPOP", b"BRPOP")), self.draw_l(), self.draw_l(), wait],
             lambda: [b"BLMOVE", self.draw_l(), self.draw_l(), side(), side(), wait],
             lambda: [b"BRPOPLPUSH", self.draw_l(), self.draw_l(), wait],
+            lambda: [rng.choice((b"BZPOPMIN", b"BZPOPMAX")), self.draw_z(), self.draw_z(), wait],
+            lambda: [b"BZMPOP", wait, b"2", self.draw_z(), self.draw_z(), rng.choice((b"MIN", b"MAX")), b"COUNT",
+                     rng.choice((b"1", b"3"))],
             lambda: [b"BLMPOP", wait, b"2", self.draw_l(), self.draw_l(), side(), b"COUNT", rng.choice((b"1", b"3"))]))()
 
     def bulky(self):
@@ -402,7 +480,12 @@ class Grammar:
         first = rng.choice((0, 0, 100, 3000))
         width = rng.choice((1, 1, 10, 65))
         items = [b"%d" % i if width == 1 else b"%0*d" % (width, i) for i in range(first, first + n)]
-        how = rng.randrange(7)
+        how = rng.randrange(10)
+        if how == 9:
+            return [b"ZREM", self.key("z")] + items
+        if how >= 7:
+            scored = [a for i, item in enumerate(items) for a in (b"%d" % (i * 7919 % (n if how == 7 else 5)), item)]
+            return [b"ZADD", self.key("z")] + scored
         if how < 2:
             return [rng.choice((b"RPUSH", b"LPUSH")), self.key("l")] + items
         if how < 4:
@@ -443,13 +526,17 @@ def sane(args):
             100000 < as_int(a[1:]) < 4294967296 * 64 for a in args if a.startswith(b"#")) and not any(
             2000000 < as_int(args[i + 1]) < 4294967296 for i in range(len(args) - 1)
             if re.match(rb"[ui]\d+$", args[i]))
-    if name in (b"SRANDMEMBER", b"HRANDFIELD"):
+    if name in (b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER"):
         return not any(-4611686018427387904 < n < -2000 for n in numbers)
-    if name in (b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP"):
-        wait = args[1] if name == b"BLMPOP" and len(args) > 1 else args[-1]
+    if name in (b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP"):
+        wait = args[1] if name in (b"BLMPOP", b"BZMPOP") and len(args) > 1 else args[-1]
         return wait in (b"0.01", b"0.001", b"-1", b"abc", b"1e400", b"")
     if name == b"CLIENT":
         return len(args) > 1 and args[1].upper() in (b"NO-EVICT", b"SETNAME", b"GETNAME", b"ABC", b"", b"*")
+    if name in (b"ZRANK", b"ZREVRANK"):  # One more argument was always wrong before Redis 7.2.
+        return len(args) <= 3
+    if name == b"ZSCAN":
+        return args[2:3] in ([], [b"0"])
     if name == b"WAIT":
         return len(args) != 3 or args[2] == b"0" and args[1] == b"0"
     if name == b"SPOP":

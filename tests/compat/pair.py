@@ -28,12 +28,13 @@ from server import Server, free_port
 from wire import Closed, Wire
 
 DEFAULTS = (("hash-max-listpack-entries", 128), ("hash-max-listpack-value", 64), ("list-max-listpack-size", -2),
-            ("set-max-intset-entries", 512), ("maxmemory-policy", "noeviction"))
+            ("set-max-intset-entries", 512), ("zset-max-listpack-entries", 128), ("zset-max-listpack-value", 64),
+            ("maxmemory-policy", "noeviction"))
 CONNECTIONS = 2
 BATCH_BYTES = 16384
 UNORDERED = {b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"}
 NEAR = {b"TTL": 1, b"PTTL": 5000, b"EXPIRETIME": 1, b"PEXPIRETIME": 5000}
-BY_CHANCE = {b"SRANDMEMBER", b"HRANDFIELD", b"RANDOMKEY", b"SPOP"}
+BY_CHANCE = {b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"RANDOMKEY", b"SPOP"}
 
 
 class Difference(Exception):
@@ -81,6 +82,9 @@ def same(args, redis, cove):
         return False
     if name in UNORDERED:
         return sorted(one) == sorted(other)
+    if name == b"ZSCAN":
+        flat = [[item[1] for item in reply[1][1]] for reply in (one, other)] if one[0] == other[0] else [[], [1]]
+        return sorted(zip(flat[0][::2], flat[0][1::2])) == sorted(zip(flat[1][::2], flat[1][1::2]))
     if name == b"HGETALL":
         return sorted(zip(one[::2], one[1::2])) == sorted(zip(other[::2], other[1::2]))
     if name == b"CONFIG":
@@ -336,7 +340,7 @@ class Pair:
         if ordered:
             self.both(at, step, [b"DUMP", key], connection)
         read = {b"string": [b"GET", key], b"hash": [b"HGETALL", key], b"list": [b"LRANGE", key, b"0", b"-1"],
-                b"set": [b"SMEMBERS", key]}.get(kind)
+                b"set": [b"SMEMBERS", key], b"zset": [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]}.get(kind)
         if read:
             self.both(at, step, read, connection)
         self.both(at, step, [b"PEXPIRETIME", key], connection)

@@ -84,12 +84,14 @@ class Reader:
 def read(dump):
     r = Reader(dump[:-10])
     kind = r.take(1)[0]
-    if kind in (0, 11, 16, 20):
+    if kind in (0, 11, 16, 17, 20):
         strings = [r.string()]
     elif kind == 2:
         strings = sorted((r.string() for _ in range(r.length()[0])), key=repr)
     elif kind == 4:
         strings = sorted(((r.string(), r.string()) for _ in range(r.length()[0])), key=repr)
+    elif kind == 5:
+        strings = [(r.string(), r.take(8)) for _ in range(r.length()[0])]
     elif kind == 18:
         strings = []
         for _ in range(r.length()[0]):

@@ -8,6 +8,7 @@
 #include "tests/unit/keyspace/ks_util.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/zset.h"
 
 #define PACKS_MAX 8
 #define SLOTS_MAX 64
@@ -93,7 +94,7 @@ static bool wait_for(keyspace *ks, struct input *in, ks_wait **held) {
     return done.rc == OK;
 }
 
-static const struct type *const types[] = {&type_string, &type_hash, &type_list,
+static const struct type *const types[] = {&type_string, &type_hash, &type_list, &type_zset,
                                            &type_set,    &vset_type, &type_volume};
 
 #define LONG_STRING (1 << 20) /* A longer one may be all zeros. */
@@ -129,6 +130,12 @@ static int change(keyspace *ks, uint64_t id, slice key, const struct value *v, i
     case TYPE_HASH: e.op = HASH_SET; e.argc = 2; break;
     case TYPE_LIST: e.op = round % 2 == 0 ? LIST_PUSH_HEAD : LIST_PUSH_TAIL; break;
     case TYPE_SET: e.op = SET_ADD; break;
+    case TYPE_ZSET:
+        args[1] = s;
+        args[0] = zset_score_arg(zero, round);
+        e.op = ZSET_ADD;
+        e.argc = 2;
+        break;
     case TYPE_VECTORSET: {
         struct vset set;
         vset_read(v, &set);

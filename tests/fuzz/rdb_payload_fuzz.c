@@ -12,6 +12,7 @@
 #include "types/set.h"
 #include "types/string.h"
 #include "types/ziplist.h"
+#include "types/zset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +31,12 @@ static int count_element(void *cookie, slice bytes) {
 static int count_pair(void *cookie, slice field, slice val) {
     count_element(cookie, field);
     return count_element(cookie, val);
+}
+
+static int count_scored(void *cookie, slice member, double score) {
+    volatile double sink = score;
+    (void)sink;
+    return count_element(cookie, member);
 }
 
 static int count_item(void *cookie, uint64_t index, slice element) {
@@ -108,6 +115,16 @@ static void use_value(struct toy *t, const struct type *type, struct value *v) {
         need(toy_apply(t, type, v, &store, SET_ADD, args, 2) == OK);
         need(type->check(v, why) == OK);
         need(toy_apply(t, type, v, &store, SET_REM, args, 1) == OK);
+    } else if (type == &type_zset) {
+        size_t seen = 0;
+        uint64_t len = zset_len(v);
+        uint8_t score[8];
+        slice add[2] = {zset_score_arg(score, 0.5), args[1]};
+        need(zset_each(v, 0, len, true, count_scored, &seen) == OK && seen == len);
+        need(toy_apply(t, type, v, &store, ZSET_ADD, add, 2) == OK);
+        need(type->check(v, why) == OK);
+        need(toy_apply(t, type, v, &store, ZSET_REM, args, 2) == OK);
+        need(v->kind == VALUE_NONE || type->check(v, why) == OK);
     } else if (type == &vset_type) {
         struct seen_name first = {.n = 0};
         uint64_t cursor = 0;
@@ -136,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     type_add(&set, &type_hash);
     type_add(&set, &type_list);
     type_add(&set, &type_set);
+    type_add(&set, &type_zset);
     type_add(&set, &vset_type);
     const struct type *type = type_by_rdb(&set, data[0]);
     slice rest = slice_make(data + 1, size - 1);

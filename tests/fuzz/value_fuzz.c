@@ -17,6 +17,7 @@
 #include "types/set.h"
 #include "types/string.h"
 #include "types/table.h"
+#include "types/zset.h"
 
 #define READ_MAX (1 << 20) /* of a string or a file that claims to be longer */
 
@@ -128,6 +129,39 @@ static void use_list(struct toy *t, struct value *v, buf *store) {
         case 3: change(t, &type_list, v, store, LIST_SET, set, 2); break;
         default: change(t, &type_list, v, store, LIST_DELETE, &range, 1); break;
         }
+    }
+}
+
+static int see_scored(void *cookie, slice member, double score) {
+    volatile double sink = score;
+    (void)sink;
+    return see_member(cookie, member);
+}
+
+static void use_zset(struct toy *t, struct value *v, buf *store) {
+    struct seen seen = {t, 0};
+    uint8_t score[8], from[8], count[8];
+    char tmp[NUM_LL_MAX];
+    double now;
+    slice member, args[4] = {zset_score_arg(score, 7.5), SLICE("f"), slice_make(score, 8),
+                             SLICE("another member")};
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t len = zset_len(v), half = len / 2, rank, cursor = 0;
+        if (v->kind == VALUE_NONE || len == 0) return;
+        if (zset_at(v, half, &now, &member, tmp) == OK) touch(member);
+        (void)zset_rank(v, args[1], &rank, &now);
+        struct zset_edge edge = {.cut = (enum zset_cut)(i % 4), .score = 3, .member = args[1]};
+        if (zset_seek(v, &edge, &rank) == OK) need(rank <= len);
+        (void)zset_each(v, half, len - half < 300 ? len - half : 300, i % 2, see_scored, &seen);
+        for (unsigned k = 0; k < 5 && zset_scan(v, &cursor, 100, see_scored, &seen) == OK && cursor != 0; k++) continue;
+        put_u64(from, half);
+        put_u64(count, len - half < 5 ? 1 : 5);
+        slice ranks[2] = {slice_make(from, 8), slice_make(count, 8)};
+        if (i % 4 == 0) change(t, &type_zset, v, store, ZSET_ADD, args, i < 4 ? 2 : 4);
+        else if (i % 4 == 1) change(t, &type_zset, v, store, ZSET_REM_RANKS, ranks, 2);
+        else if (i % 4 == 2) change(t, &type_zset, v, store, ZSET_ADD, args + 2, 2);
+        else change(t, &type_zset, v, store, ZSET_REM, args + 1, 1);
+        zset_score_arg(score, i);
     }
 }
 
@@ -276,6 +310,7 @@ static void use(struct toy *t, const struct type *type, struct value *v) {
     if (type == &type_hash) use_hash(t, v, &store);
     if (type == &type_set) use_set(t, v, &store);
     if (type == &type_list) use_list(t, v, &store);
+    if (type == &type_zset) use_zset(t, v, &store);
     if (type == &vset_type) use_vset(t, v, &store);
     if (type == &type_volume) {
         read_volume(t, &(struct volume){v->pager, v->obj});
@@ -305,9 +340,9 @@ static void fill(struct toy *t, object *o, reader *r) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct type *const types[] = {
-        &type_string, &type_hash, &type_set, &type_list, &vset_type, &type_volume};
+        &type_string, &type_hash, &type_set, &type_list, &vset_type, &type_volume, &type_zset};
     if (size < 4) return 0;
-    const struct type *type = types[data[0] % 6];
+    const struct type *type = types[data[0] % 7];
     reader r = reader_make(slice_make(data + 4, size - 4));
     slice bytes = read_bytes(&r);
     struct stored_value s = {1 + data[1] % 3, data[2], data[3] & 1, bytes};

@@ -9,6 +9,7 @@
 #include "types/list.h"
 #include "types/rdb.h"
 #include "types/set.h"
+#include "types/zset.h"
 
 #define PACK_SLOTS 1000000 /* one pack a checkpoint */
 
@@ -67,6 +68,7 @@ static struct world *world_of_all_types(uint64_t seed) {
     struct world *w = world_new(seed);
     type_add(&w->types, &type_list);
     type_add(&w->types, &type_set);
+    type_add(&w->types, &type_zset);
     type_add(&w->types, &vset_type);
     type_add(&w->types, &type_volume);
     return w;
@@ -186,6 +188,16 @@ static void fill_set(struct world *w) {
     }
 }
 
+static void fill_zset(struct world *w) {
+    char tmp[32];
+    uint8_t score[8];
+    for (unsigned i = 0; i < 700; i++) {
+        slice args[2] = {zset_score_arg(score, i % 7 == 0 ? 0.5 : i * 31 % 500), numbered(tmp, i % 3 == 0 ? "" : "m:", i)};
+        if (i < 5) apply(w, TYPE_ZSET, ZSET_ADD, "small", args, 2);
+        apply(w, TYPE_ZSET, ZSET_ADD, "large", args, 2);
+    }
+}
+
 static void fill_vectors(struct world *w) {
     char tmp[32];
     uint8_t shape[VSET_SHAPE_BYTES];
@@ -219,12 +231,13 @@ static void fill_volume(struct world *w) {
     apply(w, TYPE_VOLUME, VOLUME_CP, "large", cp, 4);
 }
 
-TEST("lists, sets, vector sets and volumes of version 1 are read, and still written like that") {
+TEST("lists, sets, sorted sets, vector sets and volumes of version 1 are read, and still written like that") {
     static const struct {
         const char *name;
         void (*fill)(struct world *w);
     } kinds[] = {{"keyspace-1-list", fill_list},
                  {"keyspace-1-set", fill_set},
+                 {"keyspace-1-zset", fill_zset},
                  {"keyspace-1-vectors", fill_vectors},
                  {"keyspace-1-volume", fill_volume}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -12,6 +12,7 @@
 #include "types/set.h"
 #include "types/string.h"
 #include "types/table.h"
+#include "types/zset.h"
 
 static int save_entry(void *cookie, slice key, slice val) {
     buf_bytes(cookie, key);
@@ -139,6 +140,27 @@ TEST("lists of version 1 are written as they were: inline, a leaf, a tree with a
         apply(&m, LIST_DELETE, &range, 1);
         snprintf(name, sizeof(name), "value-1-list-%u", elements[k]);
         finish(&m, name, 3);
+    }
+}
+
+TEST("sorted sets of version 1 are written as they were: inline, a leaf, a tree with split buckets and free pages") {
+    static const unsigned members[] = {12, 100, 900};
+    char name[32], a[32];
+    for (unsigned k = 0; k < 3; k++) {
+        struct making m;
+        uint8_t score[8], first[8], count[8];
+        start(&m, &type_zset);
+        for (unsigned i = 0; i < members[k]; i++) {
+            slice args[2] = {zset_score_arg(score, i % 11 == 0 ? -0.5 : i * 37 % 400),
+                             i == 0 ? SLICE("f") : numbered(a, i % 3 == 0 ? "" : "member:", i)};
+            apply(&m, ZSET_ADD, args, 2);
+        }
+        put_u64(first, 2);
+        put_u64(count, k == 2 ? 250 : 3);
+        slice ranks[2] = {slice_make(first, 8), slice_make(count, 8)};
+        apply(&m, ZSET_REM_RANKS, ranks, 2);
+        snprintf(name, sizeof(name), "value-1-zset-%u", members[k]);
+        finish(&m, name, 6);
     }
 }
 

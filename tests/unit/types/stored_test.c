@@ -84,3 +84,45 @@ TEST("a stored list is a tree by index whose root names pages that there may be"
     s.hashed = true;
     CHECK(!type_list.stored_ok(&s));
 }
+
+/* A sorted set's meta with one byte changed. */
+static bool zset_takes(size_t at, uint8_t byte) {
+    uint8_t meta[228] = {1, 2, 1};
+    put_u64(meta + 4, 1000); /* members */
+    put_u64(meta + 12, 6);   /* root */
+    put_u64(meta + 20, 7);   /* next page */
+    put_u64(meta + 28, 4);   /* buckets */
+    put_u64(meta + 36, 3);   /* a free page */
+    meta[at] = byte;
+    struct stored_value s = {VALUE_OBJECT, 0, false, slice_make(meta, sizeof(meta))};
+    return type_zset.stored_ok(&s);
+}
+
+TEST("a stored sorted set is a tree by index, with as many buckets as its members may have") {
+    CHECK(takes(&type_zset, VALUE_RAW, 0, false, ""));
+    CHECK(takes(&type_zset, VALUE_RAW, 1, false, ""));
+    CHECK(!takes(&type_zset, VALUE_RAW, 2, false, ""));
+    CHECK(!takes(&type_zset, VALUE_INT, 0, false, ""));
+    CHECK(!takes(&type_zset, VALUE_OBJECT, 0, false, "01"));
+    CHECK(zset_takes(0, 1));
+    CHECK(zset_takes(1, 24));
+    CHECK(!zset_takes(0, 2));   /* another form */
+    CHECK(!zset_takes(1, 25));  /* too high */
+    CHECK(!zset_takes(2, 25));  /* more free pages than it has room for */
+    CHECK(!zset_takes(11, 1));  /* more members than can be */
+    CHECK(!zset_takes(12, 7));  /* a root that was never made */
+    CHECK(!zset_takes(26, 1));  /* more pages than can be */
+    CHECK(!zset_takes(28, 0));  /* no bucket */
+    CHECK(zset_takes(28, 12));
+    CHECK(!zset_takes(28, 13)); /* more than the members fill */
+    CHECK(!zset_takes(36, 7));  /* a free page that was never made */
+    uint8_t meta[228] = {1};
+    put_u64(meta + 20, 7);
+    put_u64(meta + 28, 1);
+    struct stored_value s = {VALUE_OBJECT, 1, false, slice_make(meta, sizeof(meta))};
+    CHECK(!type_zset.stored_ok(&s)); /* no members */
+    put_u64(meta + 4, 1);
+    CHECK(type_zset.stored_ok(&s));
+    s.hashed = true;
+    CHECK(!type_zset.stored_ok(&s));
+}
