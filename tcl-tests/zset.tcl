@@ -153,6 +153,8 @@ test "Ranges with scores and pops are flat in RESP2, and pairs in RESP3" {
     assert_equal [pair a 1] [r -typed ZPOPMIN z]
     assert_equal {array {}} [r -typed ZPOPMIN none]
     r ZADD z 1 a
+    assert_equal {bulk b} [lindex [r -typed ZPOPMAX z] 1 0]
+    r ZADD z 2.5 b
     assert_equal [list array $both] [r -typed ZPOPMIN z 5]
     assert_equal 0 [r EXISTS z]
     r ZADD z 1 a 2 b
