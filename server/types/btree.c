@@ -84,8 +84,7 @@ int btree_need_write(pager *p, object *o, slice key) {
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* Moves the path to the first entry of the next leaf. ERR_NOTFOUND: there is none. */
-static int next_leaf(pager *p, object *o, struct bt_path *path) {
+int bt__next_leaf(pager *p, object *o, struct bt_path *path) {
     slice page;
     uint64_t index = 0;
     unsigned level = 1;
@@ -139,7 +138,7 @@ int btree_scan(pager *p, object *o, slice from, btree_each *each, void *cookie) 
         if (rc == OK && !first && bt_count(page) == 0) rc = ERR_CORRUPT;
         if (rc == OK) rc = scan_leaf(page, path.at[0].pos, &any, &last, each, cookie);
         if (rc != OK) break;
-        rc = next_leaf(p, o, &path);
+        rc = bt__next_leaf(p, o, &path);
         if (rc == ERR_NOTFOUND) {
             rc = OK;
             break;

@@ -15,6 +15,9 @@
 
 int btree_init(pager *p, object *o); /* an empty tree */
 int btree_get(pager *p, object *o, slice key, slice *val); /* ERR_NOTFOUND */
+/* The last entry whose key is not above `key`, and the first whose key is not below it. ERR_NOTFOUND. */
+int btree_floor(pager *p, object *o, slice key, slice *found, slice *val);
+int btree_ceil(pager *p, object *o, slice key, slice *found, slice *val);
 /* Asks for all that a put or a removal of the key needs, also after changes of other keys. */
 int btree_need_write(pager *p, object *o, slice key);
 int btree_put(pager *p, object *o, slice key, slice val);  /* adds or replaces */

@@ -32,6 +32,8 @@ struct bt_path { /* from the root, [height - 1], to the leaf, [0] */
 int bt__get(pager *p, object *o, uint64_t index, unsigned level, slice *page);
 /* OK, ERR_COLD, ERR_CORRUPT; ERR_NOTFOUND: the tree is empty. */
 int bt__descend(pager *p, object *o, slice key, struct bt_path *path);
+/* Moves the path to the first entry of the next leaf. ERR_NOTFOUND: there is none. */
+int bt__next_leaf(pager *p, object *o, struct bt_path *path);
 /* Writes a node's image over a page. */
 int bt__write(pager *p, object *o, uint64_t index, const buf *image);
 /* The size for a node whose entries take `bytes`. */
