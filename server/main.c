@@ -262,6 +262,7 @@ static void add_options(struct app *a) {
     type_add(&a->types, &type_list);
     type_add(&a->types, &type_set);
     type_add(&a->types, &type_zset);
+    type_add(&a->types, &type_stream);
     for (int i = 0; cove_modules[i] != NULL; i++) {
         const module *m = cove_modules[i];
         a->module_names[a->modules_n++] = (struct module_name){m->name, m->version};

@@ -83,6 +83,6 @@ const struct type *type_by_name(const struct type_set *s, slice name);
 void type_add(struct type_set *s, const struct type *t);
 
 /* The built-in types. */
-extern const struct type type_string, type_list, type_set, type_zset, type_hash;
+extern const struct type type_string, type_list, type_set, type_zset, type_hash, type_stream;
 
 #endif

@@ -8,6 +8,7 @@
 #include "tests/unit/keyspace/ks_util.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/zset.h"
 
 #define PACKS_MAX 8
@@ -94,8 +95,8 @@ static bool wait_for(keyspace *ks, struct input *in, ks_wait **held) {
     return done.rc == OK;
 }
 
-static const struct type *const types[] = {&type_string, &type_hash, &type_list, &type_zset,
-                                           &type_set,    &vset_type, &type_volume};
+static const struct type *const types[] = {&type_string, &type_hash, &type_list,   &type_zset,
+                                           &type_set,    &vset_type, &type_volume, &type_stream};
 
 #define LONG_STRING (1 << 20) /* A longer one may be all zeros. */
 
@@ -135,6 +136,12 @@ static int change(keyspace *ks, uint64_t id, slice key, const struct value *v, i
         args[0] = zset_score_arg(zero, round);
         e.op = ZSET_ADD;
         e.argc = 2;
+        break;
+    case TYPE_STREAM:
+        e.op = STREAM_GROUP_SET;
+        args[1] = slice_make(x, STREAM_ID_BYTES);
+        args[2] = slice_make(now, 8);
+        e.argc = 3;
         break;
     case TYPE_VECTORSET: {
         struct vset set;

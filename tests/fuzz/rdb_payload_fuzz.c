@@ -10,6 +10,7 @@
 #include "types/list.h"
 #include "types/rdb.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/string.h"
 #include "types/ziplist.h"
 #include "types/zset.h"
@@ -125,6 +126,25 @@ static void use_value(struct toy *t, const struct type *type, struct value *v) {
         need(type->check(v, why) == OK);
         need(toy_apply(t, type, v, &store, ZSET_REM, args, 2) == OK);
         need(v->kind == VALUE_NONE || type->check(v, why) == OK);
+    } else if (type == &type_stream) {
+        uint8_t id[STREAM_ID_BYTES], times[16] = {0}, record[STREAM_RECORD_BYTES] = {0};
+        struct stream_head h = stream_head(v);
+        stream_id next = h.last;
+        slice set[3] = {SLICE("a"), slice_make(times, 16), slice_make(times, 8)};
+        slice pend[5] = {args[0], args[1], slice_make(times, 16), SLICE(""), slice_make(record, sizeof(record))};
+        need(toy_apply(t, type, v, &store, STREAM_GROUP_SET, set, 3) == OK);
+        need(toy_apply(t, type, v, &store, STREAM_PEND, pend, 5) == OK);
+        need(type->check(v, why) == OK);
+        bool more = stream_id_up(&next);
+        stream_id_put(id, next);
+        slice add[3] = {slice_make(id, sizeof(id)), args[0], args[1]};
+        if (more) need(toy_apply(t, type, v, &store, STREAM_ADD, add, 3) == OK);
+        need(type->check(v, why) == OK && stream_head(v).length == h.length + more);
+        if (more) need(toy_apply(t, type, v, &store, STREAM_DELETE, add, 1) == OK);
+        need(toy_apply(t, type, v, &store, STREAM_GROUP_DROP, args, 1) == OK);
+        need(type->check(v, why) == OK);
+        need(toy_apply(t, type, v, &store, STREAM_TRIM, add, 1) == OK);
+        need(type->check(v, why) == OK && (!more || stream_head(v).length == 0));
     } else if (type == &vset_type) {
         struct seen_name first = {.n = 0};
         uint64_t cursor = 0;
@@ -154,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     type_add(&set, &type_list);
     type_add(&set, &type_set);
     type_add(&set, &type_zset);
+    type_add(&set, &type_stream);
     type_add(&set, &vset_type);
     const struct type *type = type_by_rdb(&set, data[0]);
     slice rest = slice_make(data + 1, size - 1);

@@ -15,6 +15,7 @@
 #include "types/list.h"
 #include "types/rdb.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/string.h"
 #include "types/table.h"
 #include "types/zset.h"
@@ -206,6 +207,86 @@ static void use_vset(struct toy *t, struct value *v, buf *store) {
     free(x);
 }
 
+/* ---- streams ------------------------------------------------------------------------------ */
+
+static int see_stream_entry(void *cookie, struct stream_entry *e) {
+    struct seen *s = cookie;
+    struct stream_pair pair;
+    for (uint64_t i = 0; i < e->fields && stream_entry_pair(e, &pair); i++) {
+        touch(pair.field);
+        touch(pair.value);
+    }
+    return ++s->n > 1000;
+}
+
+struct seen_groups {
+    struct value *v;
+    uint8_t name[STREAM_NAME_MAX], consumer[STREAM_NAME_MAX];
+    slice group, one; /* the last that were seen */
+    const struct stream_group *g;
+    size_t n;
+};
+
+static int see_stream_pending(void *cookie, const struct stream_pending *p) {
+    struct seen_groups *s = cookie;
+    slice name;
+    if (stream_consumer_name(s->v, s->g, p->consumer, &name) == OK) touch(name);
+    return ++s->n > 1000;
+}
+
+static int see_consumer(void *cookie, slice name, const struct stream_consumer *c) {
+    struct seen_groups *s = cookie;
+    if (name.n > 0) memcpy(s->consumer, name.p, name.n);
+    s->one = slice_make(s->consumer, name.n);
+    (void)stream_pending_each(s->v, s->g, c, STREAM_ID_MIN, see_stream_pending, s);
+    return ++s->n > 1000;
+}
+
+static int see_group(void *cookie, slice name, const struct stream_group *g) {
+    struct seen_groups *s = cookie;
+    int64_t read;
+    if (name.n > 0) memcpy(s->name, name.p, name.n);
+    s->group = slice_make(s->name, name.n);
+    s->g = g;
+    (void)stream_read_at(s->v, g->last, &read);
+    (void)stream_pending_each(s->v, g, NULL, STREAM_ID_MIN, see_stream_pending, s);
+    (void)stream_consumers_each(s->v, g, see_consumer, s);
+    return ++s->n > 1000;
+}
+
+static void use_stream(struct toy *t, struct value *v, buf *store) {
+    struct seen seen = {t, 0};
+    static struct seen_groups groups;
+    uint8_t first[STREAM_ID_BYTES], next[STREAM_ID_BYTES], record[STREAM_RECORD_BYTES] = {0}, times[16] = {0};
+    stream_id id, last = stream_head(v).last;
+    groups = (struct seen_groups){.v = v, .group = SLICE("g"), .one = SLICE("c")};
+    (void)stream_each(v, STREAM_ID_MIN, STREAM_ID_MAX, 0, false, see_stream_entry, &seen);
+    seen.n = 0;
+    (void)stream_each(v, STREAM_ID_MIN, STREAM_ID_MAX, 0, true, see_stream_entry, &seen);
+    (void)stream_groups_each(v, see_group, &groups);
+    if (stream_first(v, &id) != OK) id = STREAM_ID_MIN;
+    stream_id_put(first, id);
+    memcpy(record, first, sizeof(first));
+    slice ids = slice_make(first, sizeof(first)), group = groups.group;
+    slice set[3] = {group, ids, slice_make(times, 8)};
+    slice pend[5] = {group, SLICE("new"), slice_make(times, 16), SLICE(""), slice_make(record, sizeof(record))};
+    slice ack[2] = {group, ids}, gone[2] = {group, groups.one};
+    change(t, &type_stream, v, store, STREAM_GROUP_SET, set, 3);
+    change(t, &type_stream, v, store, STREAM_PEND, pend, 5);
+    change(t, &type_stream, v, store, STREAM_CONSUMER_DROP, gone, 2);
+    change(t, &type_stream, v, store, STREAM_ACK, ack, 2);
+    if (stream_id_up(&last)) {
+        stream_id_put(next, last);
+        slice add[5] = {slice_make(next, sizeof(next)), SLICE("f"), SLICE("17"), SLICE("h"), SLICE("a value")};
+        change(t, &type_stream, v, store, STREAM_ADD, add, 5);
+    }
+    change(t, &type_stream, v, store, STREAM_DELETE, &ids, 1);
+    change(t, &type_stream, v, store, STREAM_TRIM, &ids, 1);
+    change(t, &type_stream, v, store, STREAM_GROUP_DROP, &group, 1);
+    slice all = slice_make("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
+    change(t, &type_stream, v, store, STREAM_TRIM, &all, 1);
+}
+
 /* ---- volumes ------------------------------------------------------------------------------ */
 
 static int see_entry(void *cookie, slice name, uint64_t ino, uint8_t type) {
@@ -312,6 +393,7 @@ static void use(struct toy *t, const struct type *type, struct value *v) {
     if (type == &type_list) use_list(t, v, &store);
     if (type == &type_zset) use_zset(t, v, &store);
     if (type == &vset_type) use_vset(t, v, &store);
+    if (type == &type_stream) use_stream(t, v, &store);
     if (type == &type_volume) {
         read_volume(t, &(struct volume){v->pager, v->obj});
         change_volume(t, v, &store);
@@ -340,9 +422,9 @@ static void fill(struct toy *t, object *o, reader *r) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct type *const types[] = {
-        &type_string, &type_hash, &type_set, &type_list, &vset_type, &type_volume, &type_zset};
+        &type_string, &type_hash, &type_set, &type_list, &vset_type, &type_volume, &type_zset, &type_stream};
     if (size < 4) return 0;
-    const struct type *type = types[data[0] % 7];
+    const struct type *type = types[data[0] % 8];
     reader r = reader_make(slice_make(data + 4, size - 4));
     slice bytes = read_bytes(&r);
     struct stored_value s = {1 + data[1] % 3, data[2], data[3] & 1, bytes};

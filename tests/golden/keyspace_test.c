@@ -9,6 +9,7 @@
 #include "types/list.h"
 #include "types/rdb.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/zset.h"
 
 #define PACK_SLOTS 1000000 /* one pack a checkpoint */
@@ -69,6 +70,7 @@ static struct world *world_of_all_types(uint64_t seed) {
     type_add(&w->types, &type_list);
     type_add(&w->types, &type_set);
     type_add(&w->types, &type_zset);
+    type_add(&w->types, &type_stream);
     type_add(&w->types, &vset_type);
     type_add(&w->types, &type_volume);
     return w;
@@ -231,13 +233,31 @@ static void fill_volume(struct world *w) {
     apply(w, TYPE_VOLUME, VOLUME_CP, "large", cp, 4);
 }
 
-TEST("lists, sets, sorted sets, vector sets and volumes of version 1 are read, and still written like that") {
+static void fill_stream(struct world *w) {
+    char tmp[32];
+    uint8_t id[STREAM_ID_BYTES], times[16] = {9};
+    for (unsigned i = 1; i <= 150; i++) {
+        stream_id_put(id, (stream_id){1700000000000, i});
+        slice add[3] = {slice_make(id, sizeof(id)), SLICE("field"), numbered(tmp, i % 4 == 0 ? "" : "v", i)};
+        apply(w, TYPE_STREAM, STREAM_ADD, "large", add, 3);
+    }
+    slice group[3] = {SLICE("group"), slice_make(id, sizeof(id)), slice_make(times, 8)};
+    apply(w, TYPE_STREAM, STREAM_GROUP_SET, "large", group, 3);
+    uint8_t record[STREAM_RECORD_BYTES] = {0};
+    memcpy(record, id, sizeof(id));
+    slice pend[5] = {SLICE("group"), SLICE("consumer"), slice_make(times, 16), SLICE(""),
+                     slice_make(record, sizeof(record))};
+    apply(w, TYPE_STREAM, STREAM_PEND, "large", pend, 5);
+}
+
+TEST("lists, sets, sorted sets, streams, vector sets and volumes of version 1 are read, and still written like that") {
     static const struct {
         const char *name;
         void (*fill)(struct world *w);
     } kinds[] = {{"keyspace-1-list", fill_list},
                  {"keyspace-1-set", fill_set},
                  {"keyspace-1-zset", fill_zset},
+                 {"keyspace-1-stream", fill_stream},
                  {"keyspace-1-vectors", fill_vectors},
                  {"keyspace-1-volume", fill_volume}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

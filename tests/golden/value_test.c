@@ -10,6 +10,7 @@
 #include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/string.h"
 #include "types/table.h"
 #include "types/zset.h"
@@ -217,4 +218,40 @@ TEST("volumes of version 1 are written as they were") {
     volume_op(&m, VOLUME_CP, "nnns", now, (uint64_t)5, root, "copy");
     volume_op(&m, VOLUME_RM, "nnsn", now, root, "gone", (uint64_t)0);
     finish(&m, "value-1-volume", 5);
+}
+
+/* Blocks of ten with deleted entries, a group with two consumers, a group without. */
+TEST("streams of version 1 are written as they were: a block, many with groups") {
+    static const unsigned entries[] = {3, 64};
+    char name[32], a[32];
+    for (unsigned k = 0; k < 2; k++) {
+        struct making m;
+        uint8_t id[STREAM_ID_BYTES], times[16] = {9}, cursor[STREAM_ID_BYTES + 8] = {0};
+        start(&m, &type_stream);
+        m.t.config.stream_node_max_entries = 10;
+        for (unsigned i = 1; i <= entries[k]; i++) {
+            stream_id_put(id, (stream_id){1700000000000 + i / 3, i});
+            slice add[5] = {slice_make(id, sizeof(id)), SLICE("f"), numbered(a, i % 4 == 0 ? "" : "v", i),
+                            i % 5 == 0 ? SLICE("other") : SLICE("second"), SLICE("17")};
+            apply(&m, STREAM_ADD, add, i % 7 == 0 ? 3 : 5);
+        }
+        for (unsigned i = 0; k == 1 && i < 2; i++) {
+            slice group[3] = {numbered(a, "group", i), slice_make(cursor, STREAM_ID_BYTES), slice_make(times, 8)};
+            apply(&m, STREAM_GROUP_SET, group, 3);
+        }
+        for (unsigned i = 0; k == 1 && i < 6; i++) {
+            uint8_t record[STREAM_RECORD_BYTES] = {0};
+            stream_id_put(record, (stream_id){1700000000000 + i, 3 * i});
+            put_u64(record + STREAM_ID_BYTES, 1700000005000);
+            put_u64(record + STREAM_ID_BYTES + 8, i);
+            slice pend[5] = {SLICE("group0"), numbered(a, "consumer", i % 2), slice_make(times, 16),
+                             slice_make(cursor, i == 3 ? sizeof(cursor) : 0), slice_make(record, sizeof(record))};
+            apply(&m, STREAM_PEND, pend, 5);
+        }
+        stream_id_put(id, (stream_id){1700000000000, 2});
+        slice cut = slice_make(id, sizeof(id));
+        apply(&m, k == 0 ? STREAM_DELETE : STREAM_TRIM, &cut, 1);
+        snprintf(name, sizeof(name), "value-1-stream-%u", entries[k]);
+        finish(&m, name, 7);
+    }
 }

@@ -126,3 +126,31 @@ TEST("a stored sorted set is a tree by index, with as many buckets as its member
     s.hashed = true;
     CHECK(!type_zset.stored_ok(&s));
 }
+
+/* The root of a stream, and one byte of it another one. */
+static bool stream_takes(size_t at, uint8_t byte) {
+    uint8_t meta[176] = {0};
+    put_u64(meta + 8, 2);   /* rows of the tree */
+    put_u64(meta + 16, 7);  /* next page */
+    meta[32] = 1;           /* height */
+    meta[64] = 1;           /* format */
+    put_u64(meta + 72, 90); /* entries */
+    put_u64(meta + 120, 5); /* last block */
+    meta[at] = byte;
+    struct stored_value s = {VALUE_OBJECT, 0, false, slice_make(meta, sizeof(meta))};
+    return type_stream.stored_ok(&s);
+}
+
+TEST("a stored stream is a tree by index, whatever it holds") {
+    CHECK(!takes(&type_stream, VALUE_RAW, 0, false, ""));
+    CHECK(!takes(&type_stream, VALUE_INT, 0, false, ""));
+    CHECK(!takes(&type_stream, VALUE_OBJECT, 0, false, "01"));
+    CHECK(stream_takes(64, 1));
+    CHECK(!stream_takes(64, 2));   /* another format */
+    CHECK(!stream_takes(32, 21));  /* too high */
+    CHECK(!stream_takes(0, 8));    /* a root that there cannot be */
+    CHECK(!stream_takes(79, 1));   /* more entries than a store holds */
+    CHECK(!stream_takes(151, 1));
+    CHECK(!stream_takes(159, 1));
+    CHECK(!stream_takes(167, 1));
+}
