@@ -29,6 +29,7 @@ struct blocked {
     client *client;
     db *db;
     timer *timer;
+    bool or_gone;      /* a key that is not there makes it ready too */
     bool expired;      /* its time passed while its handler waited for a page */
     slice ready;
     size_t n;
@@ -118,11 +119,12 @@ static void time_passed(void *cookie) {
     parked_resume(p);
 }
 
-int call_block(call *c, const slice *keys, size_t n, uint64_t timeout_us) {
+static int block(call *c, const slice *keys, size_t n, uint64_t timeout_us, bool or_gone) {
     client *cl = c->client;
     assert(call_may_park(c));
     if (cl->blocked == NULL) {
         cl->blocked = note(cl, keys, n);
+        cl->blocked->or_gone = or_gone;
         if (timeout_us != 0) {
             cl->blocked->timer = loop_timer(c->exec->deps.loop, timeout_us, time_passed, cl->blocked);
         }
@@ -130,6 +132,14 @@ int call_block(call *c, const slice *keys, size_t n, uint64_t timeout_us) {
     if (cl->blocked->expired) return reply_timeout(c);
     call_park(c, c->cmd->fn, cl->blocked, NULL);
     return ERR_AGAIN;
+}
+
+int call_block(call *c, const slice *keys, size_t n, uint64_t timeout_us) {
+    return block(c, keys, n, timeout_us, false);
+}
+
+int call_block_or_gone(call *c, const slice *keys, size_t n, uint64_t timeout_us) {
+    return block(c, keys, n, timeout_us, true);
 }
 
 bool call_ready_key(const call *c, slice *key) {
@@ -243,7 +253,8 @@ static void serve_key(exec *x, const struct ready_key *r) {
         if (!waits_for(k, r->db, r->hash, r->key)) continue;
         client *c = k->owner->client;
         struct entry e;
-        if (keyspace_get(x->deps.keyspace, r->db, r->key, 0, &e) == ERR_NOTFOUND) return;
+        bool gone = keyspace_get(x->deps.keyspace, r->db, r->key, 0, &e) == ERR_NOTFOUND;
+        if (gone && !k->owner->or_gone) continue;
         if (c->state != CLIENT_PARKED || c->parked == NULL || c->parked->resuming) continue;
         next = next_client(slot, n);
         run_again(k->owner, k->key);

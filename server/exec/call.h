@@ -122,6 +122,8 @@ bool call_timeout(call *c, size_t i, uint64_t *us);
  * start; it calls this again when it still finds nothing, and keeps its place. Not inside MULTI:
  * call_may_park(). */
 int call_block(call *c, const slice *keys, size_t n, uint64_t timeout_us);
+/* The same, and the handler is run again too when one of the keys goes away (XREADGROUP). */
+int call_block_or_gone(call *c, const slice *keys, size_t n, uint64_t timeout_us);
 /* Is the handler being run again? *key: the key that has changed, which alone counts now. A key of
  * another type is none then. */
 bool call_ready_key(const call *c, slice *key);

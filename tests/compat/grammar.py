@@ -150,6 +150,35 @@ ZINTERCARD keysz [LIMIT count]
 ZUNIONSTORE z keysz [AGGREGATE {SUM|MIN|MAX}]
 ZINTERSTORE z keysz [WEIGHTS score score] [AGGREGATE {SUM|MIN|MAX}]
 ZDIFFSTORE z keysz
+XADD y [NOMKSTREAM] [trim] newid (f v)+
+XADD y newid (f v)+
+XADD y newid f v
+XLEN y
+XRANGE y idedge idedge [COUNT count]
+XREVRANGE y idedge idedge [COUNT count]
+XRANGE y - +
+XDEL y (id)+
+XTRIM y trim
+XSETID y id [ENTRIESADDED count] [MAXDELETEDID id]
+XREAD [COUNT count] STREAMS y y id id
+XREAD [COUNT count] [BLOCK waitms] STREAMS y {id|$}
+XGROUP CREATE y g {id|$} [MKSTREAM] [ENTRIESREAD count]
+XGROUP CREATE y g {id|$} MKSTREAM
+XGROUP SETID y g {id|$} [ENTRIESREAD count]
+XGROUP DESTROY y g
+XGROUP CREATECONSUMER y g who
+XGROUP DELCONSUMER y g who
+XREADGROUP GROUP g who [COUNT count] [BLOCK waitms] [NOACK] STREAMS y {>|id}
+XREADGROUP GROUP g who [COUNT count] STREAMS y >
+XREADGROUP GROUP g who [COUNT count] STREAMS y y {>|id} {>|id}
+XACK y g (id)+
+XPENDING y g
+XCLAIM y g who {0|0|0|10000000|odd} (id)+ [IDLE {0|odd}] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID id]
+XAUTOCLAIM y g who {0|0|10000000} idedge [COUNT count] [JUSTID]
+XINFO GROUPS y
+XINFO {STREAM|odd} y odd
+CONFIG SET stream-node-max-entries {0|1|2|5|100}
+CONFIG SET stream-node-max-bytes {0|1|100|1000|4096}
 DEL (k)+
 UNLINK (k)+
 EXISTS (k)+
@@ -244,7 +273,9 @@ class Grammar:
         self.lines = [self.parse(line.split()) for line in re.sub(
             r"([][(){}|]|\)\+)", r" \1 ", GRAMMAR.strip()).replace(") +", ")+").split("\n")]
         self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"],
-                     "p": [b"p1", b"p2", b"p3"], "z": [b"z1", b"z2", b"z3"], "x": [b"x1", b"x2"]}
+                     "p": [b"p1", b"p2", b"p3"], "z": [b"z1", b"z2", b"z3"], "x": [b"x1", b"x2"],
+                     "y": [b"y1", b"y2", b"y3"]}
+        self.id_ms = 0
         # Of x all members have one score: a range of members' bytes has no meaning else.
         self.all_keys = [k for family, keys in self.keys.items() for k in keys if family != "x"]
 
@@ -332,7 +363,8 @@ class Grammar:
     def draw_p(self): return self.key("p")
     def draw_z(self): return self.key("z")
     def draw_x(self): return self.rng.choice(self.keys["x"])
-    def draw_k(self): return self.key(self.rng.choice("shltpz"))
+    def draw_k(self): return self.key(self.rng.choice("shltpzy"))
+    def draw_y(self): return self.key("y")
     def draw_odd(self): return self.rng.choice(ODD)
     def draw_secs(self): return self.number(SECS)
     def draw_millis(self): return self.number(MILLIS)
@@ -349,6 +381,45 @@ class Grammar:
     def draw_keysl(self): return self.counted("l")
     def draw_keyst(self): return self.counted("t")
     def draw_keysz(self): return self.counted("z" if self.rng.random() < 0.9 else "t")
+
+    def draw_g(self): return self.rng.choice((b"g1", b"g1", b"g2", b"g3", b""))
+    def draw_who(self): return self.rng.choice((b"alice", b"alice", b"bob", b"carol", b"7", b""))
+    def draw_waitms(self): return self.rng.choice((b"1", b"2", b"-1", b"abc", b"1.5"))
+
+    def draw_newid(self):
+        """Ids that mostly rise: time and chance have no part in them."""
+        rng, r = self.rng, self.rng.random()
+        if r < 0.55:
+            self.id_ms += rng.choice((0, 1, 1, 2, 1000))
+            return b"%d-*" % self.id_ms
+        if r < 0.9:
+            self.id_ms += rng.choice((0, 1, 1, 3))
+            return b"%d-%d" % (self.id_ms, rng.randrange(6))
+        return self.draw_id() if r < 0.95 else rng.choice((b"0-*", b"18446744073709551615-*", b"0-0", b"*-1", b"1-**"))
+
+    def draw_id(self):
+        rng, r = self.rng, self.rng.random()
+        if r < 0.85:
+            ms = max(0, self.id_ms - rng.choice((0, 0, 1, 1, 2, 3, 5, 8, 20, 100, 1000)))
+            return b"%d-%d" % (ms, rng.randrange(4)) if rng.random() < 0.6 else b"%d" % ms
+        if r < 0.93:
+            return b"0"
+        return rng.choice((b"0-0", b"0-1", b"-", b"+", b"5-", b"-5", b"1-1-1", b"18446744073709551615", b"abc", b"",
+                           b"18446744073709551614-18446744073709551615")) if r < 0.98 else self.draw_odd()
+
+    def draw_idedge(self):
+        r = self.rng.random()
+        if r < 0.3:
+            return self.rng.choice((b"-", b"+"))
+        return b"(" + self.draw_id() if r < 0.5 else self.draw_id()
+
+    def draw_trim(self):
+        rng = self.rng
+        sign = rng.choice(([], [], [b"="], [b"~"], [b"~"]))
+        limit = [b"LIMIT", self.draw_count()] if rng.random() < 0.2 else []
+        if rng.random() < 0.6:
+            return [b"MAXLEN"] + sign + [self.number([0, 1, 2, 5, 10, 30, 100, -1])] + limit
+        return [b"MINID"] + sign + [self.draw_id()] + limit
 
     def draw_elements(self):
         """Some that were seen before, for a HyperLogLog; now and then so many that it becomes dense."""
@@ -471,6 +542,8 @@ class Grammar:
             lambda: [rng.choice((b"BZPOPMIN", b"BZPOPMAX")), self.draw_z(), self.draw_z(), wait],
             lambda: [b"BZMPOP", wait, b"2", self.draw_z(), self.draw_z(), rng.choice((b"MIN", b"MAX")), b"COUNT",
                      rng.choice((b"1", b"3"))],
+            lambda: [b"XREAD", b"COUNT", b"2", b"BLOCK", b"%d" % int(float(wait) * 1000), b"STREAMS", self.draw_y(),
+                     self.draw_y(), b"$", b"$"],
             lambda: [b"BLMPOP", wait, b"2", self.draw_l(), self.draw_l(), side(), b"COUNT", rng.choice((b"1", b"3"))]))()
 
     def bulky(self):
@@ -531,6 +604,15 @@ def sane(args):
     if name in (b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP"):
         wait = args[1] if name in (b"BLMPOP", b"BZMPOP") and len(args) > 1 else args[-1]
         return wait in (b"0.01", b"0.001", b"-1", b"abc", b"1e400", b"")
+    if name == b"XADD" and any(a == b"*" for a in args[2:]):
+        return False  # The time is another one.
+    if name in (b"XREAD", b"XREADGROUP"):
+        waits = [args[i + 1] for i, a in enumerate(args[:-1]) if a.upper() == b"BLOCK"]
+        return all(w in (b"1", b"2", b"-1", b"abc", b"1.5") for w in waits)
+    if name == b"XINFO":
+        return len(args) != 3 or args[1].upper() not in (b"STREAM", b"CONSUMERS")
+    if name == b"XPENDING":
+        return len(args) < 6
     if name == b"CLIENT":
         return len(args) > 1 and args[1].upper() in (b"NO-EVICT", b"SETNAME", b"GETNAME", b"ABC", b"", b"*")
     if name in (b"ZRANK", b"ZREVRANK"):  # One more argument was always wrong before Redis 7.2.

@@ -340,7 +340,8 @@ class Pair:
         if ordered:
             self.both(at, step, [b"DUMP", key], connection)
         read = {b"string": [b"GET", key], b"hash": [b"HGETALL", key], b"list": [b"LRANGE", key, b"0", b"-1"],
-                b"set": [b"SMEMBERS", key], b"zset": [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]}.get(kind)
+                b"set": [b"SMEMBERS", key], b"zset": [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+                b"stream": [b"XRANGE", key, b"-", b"+"]}.get(kind)
         if read:
             self.both(at, step, read, connection)
         self.both(at, step, [b"PEXPIRETIME", key], connection)

@@ -81,6 +81,23 @@ class Reader:
         return lzf(self.take(packed), size)
 
 
+def stream(r):
+    """All but the times, which are each server's own."""
+    numbers = lambda n: [r.length()[0] for _ in range(n)]
+    out = [(r.string(), listpack(r.string())) for _ in range(r.length()[0])]
+    out.append(numbers(8))  # length, last id, first id, greatest deleted id, entries added
+    for _ in range(r.length()[0]):
+        group = [r.string()] + numbers(3)
+        for _ in range(r.length()[0]):
+            group.append((r.take(16), r.take(8) and r.length()[0]))
+        for _ in range(r.length()[0]):
+            consumer = r.string()
+            r.take(8)
+            group.append((consumer, [r.take(16) for _ in range(r.length()[0])]))
+        out.append(group)
+    return out
+
+
 def read(dump):
     r = Reader(dump[:-10])
     kind = r.take(1)[0]
@@ -92,6 +109,8 @@ def read(dump):
         strings = sorted(((r.string(), r.string()) for _ in range(r.length()[0])), key=repr)
     elif kind == 5:
         strings = [(r.string(), r.take(8)) for _ in range(r.length()[0])]
+    elif kind == 19:
+        strings = stream(r)
     elif kind == 18:
         strings = []
         for _ in range(r.length()[0]):

@@ -1,0 +1,56 @@
+/* stream_commands.h -- what the stream commands share (stream_args.c). */
+#ifndef COVE_COMMANDS_STREAM_COMMANDS_H
+#define COVE_COMMANDS_STREAM_COMMANDS_H
+
+#include "exec/call.h"
+#include "types/stream.h"
+
+/* ---- ids as arguments: false after an error reply, unless c is NULL ------------------------------ */
+
+/* "ms" (then seq is `missing_seq`) or "ms-seq". */
+bool stream_parse_id(call *c, slice s, uint64_t missing_seq, stream_id *id);
+/* "ms-*" too: *any_seq. */
+bool stream_parse_new_id(call *c, slice s, stream_id *id, bool *any_seq);
+/* "-", "+" too. */
+bool stream_parse_edge(call *c, slice s, uint64_t missing_seq, stream_id *id);
+/* An end of an interval: the id itself, or the one beside it for "(id". */
+bool stream_parse_from(call *c, slice s, stream_id *id);
+bool stream_parse_to(call *c, slice s, stream_id *id);
+/* The arguments from `first` on as ids, in one run of bytes. */
+bool stream_parse_ids(call *c, size_t first, buf *ids);
+void stream_sort_ids(buf *ids); /* rising, each once */
+
+/* ---- lookups and replies ------------------------------------------------------------------------- */
+
+/* Printed as in replies: "ms-seq". */
+slice stream_print_id(stream_id id, char tmp[2 * NUM_LL_MAX + 1]);
+int stream_reply_id(call *c, stream_id id);
+int stream_reply_entry(call *c, struct stream_entry *e); /* [id, [field, value, ...]] */
+/* As an array of at most `count` (0: all) entries. */
+int stream_reply_range(call *c, const struct value *v, stream_id from, stream_id to, uint64_t count,
+                       bool backward);
+/* A name that no group or consumer can have: false, and an error reply. */
+bool stream_name_ok(call *c, slice name);
+/* "unknown subcommand or wrong number of arguments". */
+int stream_reply_subcommand_syntax(call *c);
+
+/* ---- deliveries ---------------------------------------------------------------------------------- */
+
+/* What a consumer gets, gathered before it becomes an effect. */
+struct stream_delivery {
+    slice key, group, consumer;
+    uint8_t times[16], cursor[STREAM_ID_BYTES + 8];
+    bool moved;          /* cursor: the group's */
+    bool fresh;          /* the consumer is made */
+    buf records, gone;   /* gone: ids that are pending no longer */
+};
+/* The consumer is seen now; active: it gets something. *has: what it was before, if it was there. */
+int stream_delivery_init(call *c, const struct value *v, const struct stream_group *g,
+                         struct stream_delivery *d, bool active, struct stream_consumer *was);
+void stream_delivery_add(struct stream_delivery *d, stream_id id, uint64_t time, uint64_t count);
+void stream_delivery_cursor(struct stream_delivery *d, stream_id last, int64_t read);
+int stream_delivery_need(const struct value *v, const struct stream_delivery *d);
+int stream_delivery_apply(call *c, const struct stream_delivery *d);
+void stream_delivery_free(struct stream_delivery *d);
+
+#endif

@@ -1,0 +1,348 @@
+/* stream_read.c -- XREAD and XREADGROUP, which may wait.
+ *
+ * All that is answered is read, and all deliveries are gathered, before the first effect. A client
+ * that waits keeps the ids that "$" stood for; when it is run again, the key that has changed alone
+ * counts. */
+#include <assert.h>
+
+#include "base/mem.h"
+#include "commands/commands.h"
+#include "commands/stream_commands.h"
+
+#define BLOCKED_COUNT 1000 /* entries for a client that has waited, unless it said how many */
+
+struct reading {
+    bool grouped, noack, blocking;
+    int64_t timeout_ms, count;
+    slice group, consumer;
+    const slice *keys, *ids;
+    size_t n;
+};
+
+struct target { /* one stream of the command */
+    stream_id after;
+    bool history, newest; /* an id of XREADGROUP; ">" */
+    bool served;
+    struct stream_delivery delivery;
+};
+
+struct waiting { /* what outlives the wait: the ids, as they were told or stood for */
+    size_t n;
+    stream_id ids[];
+};
+
+/* ---- arguments ---------------------------------------------------------------------------------- */
+
+static bool only_group(call *c, bool grouped, const char *option) {
+    if (grouped) return true;
+    reply_errorf(c, "ERR The %s option is only supported by XREADGROUP. You called XREAD instead.", option);
+    return false;
+}
+
+static bool parse_options(call *c, struct reading *r) {
+    size_t i = 1, argc = call_argc(c);
+    for (; i < argc; i++) {
+        size_t more = argc - 1 - i;
+        if (call_arg_is(c, i, "block") && more > 0) {
+            if (!call_int_in(c, ++i, INT64_MIN, INT64_MAX, &r->timeout_ms,
+                             "ERR timeout is not an integer or out of range")) return false;
+            r->blocking = true;
+            if (r->timeout_ms >= 0) continue;
+            reply_error(c, "ERR timeout is negative");
+            return false;
+        } else if (call_arg_is(c, i, "count") && more > 0) {
+            if (!call_int(c, ++i, &r->count)) return false;
+            if (r->count < 0) r->count = 0;
+        } else if (call_arg_is(c, i, "streams") && more > 0) {
+            break;
+        } else if (call_arg_is(c, i, "group") && more >= 2) {
+            if (!only_group(c, r->grouped, "GROUP")) return false;
+            r->group = call_arg(c, i + 1);
+            r->consumer = call_arg(c, i + 2);
+            i += 2;
+        } else if (call_arg_is(c, i, "noack")) {
+            if (!only_group(c, r->grouped, "NOACK")) return false;
+            r->noack = true;
+        } else {
+            reply_syntax(c);
+            return false;
+        }
+    }
+    if (i >= argc) {
+        reply_syntax(c);
+        return false;
+    }
+    r->n = (argc - i - 1) / 2;
+    r->keys = call_argv(c) + i + 1;
+    r->ids = r->keys + r->n;
+    if ((argc - i - 1) % 2 == 0) return true;
+    reply_error(c, "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+    return false;
+}
+
+static bool parse_reading(call *c, struct reading *r) {
+    if (!parse_options(c, r)) return false;
+    if (!r->grouped) return true;
+    if (r->group.p == NULL) {
+        reply_error(c, "ERR Missing GROUP option for XREADGROUP");
+        return false;
+    }
+    return stream_name_ok(c, r->consumer);
+}
+
+static int no_group(call *c, slice key, slice group) {
+    return reply_errorf(c, "NOGROUP No such key '%.*s' or consumer group '%.*s' in XREADGROUP with GROUP option",
+                        (int)key.n, (const char *)key.p, (int)group.n, (const char *)group.p);
+}
+
+/* OK: *t is there, or an error was replied (*replied). */
+static int parse_target(call *c, const struct reading *r, size_t i, struct target *t, bool *replied) {
+    struct entry e;
+    struct stream_group g;
+    slice id = r->ids[i];
+    *replied = true;
+    int rc = call_read_type(c, r->keys[i], TYPE_STREAM, &e);
+    bool there = rc == OK;
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (r->grouped) {
+        rc = there ? stream_group_get(&e.value, r->group, &g) : ERR_NOTFOUND;
+        if (rc == ERR_NOTFOUND) return no_group(c, r->keys[i], r->group);
+        if (rc != OK) return rc;
+    }
+    bool dollar = slice_eq(id, SLICE("$"));
+    t->newest = slice_eq(id, SLICE(">"));
+    if (dollar && r->grouped)
+        return reply_error(c, "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the "
+                              "history of this consumer by specifying a proper ID, or use the > ID to get new "
+                              "messages. The $ ID would just return an empty result set.");
+    if (t->newest && !r->grouped)
+        return reply_error(c, "ERR The > ID can be specified only when calling XREADGROUP using the GROUP "
+                              "<group> <consumer> option.");
+    t->history = r->grouped && !t->newest;
+    if (dollar) t->after = there ? stream_head(&e.value).last : STREAM_ID_MIN;
+    else if (!t->newest && !stream_parse_id(c, id, 0, &t->after)) return OK;
+    *replied = false;
+    return OK;
+}
+
+/* ---- one stream --------------------------------------------------------------------------------- */
+
+struct serving {
+    call *c;
+    const struct value *v;
+    const struct reading *r;
+    struct stream_group g;
+    struct target *t;
+    uint64_t now, left; /* left: entries still wanted */
+    size_t n;
+};
+
+/* A new entry: the group has come to it, and it is pending from now on. */
+static int deliver(void *cookie, struct stream_entry *e) {
+    struct serving *s = cookie;
+    struct stream_group *g = &s->g;
+    if (s->r->grouped && stream_id_cmp(e->id, g->last) > 0) {
+        bool unsure = g->read == STREAM_READ_UNKNOWN;
+        int rc = unsure ? OK : stream_deleted_after(s->v, e->id, &unsure);
+        if (rc == OK && !unsure) g->read++;
+        else if (rc == OK && stream_head(s->v).added > 0) rc = stream_read_at(s->v, e->id, &g->read);
+        if (rc != OK) return rc;
+        g->last = e->id;
+        stream_delivery_cursor(&s->t->delivery, g->last, g->read);
+    }
+    if (s->r->grouped && !s->r->noack) stream_delivery_add(&s->t->delivery, e->id, s->now, 1);
+    s->n++;
+    return stream_reply_entry(s->c, e);
+}
+
+#define HISTORY_ENDS 1
+
+/* What is pending for the consumer already. */
+static int deliver_again(void *cookie, const struct stream_pending *p) {
+    struct serving *s = cookie;
+    struct stream_entry e;
+    if (s->left == 0) return HISTORY_ENDS;
+    s->left--;
+    s->n++;
+    int rc = stream_get(s->v, p->id, &e);
+    if (rc == ERR_NOTFOUND) {
+        reply_array(s->c, 2);
+        stream_reply_id(s->c, p->id);
+        return reply_null_array(s->c);
+    }
+    if (rc != OK) return rc;
+    stream_delivery_add(&s->t->delivery, p->id, s->now, p->count + 1);
+    return stream_reply_entry(s->c, &e);
+}
+
+static int serve_entries(struct serving *s, const struct stream_consumer *consumer, bool known) {
+    size_t mark = reply_deferred(s->c);
+    stream_id from = s->t->after;
+    uint64_t count = (uint64_t)s->r->count;
+    bool any = stream_id_up(&from);
+    int rc = OK;
+    s->left = count == 0 ? UINT64_MAX : count;
+    if (!any) from = STREAM_ID_MIN; /* As in Redis, the greatest id is followed by the least. */
+    if (!s->t->history) rc = stream_each(s->v, from, STREAM_ID_MAX, count, false, deliver, s);
+    else if (known) rc = stream_pending_each(s->v, &s->g, consumer, from, deliver_again, s);
+    if (rc == HISTORY_ENDS) rc = OK;
+    if (rc == OK) reply_deferred_array(s->c, mark, s->n);
+    return rc;
+}
+
+static int serve_stream(struct serving *s, slice key) {
+    struct stream_consumer consumer = {0};
+    struct stream_delivery *d = &s->t->delivery;
+    *d = (struct stream_delivery){.key = key, .group = s->r->group, .consumer = s->r->consumer};
+    int rc = OK;
+    if (s->r->grouped) rc = stream_delivery_init(s->c, s->v, &s->g, d, true, &consumer);
+    if (rc != OK) return rc;
+    s->t->served = true;
+    if (call_proto(s->c) == 2) reply_array(s->c, 2);
+    reply_bulk(s->c, key);
+    rc = serve_entries(s, &consumer, !d->fresh);
+    if (rc == OK && s->r->grouped) rc = stream_delivery_need(s->v, d);
+    return rc;
+}
+
+/* Is there something for the client? again: it has waited for this key. */
+static int wants(struct serving *s, bool again, bool *serve) {
+    struct stream_head h = stream_head(s->v);
+    stream_id top = h.last;
+    if (s->t->newest) s->t->after = s->g.last;
+    *serve = s->t->history;
+    if (s->t->history || (h.length == 0 && !again)) return OK;
+    int rc = again ? OK : stream_last(s->v, &top);
+    if (rc == OK) *serve = stream_id_cmp(top, s->t->after) > 0;
+    return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+}
+
+/* ---- the commands ------------------------------------------------------------------------------- */
+
+static int try_stream(call *c, const struct reading *r, size_t i, struct target *t, bool again) {
+    struct entry e;
+    bool serve;
+    int rc = call_read_type(c, r->keys[i], TYPE_STREAM, &e);
+    if (rc == ERR_NOTFOUND || (again && rc == ERR_TYPE)) return OK;
+    if (rc != OK) return rc;
+    struct serving s = {.c = c, .v = &e.value, .r = r, .t = t, .now = (uint64_t)call_now_ms(c)};
+    if (r->grouped) rc = stream_group_get(&e.value, r->group, &s.g);
+    if (rc == OK) rc = wants(&s, again, &serve);
+    if (rc == OK && serve) rc = serve_stream(&s, r->keys[i]);
+    return rc;
+}
+
+static int block(call *c, const struct reading *r, const struct target *t) {
+    uint64_t us = (uint64_t)r->timeout_ms > UINT64_MAX / 4000 ? UINT64_MAX / 4 : (uint64_t)r->timeout_ms * 1000;
+    if (!r->blocking || !call_may_park(c)) return reply_null_array(c);
+    if (call_state(c) == NULL) {
+        struct waiting *w = mem_alloc(sizeof(*w) + r->n * sizeof(w->ids[0]));
+        w->n = r->n;
+        for (size_t i = 0; i < r->n; i++) w->ids[i] = t[i].after;
+        call_set_state(c, w, mem_free);
+    }
+    return r->grouped ? call_block_or_gone(c, r->keys, r->n, us) : call_block(c, r->keys, r->n, us);
+}
+
+/* The key that has changed, after a wait: its group may be gone, or it is itself. *replied: so it is. */
+static int still_there(call *c, const struct reading *r, slice key, bool *replied) {
+    struct entry e;
+    struct stream_group g;
+    if (!r->grouped) return OK;
+    *replied = true;
+    int rc = call_peek(c, key, &e);
+    if (rc == ERR_NOTFOUND || (rc == OK && e.value.type != TYPE_STREAM))
+        return reply_error(c, "UNBLOCKED the stream key no longer exists");
+    if (rc == OK) rc = stream_group_get(&e.value, r->group, &g);
+    if (rc == ERR_NOTFOUND)
+        return reply_error(c, "NOGROUP the consumer group this client was blocked on no longer exists");
+    *replied = false;
+    return rc;
+}
+
+static int finish(call *c, const struct reading *r, struct target *t, size_t served, size_t mark) {
+    if (call_proto(c) == 2) reply_deferred_array(c, mark, served);
+    else reply_deferred_map(c, mark, served);
+    int rc = OK;
+    for (size_t i = 0; i < r->n && rc == OK && r->grouped; i++) {
+        if (t[i].served) rc = stream_delivery_apply(c, &t[i].delivery);
+    }
+    assert(rc != ERR_COLD);
+    return rc;
+}
+
+static int read_again(call *c, struct reading *r, struct target *t, slice ready) {
+    const struct waiting *w = call_state(c);
+    bool replied = false;
+    int rc = still_there(c, r, ready, &replied);
+    if (rc != OK || replied) return rc;
+    assert(w != NULL && w->n == r->n);
+    if (r->count == 0) r->count = BLOCKED_COUNT;
+    size_t mark = reply_deferred(c);
+    size_t i = 0;
+    while (i < r->n && !slice_eq(r->keys[i], ready)) i++;
+    assert(i < r->n);
+    t[i].after = w->ids[i];
+    t[i].newest = r->grouped;
+    rc = try_stream(c, r, i, &t[i], true);
+    if (rc != OK) return rc;
+    if (t[i].served) return finish(c, r, t, 1, mark);
+    call_out(c)->n = mark;
+    return block(c, r, t);
+}
+
+static int read_first(call *c, const struct reading *r, struct target *t) {
+    size_t served = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        bool replied;
+        int rc = parse_target(c, r, i, &t[i], &replied);
+        if (rc != OK || replied) return rc;
+    }
+    size_t mark = reply_deferred(c);
+    for (size_t i = 0; i < r->n; i++) {
+        int rc = try_stream(c, r, i, &t[i], false);
+        if (rc != OK) return rc;
+        served += t[i].served;
+    }
+    if (served > 0) return finish(c, r, t, served, mark);
+    call_out(c)->n = mark;
+    return block(c, r, t);
+}
+
+static int read_streams(call *c, bool grouped) {
+    struct reading r = {.grouped = grouped};
+    slice ready;
+    if (!parse_reading(c, &r)) return OK;
+    struct target *t = mem_calloc(r.n + 1, sizeof(*t));
+    int rc = call_ready_key(c, &ready) ? read_again(c, &r, t, ready) : read_first(c, &r, t);
+    for (size_t i = 0; i < r.n; i++) stream_delivery_free(&t[i].delivery);
+    mem_free(t);
+    return rc;
+}
+
+static int cmd_xread(call *c) { return read_streams(c, false); }
+static int cmd_xreadgroup(call *c) { return read_streams(c, true); }
+
+#define READ_KEYS(from)                                                                           \
+    {{.flags = KEY_RO | KEY_ACCESS, .begin = KEYS_KEYWORD, .pos = (from), .keyword = "STREAMS",    \
+      .find = KEYS_RANGE, .last = -1, .step = 1, .limit = 2}}
+static const struct command rows[] = {
+    {.name = "xread", .fn = cmd_xread, .arity = -4, .flags = CMD_BLOCKING | CMD_READONLY | CMD_MOVABLEKEYS,
+     .group = GROUP_STREAM, .keys = READ_KEYS(1), .since = "5.0.0",
+     .summary = "Return never seen elements in multiple streams, with IDs greater than the ones reported "
+                "by the caller for each stream. Can block.",
+     .complexity = "For each stream mentioned: O(N) with N being the number of elements being returned, "
+                   "it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option "
+                   "is used, XADD will pay O(M) time in order to serve the M clients blocked on the "
+                   "stream getting new data."},
+    {.name = "xreadgroup", .fn = cmd_xreadgroup, .arity = -7,
+     .flags = CMD_BLOCKING | CMD_WRITE | CMD_MOVABLEKEYS, .group = GROUP_STREAM, .keys = READ_KEYS(4),
+     .since = "5.0.0",
+     .summary = "Return new entries from a stream using a consumer group, or access the history of the "
+                "pending entries for a given consumer. Can block.",
+     .complexity = "For each stream mentioned: O(M) with M being the number of elements returned. If M is "
+                   "constant (e.g. always asking for the first 10 elements with COUNT), you can consider "
+                   "it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in "
+                   "order to serve the N clients blocked on the stream getting new data."},
+};
+const struct command_family family_stream_read = {rows, sizeof(rows) / sizeof(*rows)};
