@@ -138,7 +138,7 @@ def collection(s, c, kind, n, full):
 
 def main(args, folder):
     n = args.elements or (10000000 if args.full else 100000)
-    for name in (args.types or "list,set,hash").split(","):
+    for name in (args.types or ",".join(KINDS)).split(","):
         s = large.server(os.path.join(folder, name), "--ack", "memory")
         c = s.client(timeout=900)
         collection(s, c, KINDS[name], n, args.full)
