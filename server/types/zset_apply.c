@@ -78,10 +78,10 @@ static int put_small(struct value *v, slice lp, slice member, double score) {
     return OK;
 }
 
-/* `found`: what is known of the member already, or NULL. */
-struct found {
+struct found { /* what is known of a member before anything changes */
     bool there;
     double score;
+    struct zset_path to; /* where it goes with its new score */
 };
 
 /* The member's old place goes, when it has its new one. */
@@ -94,31 +94,28 @@ static int forget(struct value *v, slice member, double from, double to) {
 }
 
 static int put_object(struct value *v, slice member, double score, const struct found *found) {
-    struct zset_path path;
-    struct found now = {.there = false};
-    int rc = OK;
-    if (found == NULL) {
-        rc = zset__index_find(v, member, &now.score, &path);
-        now.there = rc == OK;
-        if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        found = &now;
-    }
     if (found->there && found->score == score) return OK;
-    if (!found->there) {
-        if (!zset__listpack_allows(v, zset_len(v) + 1, member.n)) v->aux |= ZSET_AUX_SKIPLIST;
-        if ((v->aux & ZSET_AUX_SKIPLIST) == 0 && score == 0) score = 0;
-        return put_new(v, member, score);
-    }
+    if (!found->there && !zset__listpack_allows(v, zset_len(v) + 1, member.n)) v->aux |= ZSET_AUX_SKIPLIST;
     if ((v->aux & ZSET_AUX_SKIPLIST) == 0 && score == 0) score = 0;
     /* In first: so the tree is never empty. */
-    rc = zset__insert(v, score, member);
-    return rc == OK ? forget(v, member, found->score, score) : rc == ERR_EXISTS ? ERR_CORRUPT : rc;
+    int rc = zset__insert_at(v, &found->to, score, member);
+    if (rc != OK) return rc == ERR_EXISTS ? ERR_CORRUPT : rc; /* The index did not know of it. */
+    if (found->there) return forget(v, member, found->score, score);
+    rc = zset__index_add(v, member, score);
+    return rc == OK ? zset__index_grow(v) : rc;
 }
+
+static int need_pair(const struct value *v, slice member, double score, struct found *found);
 
 int zset__put(struct value *v, slice member, double score) {
     slice lp;
     v->type = TYPE_ZSET;
-    if (v->kind == VALUE_OBJECT) return put_object(v, member, score, NULL);
+    if (v->kind == VALUE_OBJECT && zset_len(v) == 0) return put_new(v, member, score);
+    if (v->kind == VALUE_OBJECT) {
+        struct found found;
+        int known = need_pair(v, member, score, &found);
+        return known == OK ? put_object(v, member, score, &found) : known;
+    }
     int rc = zset__inline(v, &lp);
     if (rc == ERR_NOTFOUND) {
         lp_new(v->scratch);
@@ -142,21 +139,31 @@ static int need_pair(const struct value *v, slice member, double score, struct f
     if (rc == ERR_COLD) cold = rc;
     else if (rc != OK && rc != ERR_NOTFOUND) return rc;
     if (found->there && found->score == score) return OK;
-    rc = zset__find(v, score, member, false, &path);
-    if (rc == OK && cold == OK && path.found) return ERR_CORRUPT; /* In the tree, and not in the index. */
+    rc = zset__find(v, score, member, false, &found->to);
+    if (rc == OK && cold == OK && found->to.found) return ERR_CORRUPT; /* In the tree, and not in the index. */
     return rc != OK ? rc : cold;
 }
 
-static int need_pairs(const struct value *v, const slice *args, size_t argc, struct found *found) {
+struct old { /* of one of many */
+    double score;
+    bool there;
+};
+
+/* The last pair's goes to *found, each one's to old[] unless that is NULL. */
+static int need_pairs(const struct value *v, const slice *args, size_t argc, struct found *found,
+                      struct old *old) {
     int rc = OK;
-    for (size_t i = 0; i < argc; i += 2) note(need_pair(v, args[i + 1], zset__get_score(args[i].p), found), &rc);
+    for (size_t i = 0; i < argc; i += 2) {
+        note(need_pair(v, args[i + 1], zset__get_score(args[i].p), found), &rc);
+        if (old != NULL) old[i / 2] = (struct old){found->score, found->there};
+    }
     note(zset__index_need_grow(v, argc / 2), &rc);
     return rc;
 }
 
 int zset_need_add(const struct value *v, const slice *args, size_t argc) {
     struct found found;
-    return v->kind == VALUE_OBJECT ? need_pairs(v, args, argc, &found) : OK;
+    return v->kind == VALUE_OBJECT ? need_pairs(v, args, argc, &found, NULL) : OK;
 }
 
 /* No member twice: a small open table of arguments. */
@@ -178,44 +185,54 @@ static int members_differ(const struct value *v, const slice *args, size_t argc)
 
 /* All into the tree first, and then what was there before out of it: an insertion after a leaf has gone
  * could need its neighbour. */
-static int add_many(struct value *v, const effect *e) {
-    struct zset_path path;
+static int add_all(struct value *v, const effect *e, const struct old *old) {
     uint64_t members = zset_len(v);
     int rc = OK;
     for (size_t i = 0; i < e->argc && rc == OK; i += 2) {
+        const struct old *o = &old[i / 2];
         slice member = e->args[i + 1];
-        double score = zset__get_score(e->args[i].p), now;
-        int there = zset__index_find(v, member, &now, &path);
-        if (there != OK && there != ERR_NOTFOUND) return there;
-        if (there == OK && now == score) continue;
-        if (there != OK && !zset__listpack_allows(v, ++members, member.n)) v->aux |= ZSET_AUX_SKIPLIST;
+        double score = zset__get_score(e->args[i].p);
+        if (o->there && o->score == score) continue;
+        if (!o->there && !zset__listpack_allows(v, ++members, member.n)) v->aux |= ZSET_AUX_SKIPLIST;
         if ((v->aux & ZSET_AUX_SKIPLIST) == 0 && score == 0) score = 0;
         rc = zset__insert(v, score, member);
     }
     for (size_t i = 0; i < e->argc && rc == OK; i += 2) {
+        const struct old *o = &old[i / 2];
         slice member = e->args[i + 1];
-        double score = zset__get_score(e->args[i].p), now;
-        int there = zset__index_find(v, member, &now, &path);
-        if (there == ERR_NOTFOUND) rc = zset__index_add(v, member, score);
-        else if (there != OK) rc = there;
-        else if (now != score) rc = forget(v, member, now, score);
+        double score = zset__get_score(e->args[i].p);
+        if (!o->there) rc = zset__index_add(v, member, score);
+        else if (o->score != score) rc = forget(v, member, o->score, score);
     }
+    if (rc == ERR_EXISTS) rc = ERR_CORRUPT; /* The index did not know of it. */
     return rc == OK ? zset__index_grow(v) : rc;
 }
 
-static int apply_add(struct value *v, const effect *e) {
+static int add_many(struct value *v, const effect *e) {
     struct found found;
+    struct old *old = mem_try_alloc(e->argc / 2 * sizeof(*old));
+    if (old == NULL) return ERR_NOMEM;
+    int rc = need_pairs(v, e->args, e->argc, &found, old);
+    if (rc == OK) rc = add_all(v, e, old);
+    mem_free(old);
+    return rc;
+}
+
+static int add_one(struct value *v, const effect *e) {
+    struct found found;
+    int rc = need_pairs(v, e->args, e->argc, &found, NULL);
+    return rc == OK ? put_object(v, e->args[1], zset__get_score(e->args[0].p), &found) : rc;
+}
+
+static int apply_add(struct value *v, const effect *e) {
     if (e->argc == 0 || e->argc % 2 != 0) return ERR_CORRUPT;
     for (size_t i = 0; i < e->argc; i += 2) {
         if (e->args[i].n != 8 || isnan(zset__get_score(e->args[i].p))) return ERR_CORRUPT;
         if (zset_member_ok(e->args[i + 1]) != OK) return ERR_CORRUPT;
     }
-    bool one = e->argc == 2 && v->kind == VALUE_OBJECT;
     if (v->kind == VALUE_NONE) v->aux = 0;
     int rc = e->argc > 2 ? members_differ(v, e->args, e->argc) : OK;
-    if (rc == OK && v->kind == VALUE_OBJECT) rc = need_pairs(v, e->args, e->argc, &found);
-    if (rc == OK && one) return put_object(v, e->args[1], zset__get_score(e->args[0].p), &found);
-    if (rc == OK && v->kind == VALUE_OBJECT) return add_many(v, e);
+    if (rc == OK && v->kind == VALUE_OBJECT) return e->argc == 2 ? add_one(v, e) : add_many(v, e);
     for (size_t i = 0; i < e->argc && rc == OK; i += 2)
         rc = zset__put(v, e->args[i + 1], zset__get_score(e->args[i].p));
     return rc;

@@ -3,10 +3,11 @@
  * meta:    u8 ZSET_OBJECT, u8 height, u16 free pages known, u64 members, u64 root page, u64 next
  *          unused page, u64 buckets, u64 for each free page known
  * pages:   2 i + 1 is page i of the tree, 2 i bucket i of the index
- * leaf:    u8 0, u8 0, u16 n, u16 where each entry begins, entries (8 bytes of score, member)
- * branch:  u8 level, u8 0, u16 0, u32 n, u64 members below each child, u64 page of each, u32 where
- *          each key begins, keys (8 bytes of score, the first bytes of a member); every member of a
- *          child is at or above its key; that of the first child says nothing
+ * leaf:    u8 0, u8 0, u16 n, f64 scores, u16 where each member begins, members
+ * branch:  u8 level, u8 0, u16 0, u32 n, u64 members below each child, u64 page of each, f64 scores and
+ *          u32 beginnings of the keys, their first bytes of a member; every member of a child is at or
+ *          above its key; that of the first child says nothing. Scores lie together: a search mostly
+ *          needs nothing else
  * bucket:  u64 scores, u32 tags: of the members whose tag leads here; not there when empty
  *
  * A page has exactly the bytes that it needs. A leaf of more than ZSET_LEAF_MAX has one entry.
@@ -46,7 +47,8 @@
 #define ZSET_SLOTS_MAX 300
 #define ZSET_LEAF_HEAD 4
 #define ZSET_BRANCH_HEAD 8
-#define ZSET_BRANCH_SLOT 20
+#define ZSET_BRANCH_SLOT 28 /* of a child, beside the bytes of its key */
+#define ZSET_LEAF_SLOT 10   /* of an entry, beside its member */
 
 struct zset_entry {
     double score;
@@ -69,14 +71,17 @@ static inline int zset__compare(double a, slice am, double b, slice bm) {
 bool zset__leaf_ok(slice page);
 bool zset__branch_ok(slice page);
 static inline unsigned zset__leaf_n(slice page) { return get_u16(page.p + 2); }
+static inline double zset__leaf_score(slice page, unsigned i) {
+    return zset__get_score(page.p + ZSET_LEAF_HEAD + 8 * (size_t)i);
+}
 static inline struct zset_entry zset__leaf_at(slice page, unsigned i) {
     unsigned n = zset__leaf_n(page);
-    const uint8_t *offs = page.p + ZSET_LEAF_HEAD, *heap = offs + 2 * (size_t)n;
+    const uint8_t *offs = page.p + ZSET_LEAF_HEAD + 8 * (size_t)n, *heap = offs + 2 * (size_t)n;
     size_t from = get_u16(offs + 2 * (size_t)i);
     size_t to = i + 1 < n ? get_u16(offs + 2 * (size_t)i + 2) : (size_t)(page.p + page.n - heap);
-    return (struct zset_entry){zset__get_score(heap + from), slice_make(heap + from + 8, to - from - 8)};
+    return (struct zset_entry){zset__leaf_score(page, i), slice_make(heap + from, to - from)};
 }
-static inline size_t zset__entry_bytes(slice member) { return 2 + 8 + member.n; }
+static inline size_t zset__entry_bytes(slice member) { return ZSET_LEAF_SLOT + member.n; }
 /* p has been given the bytes of the new entry; n: the bytes before. */
 void zset__leaf_insert(uint8_t *p, size_t n, unsigned pos, double score, slice member);
 /* Returns the bytes that are left. */
@@ -89,6 +94,9 @@ static inline uint64_t zset__branch_count(slice page, uint32_t i) {
 }
 static inline uint64_t zset__branch_page(slice page, uint32_t i) {
     return get_u64(page.p + ZSET_BRANCH_HEAD + 8 * ((size_t)zset__branch_n(page) + i));
+}
+static inline double zset__branch_score(slice page, uint32_t i) {
+    return zset__get_score(page.p + ZSET_BRANCH_HEAD + 8 * (2 * (size_t)zset__branch_n(page) + i));
 }
 struct zset_entry zset__branch_key(slice page, uint32_t i);
 
@@ -137,6 +145,8 @@ int zset__descend_rank(const struct value *v, uint64_t rank, struct zset_path *p
 bool zset__before(const struct zset_edge *edge, double score, slice member);
 /* Changes of an object whose pages on the path are all in memory. */
 int zset__insert(struct value *v, double score, slice member); /* ERR_EXISTS */
+/* The same, where find() has just been for it and has not found it. */
+int zset__insert_at(struct value *v, const struct zset_path *path, double score, slice member);
 int zset__remove(struct value *v, const struct zset_path *path, unsigned count);
 /* Adds to the counts of the path's branches of level `from` and above, and of the meta. */
 int zset__count_up(struct value *v, const struct zset_path *path, unsigned from, uint64_t by);

@@ -7,15 +7,15 @@
 /* ---- leaves ---------------------------------------------------------------------------------- */
 
 bool zset__leaf_ok(slice page) {
-    if (page.n < ZSET_LEAF_HEAD + 2 + 8 || page.p[0] != 0 || page.p[1] != 0) return false;
+    if (page.n < ZSET_LEAF_HEAD + ZSET_LEAF_SLOT || page.p[0] != 0 || page.p[1] != 0) return false;
     unsigned n = zset__leaf_n(page);
-    size_t heap = ZSET_LEAF_HEAD + 2 * (size_t)n;
+    size_t heap = ZSET_LEAF_HEAD + ZSET_LEAF_SLOT * (size_t)n;
     if (n == 0 || heap > page.n || (n > 1 && page.n > ZSET_LEAF_MAX)) return false;
     size_t bytes = page.n - heap, at = 0;
     for (unsigned i = 0; i < n; i++) {
-        size_t from = get_u16(page.p + ZSET_LEAF_HEAD + 2 * (size_t)i);
-        if (i == 0 ? from != 0 : from < at + 8) return false;
-        if (from + 8 > bytes) return false;
+        size_t from = get_u16(page.p + ZSET_LEAF_HEAD + 8 * (size_t)n + 2 * (size_t)i);
+        if (i == 0 ? from != 0 : from < at) return false;
+        if (from > bytes) return false;
         at = from;
     }
     struct zset_entry before = zset__leaf_at(page, 0);
@@ -29,35 +29,42 @@ bool zset__leaf_ok(slice page) {
     return true;
 }
 
+/* What lies further back moves first. */
 void zset__leaf_insert(uint8_t *p, size_t n, unsigned pos, double score, slice member) {
-    unsigned had = get_u16(p + 2);
-    uint8_t *offs = p + ZSET_LEAF_HEAD, *heap = offs + 2 * (size_t)had;
-    size_t bytes = n - ZSET_LEAF_HEAD - 2 * (size_t)had, entry = 8 + member.n;
-    size_t at = pos < had ? get_u16(offs + 2 * (size_t)pos) : bytes;
-    assert(pos <= had && at <= UINT16_MAX);
-    memmove(heap + 2 + at + entry, heap + at, bytes - at);
-    memmove(heap + 2, heap, at);
-    memcpy(heap + 2 + at, &score, 8);
-    if (member.n > 0) memcpy(heap + 2 + at + 8, member.p, member.n);
-    for (unsigned i = had; i > pos; i--)
-        put_u16(offs + 2 * (size_t)i, (uint16_t)(get_u16(offs + 2 * (size_t)i - 2) + entry));
-    put_u16(offs + 2 * (size_t)pos, (uint16_t)at);
+    size_t had = get_u16(p + 2), i = pos, m = member.n;
+    uint8_t *scores = p + ZSET_LEAF_HEAD, *offs = scores + 8 * had, *heap = offs + 2 * had;
+    uint8_t *new_offs = offs + 8, *new_heap = heap + ZSET_LEAF_SLOT;
+    size_t bytes = n - ZSET_LEAF_HEAD - ZSET_LEAF_SLOT * had, at = i < had ? get_u16(offs + 2 * i) : bytes;
+    assert(i <= had && at <= UINT16_MAX);
+    memmove(new_heap + at + m, heap + at, bytes - at);
+    memmove(new_heap, heap, at);
+    if (m > 0) memcpy(new_heap + at, member.p, m);
+    memmove(new_offs + 2 * i + 2, offs + 2 * i, 2 * (had - i));
+    memmove(new_offs, offs, 2 * i);
+    put_u16(new_offs + 2 * i, (uint16_t)at);
+    for (size_t k = i + 1; k <= had; k++) put_u16(new_offs + 2 * k, (uint16_t)(get_u16(new_offs + 2 * k) + m));
+    memmove(scores + 8 * i + 8, scores + 8 * i, 8 * (had - i));
+    memcpy(scores + 8 * i, &score, 8);
     put_u16(p + 2, (uint16_t)(had + 1));
 }
 
+/* What lies further in front moves first. */
 size_t zset__leaf_remove(uint8_t *p, size_t n, unsigned pos, unsigned count) {
-    unsigned had = get_u16(p + 2);
-    assert(count > 0 && count < had && pos + count <= had);
-    uint8_t *offs = p + ZSET_LEAF_HEAD, *heap = offs + 2 * (size_t)had;
-    size_t bytes = n - ZSET_LEAF_HEAD - 2 * (size_t)had, slots = 2 * (size_t)count;
-    size_t from = get_u16(offs + 2 * (size_t)pos);
-    size_t to = pos + count < had ? get_u16(offs + 2 * (size_t)(pos + count)) : bytes;
-    for (unsigned i = pos; i + count < had; i++)
-        put_u16(offs + 2 * (size_t)i, (uint16_t)(get_u16(offs + 2 * (size_t)(i + count)) - (to - from)));
-    memmove(heap - slots, heap, from);
-    memmove(heap - slots + from, heap + to, bytes - to);
-    put_u16(p + 2, (uint16_t)(had - count));
-    return n - slots - (to - from);
+    size_t had = get_u16(p + 2), left = had - count, i = pos;
+    assert(count > 0 && count < had && i + count <= had);
+    uint8_t *scores = p + ZSET_LEAF_HEAD, *offs = scores + 8 * had, *heap = offs + 2 * had;
+    uint8_t *new_offs = scores + 8 * left, *new_heap = new_offs + 2 * left;
+    size_t bytes = n - ZSET_LEAF_HEAD - ZSET_LEAF_SLOT * had;
+    size_t from = get_u16(offs + 2 * i), to = i + count < had ? get_u16(offs + 2 * (i + count)) : bytes;
+    memmove(scores + 8 * i, scores + 8 * (i + count), 8 * (left - i));
+    memmove(new_offs, offs, 2 * i);
+    memmove(new_offs + 2 * i, offs + 2 * (i + count), 2 * (left - i));
+    for (size_t k = i; k < left; k++)
+        put_u16(new_offs + 2 * k, (uint16_t)(get_u16(new_offs + 2 * k) - (to - from)));
+    memmove(new_heap, heap, from);
+    memmove(new_heap + from, heap + to, bytes - to);
+    put_u16(p + 2, (uint16_t)left);
+    return n - ZSET_LEAF_SLOT * (size_t)count - (to - from);
 }
 
 void zset__leaf_build(const struct zset_entry *e, size_t n, buf *out) {
@@ -65,21 +72,19 @@ void zset__leaf_build(const struct zset_entry *e, size_t n, buf *out) {
     out->n = 0;
     buf_u16(out, 0);
     buf_u16(out, (uint16_t)n);
+    for (size_t i = 0; i < n; i++) buf_append(out, &e[i].score, 8);
     for (size_t i = 0; i < n; i++) {
         assert(at <= UINT16_MAX);
         buf_u16(out, (uint16_t)at);
-        at += 8 + e[i].member.n;
+        at += e[i].member.n;
     }
-    for (size_t i = 0; i < n; i++) {
-        buf_append(out, &e[i].score, 8);
-        buf_append_slice(out, e[i].member);
-    }
+    for (size_t i = 0; i < n; i++) buf_append_slice(out, e[i].member);
 }
 
 /* ---- branches -------------------------------------------------------------------------------- */
 
 static const uint8_t *key_offs(slice page) {
-    return page.p + ZSET_BRANCH_HEAD + 16 * (size_t)zset__branch_n(page);
+    return page.p + ZSET_BRANCH_HEAD + 24 * (size_t)zset__branch_n(page);
 }
 
 struct zset_entry zset__branch_key(slice page, uint32_t i) {
@@ -87,7 +92,7 @@ struct zset_entry zset__branch_key(slice page, uint32_t i) {
     const uint8_t *offs = key_offs(page), *heap = offs + 4 * (size_t)n;
     size_t from = get_u32(offs + 4 * (size_t)i);
     size_t to = i + 1 < n ? get_u32(offs + 4 * (size_t)i + 4) : (size_t)(page.p + page.n - heap);
-    return (struct zset_entry){zset__get_score(heap + from), slice_make(heap + from + 8, to - from - 8)};
+    return (struct zset_entry){zset__branch_score(page, i), slice_make(heap + from, to - from)};
 }
 
 bool zset__branch_ok(slice page) {
@@ -100,8 +105,8 @@ bool zset__branch_ok(slice page) {
     uint64_t count = 0;
     for (uint32_t i = 0; i < n; i++) {
         size_t from = get_u32(key_offs(page) + 4 * (size_t)i);
-        if (i == 0 ? from != 0 : from < at + 8) return false;
-        if (from > bytes || bytes - from < 8) return false;
+        if (i == 0 ? from != 0 : from < at) return false;
+        if (from > bytes) return false;
         at = from;
         uint64_t below = zset__branch_count(page, i);
         if (below == 0 || below > VALUE_COUNT_MAX || zset__branch_page(page, i) > VALUE_COUNT_MAX)
@@ -131,7 +136,7 @@ void zset__branch_load(slice page, struct zset_branch *b) {
 
 size_t zset__branch_bytes(const struct zset_branch *b, uint32_t from, uint32_t to) {
     size_t bytes = ZSET_BRANCH_HEAD;
-    for (uint32_t i = from; i < to; i++) bytes += ZSET_BRANCH_SLOT + 8 + b->c[i].key.member.n;
+    for (uint32_t i = from; i < to; i++) bytes += ZSET_BRANCH_SLOT + b->c[i].key.member.n;
     return bytes;
 }
 
@@ -142,13 +147,13 @@ void zset__branch_build(const struct zset_branch *b, uint32_t from, uint32_t to,
     buf_u32(out, to - from);
     for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].count);
     for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].page);
-    for (uint32_t i = from; i < to; i++) {
-        buf_u32(out, at);
-        at += 8 + (i == from ? 0 : (uint32_t)b->c[i].key.member.n);
-    }
     for (uint32_t i = from; i < to; i++) { /* The first key says nothing. */
         double score = i == from ? 0 : b->c[i].key.score;
         buf_append(out, &score, 8);
-        if (i > from) buf_append_slice(out, b->c[i].key.member);
     }
+    for (uint32_t i = from; i < to; i++) {
+        buf_u32(out, at);
+        at += i == from ? 0 : (uint32_t)b->c[i].key.member.n;
+    }
+    for (uint32_t i = from + 1; i < to; i++) buf_append_slice(out, b->c[i].key.member);
 }

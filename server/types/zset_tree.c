@@ -96,16 +96,21 @@ struct goal {
     slice member;
 };
 
-static bool goes_right(const struct goal *g, struct zset_entry key) {
-    if (g->edge != NULL) return zset__before(g->edge, key.score, key.member);
-    return zset__compare(key.score, key.member, g->score, g->member) <= 0;
+/* Members are looked at where scores are equal. */
+static bool goes_right(const struct goal *g, slice b, uint32_t i) {
+    if (g->edge != NULL) {
+        struct zset_entry key = zset__branch_key(b, i);
+        return zset__before(g->edge, key.score, key.member);
+    }
+    double score = zset__branch_score(b, i);
+    return score < g->score || (score == g->score && slice_cmp(zset__branch_key(b, i).member, g->member) <= 0);
 }
 
 static uint32_t route(const struct goal *g, slice b) {
     uint32_t low = 1, high = zset__branch_n(b);
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (goes_right(g, zset__branch_key(b, mid))) low = mid + 1;
+        if (goes_right(g, b, mid)) low = mid + 1;
         else high = mid;
     }
     return low - 1;
@@ -123,12 +128,12 @@ static unsigned place(const struct goal *g, slice leaf, bool *found) {
     *found = false;
     while (low < high) {
         unsigned mid = low + (high - low) / 2;
-        struct zset_entry e = zset__leaf_at(leaf, mid);
-        bool before;
+        double score = zset__leaf_score(leaf, mid);
+        bool before = score < g->score;
         if (g->edge != NULL) {
-            before = zset__before(g->edge, e.score, e.member);
-        } else {
-            int order = zset__compare(e.score, e.member, g->score, g->member);
+            before = zset__before(g->edge, score, zset__leaf_at(leaf, mid).member);
+        } else if (score == g->score) {
+            int order = slice_cmp(zset__leaf_at(leaf, mid).member, g->member);
             if (order == 0) *found = true;
             before = order < 0;
         }
@@ -387,15 +392,18 @@ static int insert_first(struct value *v, double score, slice member) {
 
 int zset__insert(struct value *v, double score, slice member) {
     struct zset_path path;
-    uint8_t *to;
     if (get_u64(zset__meta(v) + ZSET_AT_COUNT) == 0) return insert_first(v, score, member);
     int rc = zset__find(v, score, member, false, &path);
+    return rc == OK ? zset__insert_at(v, &path, score, member) : rc;
+}
+
+int zset__insert_at(struct value *v, const struct zset_path *path, double score, slice member) {
+    uint8_t *to;
+    if (path->found) return ERR_EXISTS;
+    size_t n = path->page.n, more = zset__entry_bytes(member);
+    if (n + more > ZSET_LEAF_MAX) return split_leaf(v, path, score, member);
+    int rc = v->pager->ops->mut(v->pager, v->obj, index_of(path->leaf), n + more, &to);
     if (rc != OK) return rc;
-    if (path.found) return ERR_EXISTS;
-    size_t n = path.page.n, more = zset__entry_bytes(member);
-    if (n + more > ZSET_LEAF_MAX) return split_leaf(v, &path, score, member);
-    rc = v->pager->ops->mut(v->pager, v->obj, index_of(path.leaf), n + more, &to);
-    if (rc != OK) return rc;
-    zset__leaf_insert(to, n, path.pos, score, member);
-    return zset__count_up(v, &path, 1, 1);
+    zset__leaf_insert(to, n, path->pos, score, member);
+    return zset__count_up(v, path, 1, 1);
 }
