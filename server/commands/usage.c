@@ -98,6 +98,30 @@ static const struct { const char *name, *usage; } usages[] = {
     {"expiretime", "key"},
     {"flushall", "[flush-type(ASYNC|SYNC)]"},
     {"flushdb", "[flush-type(ASYNC|SYNC)]"},
+    {"geoadd", "key [condition(NX|XX)] [CH] longitude_latitude_member{longitude:d latitude:d member}..."},
+    {"geodist", "key member1 member2 [unit(M|KM|FT|MI)]"},
+    {"geohash", "key member..."},
+    {"geopos", "key member..."},
+    {"georadius",
+     "key longitude:d latitude:d radius:d unit(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
+     "[count{COUNT=count:i [ANY]}] [order(ASC|DESC)] [STORE=key] [STOREDIST=key]"},
+    {"georadius_ro",
+     "key longitude:d latitude:d radius:d unit(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
+     "[count{COUNT=count:i [ANY]}] [order(ASC|DESC)]"},
+    {"georadiusbymember",
+     "key member radius:d unit(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT=count:i "
+     "[ANY]}] [order(ASC|DESC)] [STORE=key] [STOREDIST=key]"},
+    {"georadiusbymember_ro",
+     "key member radius:d unit(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT=count:i "
+     "[ANY]}] [order(ASC|DESC)]"},
+    {"geosearch",
+     "key from(FROMMEMBER=member|FROMLONLAT=longitude_latitude{longitude:d latitude:d}) "
+     "by(circle{BYRADIUS=radius:d unit(M|KM|FT|MI)}|box{BYBOX=width:d height:d unit(M|KM|FT|MI)}) "
+     "[order(ASC|DESC)] [count{COUNT=count:i [ANY]}] [WITHCOORD] [WITHDIST] [WITHHASH]"},
+    {"geosearchstore",
+     "destination:k source:k from(FROMMEMBER=member|FROMLONLAT=longitude_latitude{longitude:d "
+     "latitude:d}) by(circle{BYRADIUS=radius:d unit(M|KM|FT|MI)}|box{BYBOX=width:d height:d unit(M|KM|FT|"
+     "MI)}) [order(ASC|DESC)] [count{COUNT=count:i [ANY]}] [STOREDIST]"},
     {"get", "key"},
     {"getbit", "key offset:i"},
     {"getdel", "key"},

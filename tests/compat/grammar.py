@@ -179,6 +179,21 @@ XINFO GROUPS y
 XINFO {STREAM|odd} y odd
 CONFIG SET stream-node-max-entries {0|1|2|5|100}
 CONFIG SET stream-node-max-bytes {0|1|100|1000|4096}
+GEOADD e [{NX|XX}] [CH] (lon lat place)+
+GEOADD e (lon lat place)+
+GEODIST e place place [unit]
+GEOHASH e (place)+
+GEOPOS e (place)+
+GEOSEARCH e {FROMMEMBER place|FROMLONLAT lon lat} {BYRADIUS radius unit|BYBOX radius radius unit} {ASC|DESC} [COUNT count] [WITHCOORD] [WITHDIST] [WITHHASH]
+GEOSEARCH e FROMLONLAT lon lat BYBOX radius radius unit ASC [COUNT count [ANY]]
+GEOSEARCH e FROMLONLAT lon lat BYRADIUS radius unit
+GEOSEARCHSTORE e e FROMLONLAT lon lat {BYRADIUS radius unit|BYBOX radius radius unit} [{ASC|DESC}] [STOREDIST]
+GEORADIUS e lon lat radius unit [WITHDIST] [WITHCOORD] [WITHHASH] {ASC|DESC} [COUNT count] [{STORE|STOREDIST} g]
+GEORADIUS_RO e lon lat radius unit ASC
+GEORADIUSBYMEMBER e place radius unit [WITHDIST] {ASC|DESC} [{STORE|STOREDIST} g]
+GEORADIUSBYMEMBER_RO e place radius unit [WITHDIST] ASC
+ZRANGE e 0 -1 WITHSCORES
+ZREM e place
 DEL (k)+
 UNLINK (k)+
 EXISTS (k)+
@@ -275,7 +290,8 @@ class Grammar:
         self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"],
                      "p": [b"p1", b"p2", b"p3"], "z": [b"z1", b"z2", b"z3"], "x": [b"x1", b"x2"],
                      "y": [b"y1", b"y2", b"y3"]}
-        self.id_ms = 0
+        self.id_ms = 0,
+                     "e": [b"e1", b"e2"]}
         # Of x all members have one score: a range of members' bytes has no meaning else.
         self.all_keys = [k for family, keys in self.keys.items() for k in keys if family != "x"]
 
@@ -363,8 +379,12 @@ class Grammar:
     def draw_p(self): return self.key("p")
     def draw_z(self): return self.key("z")
     def draw_x(self): return self.rng.choice(self.keys["x"])
-    def draw_k(self): return self.key(self.rng.choice("shltpzy"))
+    def draw_k(self): return self.key(self.rng.choice("shltpzye"))
     def draw_y(self): return self.key("y")
+    def draw_e(self): return self.key("e")
+    def draw_place(self): return b"place%d" % self.rng.randrange(12)
+    def draw_unit(self): return self.rng.choice((b"m", b"km", b"km", b"mi", b"ft", b"KM", b"x"))
+    def draw_radius(self): return self.rng.choice((b"0", b"1", b"100", b"500", b"1000", b"3000", b"0.5", b"123.456", b"-1", b"abc"))
     def draw_odd(self): return self.rng.choice(ODD)
     def draw_secs(self): return self.number(SECS)
     def draw_millis(self): return self.number(MILLIS)
@@ -500,6 +520,17 @@ class Grammar:
         if r < 0.6:
             return b"%d" % self.rng.randrange(-5, 20)
         return self.rng.choice(SCORES) if r < 0.97 else self.rng.choice(ODD)
+
+    def draw_lon(self):
+        return self.coordinate(180, (b"0", b"13.361389", b"15.087269", b"2.349014", b"-0.127758", b"179.9", b"-179.9", b"181"))
+
+    def draw_lat(self):
+        return self.coordinate(80, (b"0", b"38.115556", b"37.502669", b"48.864716", b"51.507351", b"-33.8", b"86"))
+
+    def coordinate(self, most, known):
+        if self.rng.random() < 0.75:
+            return self.rng.choice(known)
+        return b"%.6f" % (self.rng.random() * 2 * most - most) if self.rng.random() < 0.95 else self.rng.choice(ODD)
 
     def draw_edge(self):
         return (b"(" if self.rng.random() < 0.3 else b"") + self.rng.choice((self.draw_score(), b"-inf", b"+inf"))

@@ -32,7 +32,7 @@ DEFAULTS = (("hash-max-listpack-entries", 128), ("hash-max-listpack-value", 64),
             ("maxmemory-policy", "noeviction"))
 CONNECTIONS = 2
 BATCH_BYTES = 16384
-UNORDERED = {b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"}
+UNORDERED = {b"GEOSEARCH", b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"}
 NEAR = {b"TTL": 1, b"PTTL": 5000, b"EXPIRETIME": 1, b"PEXPIRETIME": 5000}
 BY_CHANCE = {b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"RANDOMKEY", b"SPOP"}
 
