@@ -276,6 +276,9 @@ static int cmd_geosearchstore(call *c) { return search(c, SEARCH_STORE, false); 
 /* ---- the table ------------------------------------------------------------------------------------- */
 
 #define G .group = GROUP_GEO
+#define STORED(word, from)                                                                            \
+    {.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_KEYWORD, .keyword = (word), .pos = (from),                \
+     .find = KEYS_RANGE, .last = 0, .step = 1}
 #define READ ONE_KEY(KEY_RO | KEY_ACCESS)
 static const char *const georadius_history[] = {
     "6.2.0", "Added the `ANY` option for `COUNT`.",
@@ -295,7 +298,7 @@ static const char *const geosearchstore_history[] = {
     NULL};
 static const struct command rows[] = {
     {.name = "georadius", .fn = cmd_georadius, .arity = -6, .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS, G,
-     .keys = {KEY_AT(KEY_RO | KEY_ACCESS, 1, 0, 1), {.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_KEYWORD, .keyword = "STORE", .pos = 6, .find = KEYS_RANGE, .last = 0, .step = 1}, {.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_KEYWORD, .keyword = "STOREDIST", .pos = 6, .find = KEYS_RANGE, .last = 0, .step = 1}}, .since = "3.2.0",
+     .keys = {KEY_AT(KEY_RO | KEY_ACCESS, 1, 0, 1), STORED("STORE", 6), STORED("STOREDIST", 6)}, .since = "3.2.0",
      .summary = "Query a sorted set representing a geospatial index to fetch members matching a given "
                 "maximum distance from a point",
      .complexity = "O(N+log(M)) where N is the number of elements inside the bounding box of the "
@@ -303,7 +306,7 @@ static const struct command rows[] = {
                    "index.",
      .history = georadius_history},
     {.name = "georadiusbymember", .fn = cmd_georadiusbymember, .arity = -5, .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS, G,
-     .keys = {KEY_AT(KEY_RO | KEY_ACCESS, 1, 0, 1), {.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_KEYWORD, .keyword = "STORE", .pos = 5, .find = KEYS_RANGE, .last = 0, .step = 1}, {.flags = KEY_OW | KEY_UPDATE, .begin = KEYS_KEYWORD, .keyword = "STOREDIST", .pos = 5, .find = KEYS_RANGE, .last = 0, .step = 1}}, .since = "3.2.0",
+     .keys = {KEY_AT(KEY_RO | KEY_ACCESS, 1, 0, 1), STORED("STORE", 5), STORED("STOREDIST", 5)}, .since = "3.2.0",
      .summary = "Query a sorted set representing a geospatial index to fetch members matching a given "
                 "maximum distance from a member",
      .complexity = "O(N+log(M)) where N is the number of elements inside the bounding box of the "
