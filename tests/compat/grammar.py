@@ -188,9 +188,9 @@ GEOSEARCH e {FROMMEMBER place|FROMLONLAT lon lat} {BYRADIUS radius unit|BYBOX ra
 GEOSEARCH e FROMLONLAT lon lat BYBOX radius radius unit ASC [COUNT count [ANY]]
 GEOSEARCH e FROMLONLAT lon lat BYRADIUS radius unit
 GEOSEARCHSTORE e e FROMLONLAT lon lat {BYRADIUS radius unit|BYBOX radius radius unit} [{ASC|DESC}] [STOREDIST]
-GEORADIUS e lon lat radius unit [WITHDIST] [WITHCOORD] [WITHHASH] {ASC|DESC} [COUNT count] [{STORE|STOREDIST} g]
+GEORADIUS e lon lat radius unit [WITHDIST] [WITHCOORD] [WITHHASH] {ASC|DESC} [COUNT count] [{STORE|STOREDIST} e]
 GEORADIUS_RO e lon lat radius unit ASC
-GEORADIUSBYMEMBER e place radius unit [WITHDIST] {ASC|DESC} [{STORE|STOREDIST} g]
+GEORADIUSBYMEMBER e place radius unit [WITHDIST] {ASC|DESC} [{STORE|STOREDIST} e]
 GEORADIUSBYMEMBER_RO e place radius unit [WITHDIST] ASC
 ZRANGE e 0 -1 WITHSCORES
 ZREM e place
@@ -289,9 +289,8 @@ class Grammar:
             r"([][(){}|]|\)\+)", r" \1 ", GRAMMAR.strip()).replace(") +", ")+").split("\n")]
         self.keys = {"s": [b"s1", b"s2", b"s3"], "h": [b"h1", b"h2"], "l": [b"l1", b"l2", b"l3"], "t": [b"t1", b"t2", b"t3"],
                      "p": [b"p1", b"p2", b"p3"], "z": [b"z1", b"z2", b"z3"], "x": [b"x1", b"x2"],
-                     "y": [b"y1", b"y2", b"y3"]}
-        self.id_ms = 0,
-                     "e": [b"e1", b"e2"]}
+                     "y": [b"y1", b"y2", b"y3"], "e": [b"e1", b"e2"]}
+        self.id_ms = 0
         # Of x all members have one score: a range of members' bytes has no meaning else.
         self.all_keys = [k for family, keys in self.keys.items() for k in keys if family != "x"]
 
