@@ -173,6 +173,16 @@ test "A group delivers each entry once, and keeps it pending until XACK" {
     assert_error "ERR the name exceeds*" {r XREADGROUP GROUP g [string repeat n 1001] STREAMS x >}
 }
 
+test "A stream that XREADGROUP names twice goes on" {
+    fill x 5
+    r XGROUP CREATE x g 0
+    set reply [r -typed XREADGROUP GROUP g alice COUNT 2 STREAMS x x > >]
+    assert_equal {1-0 2-0 3-0 4-0} [regexp -all -inline {\d+-0} $reply]
+    assert_equal {4 1-0 4-0 {{alice 4}}} [r XPENDING x g]
+    assert_equal 4-0 [dict get [lindex [r XINFO GROUPS x] 0] last-delivered-id]
+    sound
+}
+
 test "XCLAIM and XAUTOCLAIM move what is pending" {
     each_block {
         r DEL x

@@ -23,6 +23,8 @@ struct target { /* one stream of the command */
     stream_id after;
     bool history, newest; /* an id of XREADGROUP; ">" */
     bool served;
+    stream_id last; /* the group's then, and */
+    int64_t read;
     struct stream_delivery delivery;
 };
 
@@ -217,9 +219,21 @@ static int wants(struct serving *s, bool again, bool *serve) {
     return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
 }
 
+/* A stream that is named twice goes on from where the first of them has brought the group. What is
+ * pending is for both what it was before the command. */
+static void go_on(struct serving *s, const struct target *all, size_t i) {
+    for (size_t k = i; k-- > 0;) {
+        if (!all[k].served || !slice_eq(s->r->keys[k], s->r->keys[i])) continue;
+        s->g.last = all[k].last;
+        s->g.read = all[k].read;
+        return;
+    }
+}
+
 /* ---- the commands ------------------------------------------------------------------------------- */
 
-static int try_stream(call *c, const struct reading *r, size_t i, struct target *t, bool again) {
+static int try_stream(call *c, const struct reading *r, size_t i, struct target *all, bool again) {
+    struct target *t = &all[i];
     struct entry e;
     bool serve;
     int rc = call_read_type(c, r->keys[i], TYPE_STREAM, &e);
@@ -227,8 +241,12 @@ static int try_stream(call *c, const struct reading *r, size_t i, struct target 
     if (rc != OK) return rc;
     struct serving s = {.c = c, .v = &e.value, .r = r, .t = t, .now = (uint64_t)call_now_ms(c)};
     if (r->grouped) rc = stream_group_get(&e.value, r->group, &s.g);
-    if (rc == OK) rc = wants(&s, again, &serve);
+    if (rc != OK) return rc;
+    if (r->grouped) go_on(&s, all, i);
+    rc = wants(&s, again, &serve);
     if (rc == OK && serve) rc = serve_stream(&s, r->keys[i]);
+    t->last = s.g.last;
+    t->read = s.g.read;
     return rc;
 }
 
@@ -284,7 +302,7 @@ static int read_again(call *c, struct reading *r, struct target *t, slice ready)
     assert(i < r->n);
     t[i].after = w->ids[i];
     t[i].newest = r->grouped;
-    rc = try_stream(c, r, i, &t[i], true);
+    rc = try_stream(c, r, i, t, true);
     if (rc != OK) return rc;
     if (t[i].served) return finish(c, r, t, 1, mark);
     call_out(c)->n = mark;
@@ -300,7 +318,7 @@ static int read_first(call *c, const struct reading *r, struct target *t) {
     }
     size_t mark = reply_deferred(c);
     for (size_t i = 0; i < r->n; i++) {
-        int rc = try_stream(c, r, i, &t[i], false);
+        int rc = try_stream(c, r, i, t, false);
         if (rc != OK) return rc;
         served += t[i].served;
     }

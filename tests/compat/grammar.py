@@ -637,6 +637,11 @@ def sane(args):
     if name == b"XADD" and any(a == b"*" for a in args[2:]):
         return False  # The time is another one.
     if name in (b"XREAD", b"XREADGROUP"):
+        words = [a.upper() for a in args]
+        keys = args[words.index(b"STREAMS") + 1:] if b"STREAMS" in words else []
+        keys = keys[:len(keys) // 2]
+        if name == b"XREADGROUP" and len(set(keys)) < len(keys):
+            return False  # What is pending is then what it was before the command, for both.
         waits = [args[i + 1] for i, a in enumerate(args[:-1]) if a.upper() == b"BLOCK"]
         return all(w in (b"1", b"2", b"-1", b"abc", b"1.5") for w in waits)
     if name == b"XINFO":

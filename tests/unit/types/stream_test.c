@@ -570,3 +570,72 @@ TEST("dump and restore give the same stream, block by block; damaged payloads ar
     round_trip(21, 3, 120);
     round_trip(22, 100, 300);
 }
+
+/* One block, one group, one consumer, one pending entry, as Redis 5.0, 7.0 and 7.2 write them. */
+static void old_payload(buf *out, uint8_t type, unsigned consumers) {
+    static const slice args[2] = {{(const uint8_t *)"f", 1}, {(const uint8_t *)"v", 1}};
+    static const uint64_t more[] = {5, 0, 0, 0, 9}; /* first id, greatest deleted id, entries added */
+    uint8_t id[STREAM_ID_BYTES];
+    buf lp = BUF_INIT;
+    raw((stream_id){5, 0}, id);
+    stream_block_new(&lp, args, 2);
+    rdb_write_len(out, 1);
+    rdb_write_raw_string(out, slice_make(id, sizeof(id)));
+    rdb_write_string(out, slice_of(&lp));
+    rdb_write_len(out, 1);
+    rdb_write_len(out, 5);
+    rdb_write_len(out, 0);
+    for (int i = 0; i < 5 && type != RDB_STREAM_LISTPACKS; i++) rdb_write_len(out, more[i]);
+    rdb_write_len(out, 1);
+    rdb_write_string(out, SLICE("g"));
+    rdb_write_len(out, 5);
+    rdb_write_len(out, 0);
+    if (type != RDB_STREAM_LISTPACKS) rdb_write_len(out, 8);
+    rdb_write_len(out, 1);
+    buf_append(out, id, sizeof(id));
+    buf_u64(out, 1234);
+    rdb_write_len(out, 3);
+    rdb_write_len(out, consumers);
+    for (unsigned i = 0; i < consumers; i++) {
+        rdb_write_string(out, i == 0 ? SLICE("alice") : SLICE("bob"));
+        buf_u64(out, 777);
+        if (type == RDB_STREAM_LISTPACKS_3) buf_u64(out, 555);
+        rdb_write_len(out, 1);
+        buf_append(out, id, sizeof(id));
+    }
+    buf_free(&lp);
+}
+
+TEST("payloads of Redis 5.0 and of 7.2 are read; a pending entry is exactly one consumer's") {
+    static const uint8_t types[] = {RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2, RDB_STREAM_LISTPACKS_3};
+    struct toy t;
+    toy_init(&t, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        struct value v;
+        struct stream_group g;
+        struct stream_consumer c;
+        struct stream_pending p;
+        buf payload = BUF_INIT;
+        old_payload(&payload, types[i], 1);
+        CHECK_INT(restore(&t, types[i], slice_of(&payload), &v), OK);
+        check(&v);
+        CHECK_INT(stream_head(&v).added, i == 0 ? 1 : 9);
+        CHECK_INT(stream_group_get(&v, SLICE("g"), &g), OK);
+        CHECK_INT(g.read, i == 0 ? 1 : 8);
+        CHECK_INT(stream_consumer_get(&v, &g, SLICE("alice"), &c), OK);
+        CHECK_INT(c.seen, 777);
+        CHECK_INT(c.active, i == 2 ? 555 : 777);
+        CHECK_INT(stream_pending_get(&v, &g, (stream_id){5, 0}, &p), OK);
+        CHECK_INT(p.time, 1234);
+        CHECK_INT(p.count, 3);
+        CHECK_INT(p.consumer, c.number);
+        drop(&v);
+        for (unsigned consumers = 0; consumers < 3; consumers += 2) {
+            payload.n = 0;
+            old_payload(&payload, types[i], consumers);
+            CHECK_INT(restore(&t, types[i], slice_of(&payload), &v), ERR_CORRUPT);
+        }
+        buf_free(&payload);
+    }
+    toy_deinit(&t);
+}
