@@ -69,6 +69,11 @@ def fill(port, rng):
             w.call("HSET", "hash:%d" % i, *[b"%d:%d" % (k // 2, rng.randrange(100)) for k in range(2 * n)])
             w.call("SADD", "set:%d" % i, *[b"m%d" % k for k in range(n)])
             w.call("SADD", "ints:%d" % i, *[b"%d" % (k * 37) for k in range(n)])
+            w.call("ZADD", "zset:%d" % i, *[v for k in range(n) for v in (b"%d" % (k * 7919 % 1000), b"m%d" % k)])
+            for k in range(1, min(n, 120)):
+                w.call("XADD", "stream:%d" % i, "%d-1" % k, "field", b"v%d" % k)
+            w.call("XGROUP", "CREATE", "stream:%d" % i, "group", "0", "MKSTREAM")
+            w.call("XREADGROUP", "GROUP", "group", "consumer", "COUNT", "7", "STREAMS", "stream:%d" % i, ">")
             w.call("PFADD", "hll:%d" % i, *[b"%d" % k for k in range(n)])
         for i in range(0, 400, 5):
             w.call("PEXPIREAT", "string:%d" % i, FAR + i)
