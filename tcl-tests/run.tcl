@@ -2,8 +2,9 @@
 # run.tcl -- the end-to-end tests: every file of tcl-tests/ under RESP2 and under RESP3.
 #
 #   tclsh tcl-tests/run.tcl [--server path] [--only file]... [--resp 2|3] [--test words]
-#                           [--redis] [--seed n]
+#                           [--redis] [--cold] [--seed n]
 #
+# --cold: every command meets data that is in the store alone (DEBUG EVICT-ALWAYS).
 # --redis: the server is Redis itself; what only Cove has is left out. The tests of what both
 # have must pass there: that is how they are known to be right.
 # Prints TAP, and on the last line "N passed, N failed".
@@ -26,6 +27,7 @@ for {set i 0} {$i < [llength $argv]} {incr i} {
         --test {set tests::only $value; incr i}
         --seed {set seed $value; incr i}
         --redis {set server::redis 1}
+        --cold {set server::cold 1}
         default {
             puts stderr "unknown option [lindex $argv $i]"
             exit 2

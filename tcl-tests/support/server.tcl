@@ -8,6 +8,7 @@ namespace eval server {
     variable stack {}       ;# dicts of running servers, the current one last
     variable path build/cove-server
     variable redis 0        ;# the program is Redis itself: leave out what only Cove knows
+    variable cold 0
     variable proto 2
     variable count 0
     variable root ""
@@ -72,6 +73,9 @@ proc server::launch {} {
         if {![catch {socket 127.0.0.1 [dict get $s port]} fd]} {
             set c [redis::attach $fd]
             set refused [catch {$c PING} message]
+            variable cold
+            # Where that is a matter of the test itself, it is refused.
+            if {$cold && $message eq "PONG"} {catch {$c DEBUG EVICT-ALWAYS yes}}
             $c -close
             # NOAUTH and the like are answers too.
             if {$refused ? ![string match {LOADING*} $message] &&
