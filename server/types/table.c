@@ -28,6 +28,11 @@ static uint64_t hash_of(void *cookie, slice key) {
 }
 
 int table_get(pager *p, object *o, slice key, slice *val) {
+    bool marked;
+    return table_get_marked(p, o, key, val, &marked);
+}
+
+int table_get_marked(pager *p, object *o, slice key, slice *val, bool *marked) {
     uint64_t hash = p->ops->hash(p, key);
     slice page;
     unsigned depth;
@@ -36,6 +41,7 @@ int table_get(pager *p, object *o, slice key, slice *val) {
     uint32_t off = tpage_find(page.p, hash, key);
     if (off == TPAGE_NONE) return ERR_NOTFOUND;
     *val = tpage_val(page.p, off);
+    *marked = tpage_marked(page.p, off);
     return OK;
 }
 
@@ -89,8 +95,8 @@ static int replace_page(pager *p, object *o, uint64_t hash, const uint8_t *page,
 }
 
 /* An entry in the page of hash, which is made if there is none; it is not split any more. */
-static int put_in_page(pager *p, object *o, uint64_t hash, slice key, size_t n, uint8_t **val,
-                       bool *added) {
+static int put_in_page(pager *p, object *o, uint64_t hash, slice key, size_t n, bool mark,
+                       uint8_t **val, bool *added) {
     slice page;
     unsigned depth;
     uint8_t *to;
@@ -111,13 +117,16 @@ static int put_in_page(pager *p, object *o, uint64_t hash, slice key, size_t n, 
         rc = replace_page(p, o, hash, to, need, &to);
         if (rc == OK) rc = tpage_put(to, hash, key, n, &off, added);
     }
-    if (rc == OK) *val = tpage_val_mut(to, off);
-    return rc;
+    if (rc != OK) return rc;
+    if (mark) tpage_mark(to, off);
+    *val = tpage_val_mut(to, off);
+    return OK;
 }
 
-int table_put_space(pager *p, object *o, slice key, size_t n, uint8_t **val, bool *added) {
-    if (key.n > KEY_BYTES_MAX || n > TABLE_ENTRY_MAX || key.n + n > TABLE_ENTRY_MAX)
-        return ERR_LIMIT;
+static int put_space(pager *p, object *o, slice key, size_t n, bool mark, uint8_t **val,
+                     bool *added) {
+    size_t most = TABLE_ENTRY_MAX + (mark ? TABLE_MARK_BYTES : 0);
+    if (key.n > KEY_BYTES_MAX || n > most || key.n + n > most) return ERR_LIMIT;
     uint64_t hash = p->ops->hash(p, key);
     slice page;
     unsigned depth;
@@ -129,7 +138,21 @@ int table_put_space(pager *p, object *o, slice key, size_t n, uint8_t **val, boo
         if (had < key.n + n) rc = split_for(p, o, hash, tpage_entry_bytes(key.n, n) - had);
     }
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    return put_in_page(p, o, hash, key, n, val, added);
+    return put_in_page(p, o, hash, key, n, mark, val, added);
+}
+
+int table_put_space(pager *p, object *o, slice key, size_t n, uint8_t **val, bool *added) {
+    return put_space(p, o, key, n, false, val, added);
+}
+
+int table_put_marked(pager *p, object *o, slice key, slice head, slice val, bool *added) {
+    uint8_t *to;
+    assert(head.n > 0 && head.n <= TABLE_MARK_BYTES);
+    int rc = put_space(p, o, key, head.n + val.n, true, &to, added);
+    if (rc != OK) return rc;
+    memcpy(to, head.p, head.n);
+    if (val.n != 0) memcpy(to + head.n, val.p, val.n);
+    return OK;
 }
 
 int table_put(pager *p, object *o, slice key, slice val, bool *added) {
@@ -211,7 +234,7 @@ static int by_hash(const void *a, const void *b) {
 /* Emits what the page has from *cursor; *cursor moves behind it. *count is what is still wanted;
  * it goes down to 0, and entries of equal hashes stay together. */
 static int scan_page(pager *p, slice page, uint64_t end, uint64_t *cursor, size_t *count,
-                     table_each *each, void *cookie) {
+                     table_each_marked *each, void *cookie) {
     size_t n = 0;
     struct found *list = mem_alloc((tpage_count(page.p) + 1) * sizeof(*list));
     for (uint32_t off = tpage_next(page.p, 0); off != TPAGE_NONE; off = tpage_next(page.p, off)) {
@@ -223,7 +246,8 @@ static int scan_page(pager *p, slice page, uint64_t end, uint64_t *cursor, size_
     size_t i = 0;
     for (; i < n && rc == OK; i++) {
         if (*count == 0 && i > 0 && list[i].hash != list[i - 1].hash) break;
-        rc = each(cookie, tpage_key(page.p, list[i].off), tpage_val(page.p, list[i].off));
+        uint32_t off = list[i].off;
+        rc = each(cookie, tpage_key(page.p, off), tpage_val(page.p, off), tpage_marked(page.p, off));
         if (*count > 0) --*count;
     }
     if (rc == OK) *cursor = i < n ? list[i].hash : end + 1; /* 0 after the last page */
@@ -231,8 +255,25 @@ static int scan_page(pager *p, slice page, uint64_t end, uint64_t *cursor, size_
     return rc;
 }
 
+struct unmarked {
+    table_each *each;
+    void *cookie;
+};
+
+static int each_unmarked(void *cookie, slice key, slice val, bool marked) {
+    const struct unmarked *u = cookie;
+    (void)marked;
+    return u->each(u->cookie, key, val);
+}
+
 int table_scan(pager *p, object *o, uint64_t *cursor, size_t count, table_each *each,
                void *cookie) {
+    struct unmarked u = {each, cookie};
+    return table_scan_marked(p, o, cursor, count, each_unmarked, &u);
+}
+
+int table_scan_marked(pager *p, object *o, uint64_t *cursor, size_t count, table_each_marked *each,
+                      void *cookie) {
     if (count == 0) count = 1;
     int rc = table_need_from(p, o, *cursor, count);
     if (rc != OK) return rc;
@@ -252,15 +293,21 @@ int table_scan(pager *p, object *o, uint64_t *cursor, size_t count, table_each *
     return OK;
 }
 
-static void entry_at(slice page, uint64_t r, slice *key, slice *val) {
+static void entry_at(slice page, uint64_t r, slice *key, slice *val, bool *marked) {
     uint64_t skip = r % tpage_count(page.p);
     uint32_t off = tpage_next(page.p, 0);
     while (skip-- > 0) off = tpage_next(page.p, off);
     *key = tpage_key(page.p, off);
     *val = tpage_val(page.p, off);
+    *marked = tpage_marked(page.p, off);
 }
 
 int table_random(pager *p, object *o, uint64_t r, slice *key, slice *val) {
+    bool marked;
+    return table_random_marked(p, o, r, key, val, &marked);
+}
+
+int table_random_marked(pager *p, object *o, uint64_t r, slice *key, slice *val, bool *marked) {
     slice page;
     unsigned depth;
     for (unsigned i = 0; i < RANDOM_TRIES; i++) {
@@ -268,7 +315,7 @@ int table_random(pager *p, object *o, uint64_t r, slice *key, slice *val) {
         if (rc != OK) return rc;
         uint64_t next = r * 6364136223846793005u + 1442695040888963407u;
         if (tpage_count(page.p) > 0) {
-            entry_at(page, next >> 32, key, val);
+            entry_at(page, next >> 32, key, val, marked);
             return OK;
         }
         r = next;
@@ -278,7 +325,7 @@ int table_random(pager *p, object *o, uint64_t r, slice *key, slice *val) {
         int rc = table_page(p, o, &cursor, &page);
         if (rc != OK) return rc;
         if (tpage_count(page.p) > 0) {
-            entry_at(page, r >> 32, key, val);
+            entry_at(page, r >> 32, key, val, marked);
             return OK;
         }
     } while (cursor != 0);

@@ -100,6 +100,10 @@ slice tpage_val(const uint8_t *p, uint32_t off) {
     return slice_make(e + TPAGE_ENTRY + tpage__klen(e), tpage__vlen(e));
 }
 
+bool tpage_marked(const uint8_t *p, uint32_t off) { return tpage__marked(p + off); }
+
+void tpage_mark(uint8_t *p, uint32_t off) { p[off + 4] |= TPAGE_MARK; }
+
 uint8_t *tpage_val_touch(uint8_t *p, uint32_t off) {
     return p + off + TPAGE_ENTRY + tpage__klen(p + off);
 }

@@ -36,6 +36,9 @@ slice tpage_val(const uint8_t *p, uint32_t off);
 uint8_t *tpage_val_mut(uint8_t *p, uint32_t off);
 /* The value's bytes for writing in place without marking (access clock bits). */
 uint8_t *tpage_val_touch(uint8_t *p, uint32_t off);
+/* A bit of the entry for what the page's owner likes; a put takes it away. Stored with the entry. */
+bool tpage_marked(const uint8_t *p, uint32_t off);
+void tpage_mark(uint8_t *p, uint32_t off); /* right after tpage_put() */
 /* Prefetches the bucket's cache line; the header's is read. */
 void tpage_prefetch(const uint8_t *p, uint64_t hash);
 /* Prefetches the entry that the bucket's tags point at; the bucket's line is read. */

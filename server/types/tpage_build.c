@@ -4,13 +4,15 @@
  *              removal: varint key bytes, key
  *              change:  varint key bytes, varint value bytes, key, value
  *
- * Removals come first: a key that was removed and then put again is in both lists. */
+ * Removals come first: a key that was removed and then put again is in both lists. A delta with a
+ * marked entry has the second format: the value bytes are doubled, and 1 more where it is marked. */
 #include <assert.h>
 #include <string.h>
 
 #include "types/tpage_internal.h"
 
 #define DELTA_FORMAT 1
+#define DELTA_FORMAT_MARKS 2
 #define LOAD 16 /* slots of a bucket that a new page means to fill */
 
 struct shape { /* of a page to be made */
@@ -92,6 +94,7 @@ void tpage_rebuild(const uint8_t *p, size_t room, tpage_hash_fn *hash, void *coo
         uint32_t at = tpage__append(to, h, tpage_key(p, off), (uint32_t)val.n,
                                     marks ? flags : TPAGE_CHANGED, 0);
         if (val.n != 0) memcpy(tpage_val_touch(to, at), val.p, val.n);
+        if (tpage__marked(e)) tpage_mark(to, at);
     }
 }
 
@@ -101,19 +104,25 @@ size_t tpage_delta_bytes(const uint8_t *p) {
     return TPAGE_DELTA_HEADER + get_u32(p + TPAGE_AT_DELTA);
 }
 
-static uint32_t count_changed(const uint8_t *p) {
+static uint32_t count_changed(const uint8_t *p, bool *marks) {
     uint32_t count = 0;
-    for (uint32_t off = tpage_next(p, 0); off != TPAGE_NONE; off = tpage_next(p, off))
-        count += (p[off + 5] & TPAGE_CHANGED) != 0;
+    *marks = false;
+    for (uint32_t off = tpage_next(p, 0); off != TPAGE_NONE; off = tpage_next(p, off)) {
+        if (!(p[off + 5] & TPAGE_CHANGED)) continue;
+        count++;
+        *marks |= tpage__marked(p + off);
+    }
     return count;
 }
 
 void tpage_delta(const uint8_t *p, buf *out) {
     size_t start = out->n;
+    bool marks;
+    uint32_t changed = count_changed(p, &marks);
     buf_reserve(out, tpage_delta_bytes(p));
-    buf_u8(out, DELTA_FORMAT);
+    buf_u8(out, marks ? DELTA_FORMAT_MARKS : DELTA_FORMAT);
     buf_varint(out, get_u32(p + TPAGE_AT_TOMBS));
-    buf_varint(out, count_changed(p));
+    buf_varint(out, changed);
     uint32_t unit = tpage__unit(p), tail = tpage__tail(p);
     for (uint32_t off = tpage__first(p); off < tail; off += tpage__extent(p + off, unit))
         if (tpage__flags(p + off) & TPAGE_TOMB) buf_bytes(out, tpage_key(p, off));
@@ -121,7 +130,7 @@ void tpage_delta(const uint8_t *p, buf *out) {
         if (!(p[off + 5] & TPAGE_CHANGED)) continue;
         slice key = tpage_key(p, off), val = tpage_val(p, off);
         buf_varint(out, key.n);
-        buf_varint(out, val.n);
+        buf_varint(out, marks ? val.n << 1 | tpage__marked(p + off) : val.n);
         buf_append_slice(out, key);
         buf_append_slice(out, val);
     }
@@ -142,7 +151,7 @@ void tpage_set_base(uint8_t *p) {
 }
 
 /* Puts one changed entry, making the page in *out larger when it has to be. */
-static int merge_put(buf *out, slice key, slice val, uint64_t h, tpage_hash_fn *hash,
+static int merge_put(buf *out, slice key, slice val, bool marked, uint64_t h, tpage_hash_fn *hash,
                      void *cookie) {
     uint32_t off;
     bool added;
@@ -158,6 +167,7 @@ static int merge_put(buf *out, slice key, slice val, uint64_t h, tpage_hash_fn *
         assert(rc == OK);
     }
     if (rc == OK && val.n != 0) memcpy(tpage_val_mut(out->p, off), val.p, val.n);
+    if (rc == OK && marked) tpage_mark(out->p, off);
     return rc;
 }
 
@@ -168,7 +178,9 @@ int tpage_merge(slice base, slice delta, tpage_hash_fn *hash, void *cookie, buf 
     tpage_set_base(out->p);
     if (delta.n == 0) return OK;
     reader r = reader_make(delta);
-    if (read_u8(&r) != DELTA_FORMAT) return ERR_CORRUPT;
+    uint8_t format = read_u8(&r);
+    bool marks = format == DELTA_FORMAT_MARKS;
+    if (!marks && format != DELTA_FORMAT) return ERR_CORRUPT;
     uint64_t removals = read_varint(&r), changes = read_varint(&r);
     /* Each takes at least one byte, so the loops end with the delta. */
     if (r.bad || removals > delta.n || changes > delta.n) return ERR_CORRUPT;
@@ -178,10 +190,12 @@ int tpage_merge(slice base, slice delta, tpage_hash_fn *hash, void *cookie, buf 
     }
     for (uint64_t i = 0; i < changes; i++) {
         uint64_t klen = read_varint(&r), vlen = read_varint(&r);
+        bool marked = marks && (vlen & 1);
+        if (marks) vlen >>= 1;
         if (r.bad || klen > KEY_BYTES_MAX || vlen > reader_left(&r)) return ERR_CORRUPT;
         slice key = read_raw(&r, (size_t)klen), val = read_raw(&r, (size_t)vlen);
         if (r.bad) return ERR_CORRUPT;
-        int rc = merge_put(out, key, val, hash(cookie, key), hash, cookie);
+        int rc = merge_put(out, key, val, marked, hash(cookie, key), hash, cookie);
         if (rc != OK) return rc;
     }
     return reader_left(&r) == 0 ? OK : ERR_CORRUPT;

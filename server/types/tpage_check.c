@@ -29,6 +29,7 @@ static bool header_ok(slice page) {
 
 static bool flags_ok(const uint8_t *p, const uint8_t *e) {
     unsigned flags = tpage__flags(e);
+    if ((flags & (TPAGE_DEAD | TPAGE_TOMB)) && tpage__marked(e)) return false;
     if (flags & TPAGE_DEAD) return flags == TPAGE_DEAD;
     if (flags & TPAGE_TOMB) return flags == TPAGE_TOMB && tpage__vlen(e) == 0 && p[TPAGE_AT_BASE];
     if (!p[TPAGE_AT_BASE]) return flags == TPAGE_CHANGED;

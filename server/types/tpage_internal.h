@@ -5,7 +5,7 @@
  *     | header   | bucket | bucket |..| entry | entry | entry...| free      |
  *
  *     bucket   20 tags (0: empty slot), 20 u16 positions, u16 passed, 2 bytes zero
- *     entry    u16 key bytes, u24 value bytes, u8 flags and slack, key, value, slack
+ *     entry    u16 key bytes, u24 mark and value bytes, u8 flags and slack, key, value, slack
  *
  * Positions count units: 8 bytes in a page up to 512 KiB, and up to 64 bytes in one of 4 MiB, so
  * that 16 bits always suffice. An entry takes whole units. What stood where an entry has moved
@@ -41,7 +41,8 @@
 #define TPAGE_BUCKET_PASSED 60 /* u16 */
 
 #define TPAGE_ENTRY 6 /* bytes of an entry before its key */
-#define TPAGE_VAL_MAX 0xFFFFFFu
+#define TPAGE_VAL_MAX 0x7FFFFFu
+#define TPAGE_MARK 0x80u /* in the top byte of the value's length: see tpage_mark() */
 
 #define TPAGE_CHANGED 1u /* differs from the base, or is not in it */
 #define TPAGE_TOMB 2u    /* removed since the base; has a key and no value */
@@ -70,11 +71,12 @@ static inline void tpage__sub(uint8_t *p, unsigned field, uint32_t by) {
 
 static inline uint32_t tpage__klen(const uint8_t *e) { return get_u16(e); }
 static inline uint32_t tpage__vlen(const uint8_t *e) {
-    return (uint32_t)get_u16(e + 2) | (uint32_t)e[4] << 16;
+    return (uint32_t)get_u16(e + 2) | (uint32_t)(e[4] & (TPAGE_MARK - 1)) << 16;
 }
+static inline bool tpage__marked(const uint8_t *e) { return (e[4] & TPAGE_MARK) != 0; }
 static inline uint8_t tpage__flags(const uint8_t *e) { return e[5] & 0xF; }
 static inline uint32_t tpage__slack(const uint8_t *e) { return e[5] >> TPAGE_SLACK_SHIFT; }
-static inline void tpage__set_vlen(uint8_t *e, uint32_t n) {
+static inline void tpage__set_vlen(uint8_t *e, uint32_t n) { /* and no mark */
     put_u16(e + 2, (uint16_t)n);
     e[4] = (uint8_t)(n >> 16);
 }

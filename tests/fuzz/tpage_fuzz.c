@@ -29,6 +29,7 @@ static void use_page(uint8_t *p, size_t n) {
         for (size_t i = 0; i < key.n; i++) sink = sink ^ key.p[i];
         for (size_t i = 0; i < val.n; i++) sink = sink ^ val.p[i];
         (void)tpage_find(p, hash_of(NULL, key), key);
+        sink = sink ^ tpage_marked(p, off);
         count++;
     }
     (void)sink;
@@ -43,7 +44,11 @@ static void use_page(uint8_t *p, size_t n) {
         uint32_t off;
         bool added;
         if (i % 3 == 0) (void)tpage_del(p, hash, key);
-        else if (tpage_put(p, hash, key, i, &off, &added) == OK) memset(tpage_val_mut(p, off), 1, i);
+        else if (tpage_put(p, hash, key, i, &off, &added) == OK) {
+            memset(tpage_val_mut(p, off), 1, i);
+            if (i % 4 == 1) tpage_mark(p, off);
+            need(tpage_marked(p, off) == (i % 4 == 1) && tpage_val(p, off).n == i);
+        }
     }
     need(tpage_check(slice_make(p, n)) == OK);
     if (tpage_rebuilt_bytes(p, 100) <= PAGE_BYTES_MAX) {

@@ -24,7 +24,7 @@ static uint64_t same_hash(void *cookie, slice key) {
 
 struct model {
     buf vals[KEYS];
-    bool has[KEYS];
+    bool has[KEYS], marked[KEYS];
 };
 
 static slice key_of(int i, char tmp[64]) {
@@ -36,6 +36,7 @@ static void model_copy(struct model *to, const struct model *from) {
     for (int i = 0; i < KEYS; i++) {
         to->vals[i].n = 0;
         to->has[i] = from->has[i];
+        to->marked[i] = from->marked[i];
         if (from->has[i]) buf_append_slice(&to->vals[i], slice_of(&from->vals[i]));
     }
 }
@@ -60,6 +61,7 @@ static void compare(const buf *page, const struct model *m, tpage_hash_fn *hash)
         count++;
         CHECK(slice_eq(tpage_key(page->p, off), key));
         CHECK(slice_eq(tpage_val(page->p, off), slice_of(&m->vals[i])));
+        CHECK_INT(tpage_marked(page->p, off), m->marked[i]);
     }
     CHECK_INT(tpage_count(page->p), count);
     size_t walked = 0;
@@ -101,6 +103,8 @@ static void random_change(buf *page, struct model *m, rnd *r, tpage_hash_fn *has
         m->vals[i].n = n;
         put(page, hash, key, slice_of(&m->vals[i]), !m->has[i]);
         m->has[i] = true;
+        m->marked[i] = rnd_below(r, 3) == 0;
+        if (m->marked[i]) tpage_mark(page->p, tpage_find(page->p, hash(NULL, key), key));
         break;
     }
     case 2:
