@@ -87,7 +87,7 @@ static int config_resetstat(call *c) {
     struct exec_stats *s = exec_stats(x), keep = *s;
     *s = (struct exec_stats){.clients = keep.clients, .clients_blocked = keep.clients_blocked};
     struct keyspace_stats *k = keyspace_stats(call_keyspace(c));
-    k->hits = k->misses = k->expired_keys = k->evicted_keys = k->evicted_pages = 0;
+    k->hits = k->misses = k->expired_keys = k->expired_fields = k->evicted_keys = k->evicted_pages = 0;
     k->reads_hot = k->reads_cold = k->fetches = k->fetch_errors = 0;
     commands_reset_stats(exec_commands(x));
     exec_reset_errors(x);

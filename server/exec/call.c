@@ -210,6 +210,7 @@ static void note_gate(call *c, uint64_t hash) {
 static int lookup(call *c, db *d, slice key, unsigned flags, struct entry *out) {
     if (c->client->no_touch) flags &= ~KS_TOUCH;
     int rc = keyspace_get(c->exec->deps.keyspace, d, key, flags, out);
+    if (rc == OK) out->value.now_ms = c->now_ms;
     if (rc == OK) note_gate(c, out->hash);
     else if (rc == ERR_NOTFOUND) note_gate(c, keyspace_hash(d, key)); /* A removal may undo. */
     return rc;

@@ -13,7 +13,6 @@
 #define REAP_BUDGET_US 500
 #define WAKE_BUDGET_US 500 /* Of a turn, for clients that waited; a pipeline of theirs counts whole. */
 #define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
-#define EXPIRE_PER_CRON 400
 
 static const char *const enable_words[] = {"no", "yes", "local", NULL};
 
@@ -66,18 +65,6 @@ static void evict_one(void *cookie, db *d, slice key) {
     effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = slice_of(&copy)};
     tier_txn_begin(x->deps.tier);
     if (tier_effect(x->deps.tier, &e) == OK) keyspace_stats(x->deps.keyspace)->evicted_keys++;
-    tier_txn_end(x->deps.tier);
-    buf_free(&copy);
-}
-
-static void expire_one(void *cookie, db *d, slice key) {
-    exec *x = cookie;
-    buf copy = BUF_INIT;
-    buf_append_slice(&copy, key);
-    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_DEL, .db = db_id(d), .key = slice_of(&copy)};
-    tier_txn_begin(x->deps.tier);
-    /* Else cold or gone: it goes when somebody meets it again. */
-    if (tier_effect(x->deps.tier, &e) == OK) keyspace_stats(x->deps.keyspace)->expired_keys++;
     tier_txn_end(x->deps.tier);
     buf_free(&copy);
 }
@@ -152,7 +139,7 @@ static void cron(void *cookie) {
     const char *why;
     if (!x->loading && x->locked_by == NULL && !exec__paused(x) && x->ks_config->active_expire &&
         tier_admit(x->deps.tier, &why) == OK) {
-        keyspace_expire_cycle(x->deps.keyspace, EXPIRE_PER_CRON, expire_one, x);
+        exec__expire(x);
     }
     if (x->loading && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters, UINT64_MAX);
     if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms >= x->pause_until_ms) exec_unpause(x);

@@ -216,6 +216,7 @@ void exec__refresh_time(exec *x);
 /* Lets the clients of a list go on, in order, for so long; the rest stays in the list. */
 void exec__wake(exec *x, list *waiters, uint64_t budget_us);
 void exec__make_room(exec *x);
+void exec__expire(exec *x); /* expire.c: a slice of what has expired is removed */
 bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by itself */
 
 /* cold.c */

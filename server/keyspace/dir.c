@@ -92,7 +92,18 @@ int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32
     return *off == TPAGE_NONE ? ERR_NOTFOUND : OK;
 }
 
-void dir__page_scan(part *p) {
+int64_t dir__due(keyspace *ks, const struct head *h) {
+    const struct type *type = ks->types->by_id[h->type];
+    if (type->due == NULL) return NO_EXPIRY;
+    const object *o = h->kind == VALUE_OBJECT ? payload_object(h->payload) : NULL;
+    struct stored_value s = {.kind = h->kind, .aux = h->aux, .bytes = h->payload};
+    int64_t due = type->due(&s);
+    if (due == NO_EXPIRY) return due;
+    ks->inner_expiry = true;
+    return o != NULL ? o->look.at_ms : due;
+}
+
+void dir__page_scan(keyspace *ks, part *p) {
     p->min_expire = NO_EXPIRY;
     p->flags &= (uint8_t)~PART_ROOTS;
     for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE;
@@ -100,6 +111,8 @@ void dir__page_scan(part *p) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
         if (h.expire_ms >= 0 && h.expire_ms < p->min_expire) p->min_expire = h.expire_ms;
+        int64_t due = dir__due(ks, &h);
+        if (due < p->min_expire) p->min_expire = due;
         if (h.kind != VALUE_OBJECT) continue;
         p->flags |= PART_ROOTS;
         object *o = payload_object(h.payload);
@@ -145,8 +158,8 @@ static void split(keyspace *ks, db *d, part *p, uint64_t hash, size_t need) {
     part *low, *high;
     trie__split(ks, &d->dir, hash, exact(&side[0]), n[0], exact(&side[1]), n[1], &low,
                 &high);
-    dir__page_scan(low);
-    dir__page_scan(high);
+    dir__page_scan(ks, low);
+    dir__page_scan(ks, high);
 }
 
 /* A place of n value bytes for the key in the page that covers it; owned. */
@@ -243,6 +256,10 @@ void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value 
         v->obj->home = p;
         p->flags |= PART_ROOTS;
     }
+    struct head h;
+    head_read(tpage_val(p->blob, off), &h);
+    int64_t due = dir__due(ks, &h);
+    if (due < p->min_expire) p->min_expire = due;
     if (old != NULL && !(v->kind == VALUE_OBJECT && v->obj == old)) object__put(ks, old);
 }
 
@@ -259,6 +276,6 @@ void dir__del(keyspace *ks, db *d, uint64_t hash, slice key) {
         d->dir.root = NULL;
     } else if ((count & MERGE_EVERY_MASK) == 0) {
         part *joined = trie__merge(ks, &d->dir, hash);
-        if (joined != NULL) dir__page_scan(joined);
+        if (joined != NULL) dir__page_scan(ks, joined);
     }
 }

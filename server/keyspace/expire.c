@@ -1,4 +1,4 @@
-/* expire.c -- finding keys whose time has come.
+/* expire.c -- finding keys whose time has come, and values inside of which something's has.
  *
  * Each directory page remembers the earliest expiry among its entries (not stored:
  * counted anew when it is loaded). A cycle goes round over the resident pages of all
@@ -13,14 +13,17 @@
 #define CYCLE_US 400
 #define CLOCK_EVERY 32
 
-/* The expired keys of a page, copied: what is done about them changes the page. */
-static size_t gather(const part *p, uint64_t now, size_t max, buf *out) {
+/* The expired keys of a page, copied: what is done about them changes the page. Before each, whether the key
+ * itself has expired, or something in its value. */
+static size_t gather(keyspace *ks, const part *p, uint64_t now, size_t max, buf *out) {
     size_t n = 0;
     for (uint32_t off = tpage_next(p->blob, 0); off != TPAGE_NONE && n < max;
          off = tpage_next(p->blob, off)) {
         struct head h;
         head_read(tpage_val(p->blob, off), &h);
-        if (h.expire_ms < 0 || (uint64_t)h.expire_ms > now) continue;
+        bool whole = h.expire_ms >= 0 && (uint64_t)h.expire_ms <= now;
+        if (!whole && (uint64_t)dir__due(ks, &h) >= now) continue;
+        buf_u8(out, whole);
         buf_bytes(out, tpage_key(p->blob, off));
         n++;
     }
@@ -31,19 +34,21 @@ struct cycle {
     uint64_t now, start;
     size_t pages, found, max;
     void (*each)(void *cookie, db *d, slice key);
+    void (*inner)(void *cookie, db *d, slice key);
     void *cookie;
 };
 
 static void expire_page(db *d, uint64_t hash, part *p, struct cycle *c) {
     buf keys = BUF_INIT;
-    size_t n = gather(p, c->now, c->max - c->found, &keys);
+    size_t n = gather(d->ks, p, c->now, c->max - c->found, &keys);
     reader r = reader_make(slice_of(&keys));
     for (size_t i = 0; i < n; i++) {
-        c->each(c->cookie, d, read_bytes(&r));
+        bool whole = read_u8(&r) != 0;
+        (whole ? c->each : c->inner)(c->cookie, d, read_bytes(&r));
         c->found++;
     }
     buf_free(&keys);
-    if (trie_find(&d->dir, hash, &p) == OK && p->blob != NULL) dir__page_scan(p);
+    if (trie_find(&d->dir, hash, &p) == OK && p->blob != NULL) dir__page_scan(d->ks, p);
 }
 
 /* Goes on where the last cycle stopped; true: the budget is used up. */
@@ -71,7 +76,8 @@ static bool cycle_db(const keyspace *ks, db *d, struct cycle *c) {
 }
 
 size_t keyspace_expire_cycle(keyspace *ks, size_t max,
-                             void (*each)(void *cookie, db *d, slice key), void *cookie) {
+                             void (*each)(void *cookie, db *d, slice key),
+                             void (*inner)(void *cookie, db *d, slice key), void *cookie) {
     if (!ks->config->active_expire || max == 0 || ks->dbs_count == 0) return 0;
     ks->now_fresh = false;
     int64_t effort = ks->config->active_expire_effort;
@@ -80,12 +86,13 @@ size_t keyspace_expire_cycle(keyspace *ks, size_t max,
                       .max = max,
                       .pages = (size_t)(effort < 1 ? 1 : effort) * PAGES_PER_EFFORT,
                       .each = each,
+                      .inner = inner,
                       .cookie = cookie};
     for (size_t tried = 0; tried < ks->dbs_count; tried++) {
         list *l = ks->dbs.next;
         for (size_t i = ks->expire_db % ks->dbs_count; i > 0; i--) l = l->next;
         db *d = LIST_ENTRY(l, db, link);
-        if (d->expires != 0 && cycle_db(ks, d, &c)) break;
+        if ((d->expires != 0 || ks->inner_expiry) && cycle_db(ks, d, &c)) break;
         ks->expire_db++;
     }
     return c.found;

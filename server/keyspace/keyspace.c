@@ -157,6 +157,8 @@ const size_t keyspace_options_count =
 const struct metric keyspace_metrics[] = {
     ROW("Stats", "expired_keys", expired_keys,
         "Keys deleted because their time had come."),
+    ROW("Stats", "expired_subkeys", expired_fields,
+        "Fields of hashes removed because their time had come."),
     ROW("Stats", "evicted_keys", evicted_keys, "Keys deleted by maxmemory-policy."),
     ROW("Stats", "keyspace_hits", hits, "Lookups that found their key."),
     ROW("Stats", "keyspace_misses", misses, "Lookups that found no key."),

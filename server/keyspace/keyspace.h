@@ -54,7 +54,7 @@ extern const size_t keyspace_metrics_count;
 
 struct keyspace_stats { /* metrics: keyspace_metrics */
     uint64_t pages_resident, pages_dirty, pages_total, bytes_pages, bytes_dirty;
-    uint64_t hits, misses, expired_keys, evicted_keys, evicted_pages;
+    uint64_t hits, misses, expired_keys, expired_fields, evicted_keys, evicted_pages;
     uint64_t reads_hot, reads_cold; /* commands' page accesses: in memory, or fetched */
     uint64_t fetches, fetch_errors;
 };
@@ -158,9 +158,10 @@ int keyspace_random(keyspace *ks, db *d, buf *out);
 int keyspace_apply(keyspace *ks, effect *e, bool live);
 /* Expiry is the caller's duty: a handler that meets an expired entry makes ENTRY_DEL first. Finds up to
  * `max` expired keys in resident pages, a slice of work at a time; each() makes the effect, and counts
- * it in the stats. */
+ * it in the stats. inner() is called for values inside of which something has expired, as their types
+ * say (type.due). */
 size_t keyspace_expire_cycle(keyspace *ks, size_t max, void (*each)(void *cookie, db *d, slice key),
-                             void *cookie);
+                             void (*inner)(void *cookie, db *d, slice key), void *cookie);
 
 /* ---- cold pages --------------------------------------------------------------------------- */
 

@@ -94,6 +94,7 @@ struct object {
     uint16_t meta_n;
     uint64_t pages;
     struct trie trie;
+    struct pager_look look;
     part *home; /* the directory page it was last reached through, or NULL; weak */
     uint8_t meta[];
 };
@@ -156,6 +157,7 @@ struct keyspace {
     ks_wait *pending_wait;
     bool pending_ready;
     size_t expire_db;
+    bool inner_expiry; /* a value was seen with something inside that expires */
     bool over_limit;
     uint64_t checkpoint_asked_us, checkpoint_progress_us;
 };
@@ -295,6 +297,8 @@ object *dir__object(keyspace *ks, part *page, uint32_t off);
 /* Fills v from the entry; an object is made ready to be read. */
 void dir__value(keyspace *ks, part *page, uint32_t off, const struct head *h,
                 struct value *v);
+/* When something inside the entry's value expires first; NO_EXPIRY. */
+int64_t dir__due(keyspace *ks, const struct head *h);
 void dir__value_init(keyspace *ks, struct value *v);
 /* OK: page and offset; ERR_NOTFOUND: *page may be NULL (no page at all); ERR_COLD:
  * wanted. */
@@ -303,7 +307,7 @@ int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32
 void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value *v,
               int64_t expire_ms, uint32_t access);
 void dir__del(keyspace *ks, db *d, uint64_t hash, slice key);
-void dir__page_scan(part *page); /* after loading or splitting: min_expire, PART_ROOTS */
+void dir__page_scan(keyspace *ks, part *page); /* after loading or splitting: min_expire, PART_ROOTS */
 
 /* ---- access clocks (access.c) ------------------------------------------------------ */
 

@@ -51,7 +51,7 @@ static int read_page(keyspace *ks, part *p, slice base, slice delta) {
     size_t n = out.n;
     uint8_t *blob = mem_realloc(out.p, n == 0 ? 1 : n);
     part__set_blob(ks, p, blob, n);
-    if (p->kind == PART_DIR) dir__page_scan(p);
+    if (p->kind == PART_DIR) dir__page_scan(ks, p);
     p->flags |= PART_FRESH | PART_USED;
     if (p->kind == PART_CHUNK) p->flags |= PART_DOUBTED;
     return OK;

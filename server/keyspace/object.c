@@ -29,6 +29,7 @@ static object *object_new(bool hashed, size_t meta_n) {
     o->refs = 1;
     o->hashed = hashed;
     o->nodes_ready = true;
+    o->look.at_ms = INT64_MAX;
     o->meta_n = (uint16_t)meta_n;
     o->trie.leaf = hashed ? PART_TABLE : PART_CHUNK;
     return o;
@@ -41,6 +42,8 @@ object *object__clone(object *o) {
     c->pages = o->pages;
     c->trie = o->trie;
     c->home = o->home;
+    c->look = o->look;
+    o->look = (struct pager_look){0}; /* What is done about it is done to the clone. */
     if (c->trie.root != NULL) part__ref(c->trie.root);
     return c;
 }
@@ -70,6 +73,9 @@ static const uint8_t *pager_meta(const object *o) {
 }
 static size_t pager_meta_bytes(const object *o) {
     return o->meta_n;
+}
+static struct pager_look *pager_look(object *o) {
+    return &o->look;
 }
 static uint64_t pager_pages(const object *o) {
     return o->pages;
@@ -128,6 +134,7 @@ object *object__root_read(keyspace *ks, const uint8_t *root) {
     object *o = object_new(root[ROOT_AT_HASHED] != 0, get_u16(root + 10));
     memcpy(o->meta, root + ROOT_BYTES, o->meta_n);
     o->pages = get_u64(root + ROOT_AT_PAGES);
+    o->look.at_ms = 0;
     o->trie.height = root[9];
     if (root[12] == ROOT_NONE) return o;
     uint8_t kind = o->trie.leaf | (root[12] == ROOT_NODE ? PART_NODE : 0);
@@ -312,6 +319,7 @@ const struct pager_ops object__pager_ops = {
     .meta = pager_meta,
     .meta_mut = pager_meta_mut,
     .meta_bytes = pager_meta_bytes,
+    .look = pager_look,
     .get = pager_get,
     .get_ok = pager_get_ok,
     .need = pager_need,

@@ -2,12 +2,12 @@
 #include "types/hash.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/listpack.h"
-#include "types/digest.h"
 #include "types/hash_build.h"
 #include "types/table.h"
+
+#define RANDOM_TRIES 32 /* Then it is likely that most fields have expired. */
 
 int hash_pair_ok(slice field, slice value) {
     if (field.n > KEY_BYTES_MAX || value.n > TABLE_ENTRY_MAX - KEY_BYTES_MAX) return ERR_LIMIT;
@@ -16,26 +16,17 @@ int hash_pair_ok(slice field, slice value) {
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-static bool hash_stored_ok(const struct stored_value *s) {
-    if (s->aux > HASH_AUX_TABLE || s->kind == VALUE_INT) return false;
-    if (s->kind != VALUE_OBJECT) return true;
-    if (s->bytes.n != HASH_META_BYTES) return false;
-    uint64_t pairs = get_u64(s->bytes.p + 1);
-    return s->bytes.p[0] == (s->hashed ? HASH_OBJECT_TABLE : HASH_OBJECT_LISTPACK) && pairs > 0 &&
-           pairs <= VALUE_COUNT_MAX;
-}
-
 static const uint8_t *object_meta(const struct value *v) {
     assert(v->pager->ops->meta_bytes(v->obj) == HASH_META_BYTES);
     return v->pager->ops->meta(v->obj);
 }
 
-static bool is_table(const struct value *v) {
+bool hash__is_table(const struct value *v) {
     return v->kind == VALUE_OBJECT && object_meta(v)[0] == HASH_OBJECT_TABLE;
 }
 
 int hash__listpack(const struct value *v, slice *lp) {
-    if (v->kind == VALUE_NONE || is_table(v)) return ERR_NOTFOUND;
+    if (v->kind == VALUE_NONE || hash__is_table(v)) return ERR_NOTFOUND;
     if (v->kind == VALUE_RAW) {
         *lp = v->raw;
     } else {
@@ -45,55 +36,106 @@ int hash__listpack(const struct value *v, slice *lp) {
     /* It may have come from the store. The check walks it once, as the search does that
      * follows. */
     int rc = lp_check(*lp, true);
-    return rc == OK && lp_count(*lp) % 2 != 0 ? ERR_CORRUPT : rc;
+    return rc == OK && lp_count(*lp) % hash__step(hash_timed(v)) != 0 ? ERR_CORRUPT : rc;
+}
+
+bool hash_timed(const struct value *v) {
+    return v->kind != VALUE_NONE && (v->aux & HASH_AUX_EXPIRES) != 0;
+}
+
+/* Before now; but nothing has expired where there is no clock. */
+static bool has_expired(const struct value *v, int64_t expire_ms) {
+    return expire_ms != 0 && expire_ms < v->now_ms;
 }
 
 uint64_t hash_len(const struct value *v) {
     if (v->kind == VALUE_OBJECT) return get_u64(object_meta(v) + 1);
     if (v->kind != VALUE_RAW || lp_check(v->raw, false) != OK) return 0;
-    return lp_count(v->raw) / 2;
+    return lp_count(v->raw) / hash__step(hash_timed(v));
 }
 
-int hash_get(const struct value *v, slice field, slice *val, char tmp[NUM_LL_MAX]) {
-    if (is_table(v)) {
-        slice unused;
-        return table_get(v->pager, v->obj, field, val != NULL ? val : &unused);
+static int get_any(const struct value *v, slice field, slice *val, int64_t *expire_ms,
+                   char tmp[NUM_LL_MAX]) {
+    if (hash__is_table(v)) {
+        slice stored;
+        bool marked;
+        int rc = table_get_marked(v->pager, v->obj, field, &stored, &marked);
+        return rc != OK ? rc : hash__entry(stored, marked, val, expire_ms);
     }
     slice lp;
     int rc = hash__listpack(v, &lp);
     if (rc != OK) return rc;
-    size_t at = lp_first(lp);
-    if (at != 0) at = lp_find(lp, at, field, 1);
+    size_t at = hash__lp_find(lp, hash_timed(v), field);
     if (at == 0) return ERR_NOTFOUND;
-    if (val != NULL) *val = lp_get_bytes(lp, lp_next(lp, at), tmp);
+    *expire_ms = hash__lp_expiry(lp, hash_timed(v), at);
+    *val = lp_get_bytes(lp, lp_next(lp, at), tmp);
     return OK;
+}
+
+int hash_get_timed(const struct value *v, slice field, slice *val, int64_t *expire_ms,
+                   char tmp[NUM_LL_MAX]) {
+    slice unused;
+    int rc = get_any(v, field, val != NULL ? val : &unused, expire_ms, tmp);
+    return rc == OK && has_expired(v, *expire_ms) ? ERR_NOTFOUND : rc;
+}
+
+int hash_get(const struct value *v, slice field, slice *val, char tmp[NUM_LL_MAX]) {
+    int64_t expire_ms;
+    return hash_get_timed(v, field, val, &expire_ms, tmp);
 }
 
 int hash_need(const struct value *v, slice field) {
     if (v->kind != VALUE_OBJECT) return OK;
-    if (is_table(v)) return table_need(v->pager, v->obj, field);
+    if (hash__is_table(v)) return table_need(v->pager, v->obj, field);
     return v->pager->ops->need(v->pager, v->obj, 0);
 }
 
-int hash_scan(const struct value *v, uint64_t *cursor, size_t count, hash_each_fn *each,
-              void *cookie) {
-    if (is_table(v)) return table_scan(v->pager, v->obj, cursor, count, each, cookie);
+struct scan {
+    const struct value *v;
+    hash__each_fn *each;
+    hash_each_fn *live; /* or this one, of those that have not expired */
+    void *cookie;
+};
+
+static int scan_entry(void *cookie, slice field, slice stored, bool marked) {
+    const struct scan *s = cookie;
+    slice val;
+    int64_t expire_ms;
+    int rc = hash__entry(stored, marked, &val, &expire_ms);
+    return rc != OK ? rc : s->each(s->cookie, field, val, expire_ms);
+}
+
+int hash__scan(const struct value *v, uint64_t *cursor, size_t count, hash__each_fn *each,
+               void *cookie) {
+    struct scan s = {.each = each, .cookie = cookie};
+    if (hash__is_table(v)) return table_scan_marked(v->pager, v->obj, cursor, count, scan_entry, &s);
     slice lp;
+    bool timed = hash_timed(v);
     int rc = hash__listpack(v, &lp);
     if (rc == ERR_NOTFOUND) {
         *cursor = 0;
         return OK;
     }
     if (rc != OK) return rc;
-    for (size_t at = lp_first(lp); at != 0;) {
+    for (size_t at = lp_first(lp); at != 0; at = hash__lp_next(lp, timed, at)) {
         char field_tmp[NUM_LL_MAX], val_tmp[NUM_LL_MAX];
-        size_t val_at = lp_next(lp, at);
-        rc = each(cookie, lp_get_bytes(lp, at, field_tmp), lp_get_bytes(lp, val_at, val_tmp));
+        rc = each(cookie, lp_get_bytes(lp, at, field_tmp), lp_get_bytes(lp, lp_next(lp, at), val_tmp),
+                  hash__lp_expiry(lp, timed, at));
         if (rc != 0) return rc;
-        at = lp_next(lp, val_at);
     }
     *cursor = 0;
     return OK;
+}
+
+static int scan_live(void *cookie, slice field, slice val, int64_t expire_ms) {
+    const struct scan *s = cookie;
+    return has_expired(s->v, expire_ms) ? 0 : s->live(s->cookie, field, val);
+}
+
+int hash_scan(const struct value *v, uint64_t *cursor, size_t count, hash_each_fn *each,
+              void *cookie) {
+    struct scan s = {.v = v, .live = each, .cookie = cookie};
+    return hash__scan(v, cursor, count, scan_live, &s);
 }
 
 int hash_each(const struct value *v, hash_each_fn *each, void *cookie) {
@@ -101,20 +143,78 @@ int hash_each(const struct value *v, hash_each_fn *each, void *cookie) {
     return hash_scan(v, &cursor, SIZE_MAX, each, cookie);
 }
 
-int hash_random(const struct value *v, uint64_t r, slice *field, char field_tmp[NUM_LL_MAX],
-                slice *val, char val_tmp[NUM_LL_MAX]) {
-    slice unused;
-    if (is_table(v))
-        return table_random(v->pager, v->obj, r, field, val != NULL ? val : &unused);
-    slice lp;
-    int rc = hash__listpack(v, &lp);
-    if (rc != OK) return rc;
-    size_t pairs = lp_count(lp) / 2;
-    if (pairs == 0) return ERR_NOTFOUND;
-    size_t at = lp_seek(lp, (long)(r % pairs * 2));
+static int count_one(void *cookie, slice field, slice val) {
+    (void)field;
+    (void)val;
+    ++*(uint64_t *)cookie;
+    return 0;
+}
+
+int hash_live(const struct value *v, uint64_t *n) {
+    *n = hash_timed(v) ? 0 : hash_len(v);
+    return hash_timed(v) ? hash_each(v, count_one, n) : OK;
+}
+
+/* One of the fields that have not expired; those that have stand in front. */
+static int random_small(const struct value *v, uint64_t r, slice lp, slice *field,
+                        char field_tmp[NUM_LL_MAX], slice *val, char val_tmp[NUM_LL_MAX]) {
+    bool timed = hash_timed(v);
+    size_t fields = lp_count(lp) / hash__step(timed), at = fields == 0 ? 0 : lp_first(lp);
+    while (at != 0 && has_expired(v, hash__lp_expiry(lp, timed, at))) {
+        at = hash__lp_next(lp, timed, at);
+        fields--;
+    }
+    if (at == 0) return ERR_NOTFOUND;
+    for (uint64_t skip = r % fields; skip > 0; skip--) at = hash__lp_next(lp, timed, at);
     *field = lp_get_bytes(lp, at, field_tmp);
     if (val != NULL) *val = lp_get_bytes(lp, lp_next(lp, at), val_tmp);
     return OK;
+}
+
+struct nth { /* the pair that is wanted, counted from 0 */
+    uint64_t left;
+    slice field, val;
+};
+
+static int take_nth(void *cookie, slice field, slice val) {
+    struct nth *n = cookie;
+    n->field = field;
+    n->val = val;
+    return n->left-- == 0;
+}
+
+/* Drawing has met only fields that have expired: they are left out by walking. */
+static int random_by_walk(const struct value *v, uint64_t r, slice *field, slice *val) {
+    struct nth n = {0};
+    uint64_t live;
+    int rc = hash_live(v, &live);
+    if (rc != OK) return rc;
+    if (live == 0) return ERR_NOTFOUND;
+    n.left = r % live;
+    rc = hash_each(v, take_nth, &n);
+    if (rc != 1) return rc == OK ? ERR_CORRUPT : rc;
+    *field = n.field; /* They lie in a page, which stays. */
+    *val = n.val;
+    return OK;
+}
+
+int hash_random(const struct value *v, uint64_t r, slice *field, char field_tmp[NUM_LL_MAX],
+                slice *val, char val_tmp[NUM_LL_MAX]) {
+    slice lp, unused, stored;
+    if (!hash__is_table(v)) {
+        int rc = hash__listpack(v, &lp);
+        return rc != OK ? rc : random_small(v, r, lp, field, field_tmp, val, val_tmp);
+    }
+    if (val == NULL) val = &unused;
+    for (unsigned i = 0; i < RANDOM_TRIES; i++) {
+        bool marked;
+        int64_t expire_ms;
+        int rc = table_random_marked(v->pager, v->obj, r, field, &stored, &marked);
+        if (rc == OK) rc = hash__entry(stored, marked, val, &expire_ms);
+        if (rc != OK || !has_expired(v, expire_ms)) return rc;
+        r = r * 6364136223846793005u + 1442695040888963407u;
+    }
+    return random_by_walk(v, r >> 16, field, val);
 }
 
 /* ---- effects ------------------------------------------------------------------------------ */
@@ -141,6 +241,8 @@ static int put_back(struct value *v, struct hash_build *b) {
     uint8_t *to;
     int rc = p->ops->mut(p, v->obj, 0, b->lp.n, &to);
     if (rc == OK) {
+        v->aux = b->aux;
+        hash__note_first(v, slice_of(&b->lp));
         memcpy(to, b->lp.p, b->lp.n);
         put_u64(p->ops->meta_mut(p, v->obj) + 1, b->count);
     }
@@ -151,13 +253,14 @@ static int put_back(struct value *v, struct hash_build *b) {
 static void start_build(struct value *v, slice lp, struct hash_build *b) {
     *b = (struct hash_build){.v = v, .lp = BUF_INIT};
     if (lp.n == 0) return;
+    b->aux = v->aux & HASH_AUX_EXPIRES;
     buf_append_slice(&b->lp, lp);
-    b->count = lp_count(lp) / 2;
+    b->count = lp_count(lp) / hash__step(hash_timed(v));
 }
 
-static int need_fields(struct value *v, const effect *e, size_t step) {
+static int need_fields(struct value *v, const effect *e, size_t first, size_t step) {
     int rc = OK;
-    for (size_t i = 0; i < e->argc; i += step) {
+    for (size_t i = first; i < e->argc; i += step) {
         int one = hash_need(v, e->args[i]);
         if (one == ERR_COLD) rc = ERR_COLD; /* The others are asked for as well. */
         else if (one != OK) return one;
@@ -165,17 +268,42 @@ static int need_fields(struct value *v, const effect *e, size_t step) {
     return rc;
 }
 
-static int set_in_table(struct value *v, const effect *e) {
+/* One effect, field by field: sets them, or gives them an expiry. */
+static int change_fields(struct hash_build *b, const effect *e, int64_t expire_ms) {
+    bool added;
+    int rc = OK;
+    if (e->op == HASH_EXPIRE) {
+        for (size_t i = 1; i < e->argc && rc == OK; i++) rc = hash_build_expire(b, e->args[i], expire_ms);
+        return rc;
+    }
+    for (size_t i = 0; i < e->argc && rc == OK; i += 2) {
+        rc = hash_build_set(b, e->args[i], e->args[i + 1], expire_ms, &added);
+    }
+    return rc;
+}
+
+static int change_table(struct value *v, const effect *e, int64_t expire_ms) {
     pager *p = v->pager;
     struct hash_build b = {.v = v, .table = v->obj, .count = hash_len(v), .aux = v->aux};
-    int rc = need_fields(v, e, 2);
+    int rc = e->op == HASH_EXPIRE ? need_fields(v, e, 1, 1) : need_fields(v, e, 0, 2);
     if (rc != OK) return rc;
-    for (size_t i = 0; i < e->argc && rc == OK; i += 2) {
-        bool added;
-        rc = hash_build_set(&b, e->args[i], e->args[i + 1], &added);
-    }
+    rc = change_fields(&b, e, expire_ms);
     if (b.count != hash_len(v)) put_u64(p->ops->meta_mut(p, v->obj) + 1, b.count);
     v->aux = b.aux;
+    return rc;
+}
+
+static int apply_change(struct value *v, const effect *e, int64_t expire_ms) {
+    if (hash__is_table(v)) return change_table(v, e, expire_ms);
+    slice lp = slice_make(NULL, 0);
+    int rc = hash__listpack(v, &lp);
+    if (rc == ERR_NOTFOUND && e->op == HASH_EXPIRE) return OK;
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    struct hash_build b;
+    start_build(v, lp, &b);
+    rc = change_fields(&b, e, expire_ms);
+    if (rc == OK) return put_back(v, &b);
+    hash_build_drop(&b);
     return rc;
 }
 
@@ -183,27 +311,24 @@ static int apply_set(struct value *v, const effect *e) {
     if (e->argc == 0 || e->argc % 2 != 0) return ERR_CORRUPT;
     for (size_t i = 0; i < e->argc; i += 2)
         if (hash_pair_ok(e->args[i], e->args[i + 1]) != OK) return ERR_CORRUPT;
-    if (is_table(v)) return set_in_table(v, e);
-    slice lp = slice_make(NULL, 0);
-    int rc = hash__listpack(v, &lp);
-    if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    struct hash_build b;
-    start_build(v, lp, &b);
-    for (size_t i = 0; i < e->argc; i += 2) {
-        bool added;
-        rc = hash_build_set(&b, e->args[i], e->args[i + 1], &added);
-        if (rc != OK) {
-            hash_build_drop(&b);
-            return rc;
-        }
+    return apply_change(v, e, e->op == HASH_SET_KEEP ? HASH_KEEP : 0);
+}
+
+static int apply_expire(struct value *v, const effect *e) {
+    uint64_t at = 0;
+    if (e->argc < 2 || (e->args[0].n != 0 && e->args[0].n != 8)) return ERR_CORRUPT;
+    if (e->args[0].n == 8) {
+        at = get_u64(e->args[0].p);
+        if (at == 0 || at > (uint64_t)HASH_EXPIRE_MAX) return ERR_CORRUPT;
     }
-    return put_back(v, &b);
+    if (v->kind == VALUE_NONE) return OK;
+    return apply_change(v, e, (int64_t)at);
 }
 
 static int del_in_table(struct value *v, const effect *e) {
     pager *p = v->pager;
     uint64_t count = hash_len(v);
-    int rc = need_fields(v, e, 1);
+    int rc = need_fields(v, e, 0, 1);
     if (rc != OK) return rc;
     /* A count that is too low, from the store, does not wrap. */
     for (size_t i = 0; i < e->argc && rc == OK && count > 0; i++) {
@@ -218,7 +343,7 @@ static int del_in_table(struct value *v, const effect *e) {
 
 static int apply_del(struct value *v, const effect *e) {
     if (v->kind == VALUE_NONE) return OK;
-    if (is_table(v)) return del_in_table(v, e);
+    if (hash__is_table(v)) return del_in_table(v, e);
     slice lp;
     int rc = hash__listpack(v, &lp);
     if (rc != OK) return rc;
@@ -226,9 +351,9 @@ static int apply_del(struct value *v, const effect *e) {
     start_build(v, lp, &b);
     uint64_t had = b.count;
     for (size_t i = 0; i < e->argc && b.count > 0; i++) {
-        size_t at = lp_find(slice_of(&b.lp), lp_first(slice_of(&b.lp)), e->args[i], 1);
+        size_t at = hash__lp_find(slice_of(&b.lp), hash_timed(v), e->args[i]);
         if (at == 0) continue;
-        lp_delete(&b.lp, at, 2);
+        lp_delete(&b.lp, at, hash__step(hash_timed(v)));
         b.count--;
     }
     if (b.count == had) {
@@ -238,63 +363,12 @@ static int apply_del(struct value *v, const effect *e) {
     return put_back(v, &b);
 }
 
-static int hash_apply(struct value *v, const effect *e) {
+int hash__apply(struct value *v, const effect *e) {
     switch (e->op) {
-    case HASH_SET: return apply_set(v, e);
+    case HASH_SET:
+    case HASH_SET_KEEP: return apply_set(v, e);
+    case HASH_EXPIRE: return apply_expire(v, e);
     case HASH_DEL: return apply_del(v, e);
     }
     return ERR_CORRUPT;
 }
-
-/* ---- as a whole --------------------------------------------------------------------------- */
-
-static const char *hash_encoding(struct value *v) {
-    return v->aux & HASH_AUX_TABLE ? "hashtable" : "listpack";
-}
-
-static uint64_t hash_length(struct value *v) { return hash_len(v); }
-
-static int digest_pair(void *cookie, slice field, slice val) {
-    uint8_t pair[20] = {0};
-    digest_mix(pair, field.p, field.n);
-    digest_mix(pair, val.p, val.n);
-    digest_xor(cookie, pair, 20);
-    return 0;
-}
-
-static int hash_digest(struct value *v, uint8_t digest[20]) {
-    uint8_t sum[20];
-    memcpy(sum, digest, 20); /* A cold page may end the walk. */
-    digest_start(sum, DIGEST_HASH);
-    int rc = hash_each(v, digest_pair, sum);
-    if (rc == OK) memcpy(digest, sum, 20);
-    return rc;
-}
-
-static int hash_check(struct value *v, char why[160]) {
-    uint64_t count = 0;
-    slice lp;
-    bool table = is_table(v);
-    int rc = table ? table_check(v->pager, v->obj, &count, why) : hash__listpack(v, &lp);
-    if (rc == ERR_CORRUPT && !table) snprintf(why, 160, "hash: its listpack is damaged");
-    if (rc != OK) return rc;
-    if (!table) count = lp_count(lp) / 2;
-    if (count == hash_len(v) && count > 0) return OK;
-    snprintf(why, 160, "hash: %llu pairs found, %llu expected", (unsigned long long)count,
-             (unsigned long long)hash_len(v));
-    return ERR_CORRUPT;
-}
-
-const struct type type_hash = {
-    .id = TYPE_HASH,
-    .name = "hash",
-    .stored_ok = hash_stored_ok,
-    .apply = hash_apply,
-    .dump = hash_dump,
-    .restore = hash_restore,
-    .rdb_types = hash_rdb_types,
-    .encoding = hash_encoding,
-    .length = hash_length,
-    .digest = hash_digest,
-    .check = hash_check,
-};

@@ -12,49 +12,111 @@
 #include "types/rdb.h"
 #include "types/ziplist.h"
 
-const uint8_t hash_rdb_types[] = {RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST,
-                                  RDB_HASH_LISTPACK, RDB_END};
+const uint8_t hash_rdb_types[] = {
+    RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST, RDB_HASH_LISTPACK, RDB_HASH_METADATA_OLD,
+    RDB_HASH_LISTPACK_EX_OLD, RDB_HASH_METADATA, RDB_HASH_LISTPACK_EX, RDB_END};
+
+/* ---- dump --------------------------------------------------------------------------------- */
+
+/* What a dump is about to hold: fields that have expired are left out, unless all have; then the dump is what
+ * Redis's would be, a hash of which nothing is seen. */
+struct census {
+    int64_t now, first; /* first: the least expiry of what is dumped; 0: there is none */
+    uint64_t n;
+};
+
+static bool dumped(int64_t now, int64_t expire_ms) { return expire_ms == 0 || expire_ms >= now; }
+
+static int count_field(void *cookie, slice field, slice val, int64_t expire_ms) {
+    struct census *c = cookie;
+    (void)field;
+    (void)val;
+    if (!dumped(c->now, expire_ms)) return 0;
+    c->n++;
+    if (expire_ms != 0 && (c->first == 0 || expire_ms < c->first)) c->first = expire_ms;
+    return 0;
+}
+
+static int take_census(struct value *v, int64_t now, struct census *c) {
+    uint64_t cursor = 0;
+    *c = (struct census){.now = now};
+    return hash__scan(v, &cursor, SIZE_MAX, count_field, c);
+}
 
 struct dump {
     buf *out;
-    uint64_t left; /* of the pairs that the payload promises */
+    const struct census *census;
+    uint64_t left; /* of the fields that the payload promises */
 };
 
-static int dump_pair(void *cookie, slice field, slice val) {
+static int dump_field(void *cookie, slice field, slice val, int64_t expire_ms) {
     struct dump *d = cookie;
+    int64_t first = d->census->first;
+    if (!dumped(d->census->now, expire_ms)) return 0;
     if (d->left-- == 0) return ERR_CORRUPT;
+    if (first != 0) rdb_write_len(d->out, expire_ms == 0 ? 0 : (uint64_t)(expire_ms - first) + 1);
     rdb_write_string(d->out, field);
     rdb_write_string(d->out, val);
     return 0;
 }
 
-int hash_dump(struct value *v, buf *out) {
-    slice lp;
-    int rc = hash__listpack(v, &lp);
-    if (rc == OK) {
-        buf_u8(out, RDB_HASH_LISTPACK);
-        rdb_write_string(out, lp);
-        return OK;
-    }
-    if (rc != ERR_NOTFOUND) return rc;
+static int dump_table(struct value *v, const struct census *c, buf *out) {
+    uint64_t cursor = 0;
     size_t start = out->n;
-    buf_u8(out, RDB_HASH);
-    struct dump d = {out, hash_len(v)};
+    struct dump d = {out, c, c->n};
+    buf_u8(out, c->first != 0 ? RDB_HASH_METADATA : RDB_HASH);
+    if (c->first != 0) buf_u64(out, (uint64_t)c->first);
     rdb_write_len(out, d.left);
-    rc = hash_each(v, dump_pair, &d);
+    int rc = hash__scan(v, &cursor, SIZE_MAX, dump_field, &d);
     if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     if (rc != OK) out->n = start;
     return rc;
 }
 
+/* The listpack without what has expired, as pairs when no field has an expiry. */
+static int dump_small(slice lp, bool timed, const struct census *c, buf *out) {
+    buf to = BUF_INIT;
+    lp_new(&to);
+    for (size_t at = lp_first(lp); at != 0; at = hash__lp_next(lp, timed, at)) {
+        char field[NUM_LL_MAX], val[NUM_LL_MAX];
+        int64_t expire_ms = hash__lp_expiry(lp, timed, at);
+        if (!dumped(c->now, expire_ms)) continue;
+        lp_append(&to, lp_get_bytes(lp, at, field));
+        lp_append(&to, lp_get_bytes(lp, lp_next(lp, at), val));
+        if (c->first != 0) lp_append_int(&to, expire_ms);
+    }
+    buf_u8(out, c->first != 0 ? RDB_HASH_LISTPACK_EX : RDB_HASH_LISTPACK);
+    if (c->first != 0) buf_u64(out, (uint64_t)c->first);
+    rdb_write_string(out, slice_of(&to));
+    buf_free(&to);
+    return OK;
+}
+
+int hash_dump(struct value *v, buf *out) {
+    slice lp;
+    struct census c = {.n = hash_len(v)};
+    int rc = hash_timed(v) ? take_census(v, v->now_ms, &c) : OK;
+    if (rc == OK && c.n == 0) rc = take_census(v, 0, &c);
+    if (rc != OK) return rc;
+    rc = hash__listpack(v, &lp);
+    if (rc == ERR_NOTFOUND) return dump_table(v, &c, out);
+    if (rc != OK) return rc;
+    if (hash_timed(v)) return dump_small(lp, true, &c, out);
+    buf_u8(out, RDB_HASH_LISTPACK);
+    rdb_write_string(out, lp);
+    return OK;
+}
+
 /* ---- restore ------------------------------------------------------------------------------ */
 
-static int add_new(struct hash_build *b, slice field, slice val) {
+static int add_timed(struct hash_build *b, slice field, slice val, int64_t expire_ms) {
     bool added = false;
     if (hash_pair_ok(field, val) != OK) return ERR_CORRUPT;
-    int rc = hash_build_set(b, field, val, &added);
+    int rc = hash_build_set(b, field, val, expire_ms, &added);
     return rc == OK && !added ? ERR_CORRUPT : rc; /* A field twice. */
 }
+
+static int add_new(struct hash_build *b, slice field, slice val) { return add_timed(b, field, val, 0); }
 
 static int restore_pairs(struct hash_build *b, reader *r) {
     uint64_t pairs = rdb_read_count(r, 2);
@@ -69,6 +131,46 @@ static int restore_pairs(struct hash_build *b, reader *r) {
     }
     buf_free(&field_store);
     buf_free(&val_store);
+    return rc;
+}
+
+/* An expiry of 0 is none; what is later than can be is wrong. */
+static bool expiry_ok(uint64_t expire_ms) { return expire_ms <= (uint64_t)HASH_EXPIRE_MAX; }
+
+/* The expiry of a field is told against the least of all, or, in the older form, as it is. */
+static int restore_metadata(struct hash_build *b, reader *r, bool old) {
+    uint64_t first = old ? 0 : read_u64(r), fields = rdb_read_count(r, 3);
+    if (r->bad || fields == 0 || !expiry_ok(first)) return ERR_CORRUPT;
+    buf field_store = BUF_INIT, val_store = BUF_INIT;
+    int rc = OK;
+    for (uint64_t i = 0; i < fields && rc == OK; i++) {
+        slice field, val;
+        uint64_t at = rdb_read_len(r);
+        if (r->bad || !expiry_ok(at)) rc = ERR_CORRUPT;
+        if (at != 0 && !old) at += first - 1;
+        if (rc == OK && !expiry_ok(at)) rc = ERR_CORRUPT;
+        if (rc == OK) rc = rdb_read_string(r, &field_store, &field);
+        if (rc == OK) rc = rdb_read_string(r, &val_store, &val);
+        if (rc == OK) rc = add_timed(b, field, val, (int64_t)at);
+    }
+    buf_free(&field_store);
+    buf_free(&val_store);
+    return rc;
+}
+
+/* Built anew: the order of the fields is ours to keep. */
+static int restore_triples(struct hash_build *b, slice lp) {
+    if (lp.n > LP_BYTES_MAX || lp_check(lp, true) != OK) return ERR_CORRUPT;
+    size_t count = lp_count(lp);
+    if (count == 0 || count % 3 != 0) return ERR_CORRUPT;
+    int rc = OK;
+    for (size_t at = lp_first(lp); at != 0 && rc == OK; at = hash__lp_next(lp, true, at)) {
+        char field[NUM_LL_MAX], val[NUM_LL_MAX];
+        size_t val_at = lp_next(lp, at);
+        struct lp_value expiry = lp_get(lp, lp_next(lp, val_at));
+        if (!expiry.is_int || expiry.num < 0 || !expiry_ok((uint64_t)expiry.num)) return ERR_CORRUPT;
+        rc = add_timed(b, lp_get_bytes(lp, at, field), lp_get_bytes(lp, val_at, val), expiry.num);
+    }
     return rc;
 }
 
@@ -144,9 +246,14 @@ int hash_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_vers
     int rc;
     if (rdb_type == RDB_HASH) {
         rc = restore_pairs(&b, r);
+    } else if (rdb_type == RDB_HASH_METADATA || rdb_type == RDB_HASH_METADATA_OLD) {
+        rc = restore_metadata(&b, r, rdb_type == RDB_HASH_METADATA_OLD);
     } else {
+        if (rdb_type == RDB_HASH_LISTPACK_EX) (void)read_u64(r); /* The least expiry: it is found again. */
         rc = rdb_read_string(r, &store, &blob);
         if (rc == OK && rdb_type == RDB_HASH_LISTPACK) rc = restore_listpack(&b, blob);
+        else if (rc == OK && (rdb_type == RDB_HASH_LISTPACK_EX || rdb_type == RDB_HASH_LISTPACK_EX_OLD))
+            rc = restore_triples(&b, blob);
         else if (rc == OK && rdb_type == RDB_HASH_ZIPLIST) rc = restore_flat(&b, blob, false);
         else if (rc == OK && rdb_type == RDB_HASH_ZIPMAP) rc = restore_flat(&b, blob, true);
         else if (rc == OK) rc = ERR_CORRUPT;

@@ -25,6 +25,14 @@
 typedef struct object object;
 typedef struct pager pager;
 
+/* When there is something to do inside the value as time goes by: a note beside the object, never stored. */
+struct pager_look {
+    int64_t at_ms;    /* look then; INT64_MAX: not before something is put in; 0: nobody knows (it was
+                       * loaded) */
+    uint64_t cursor;  /* of a look that goes on, else 0 */
+    int64_t least_ms; /* what it has found so far */
+};
+
 struct pager_ops {
     /* Makes an empty object, refs 1. */
     object *(*make)(pager *p, bool hashed, size_t meta_bytes);
@@ -33,6 +41,7 @@ struct pager_ops {
     const uint8_t *(*meta)(const object *o);
     uint8_t *(*meta_mut)(pager *p, object *o); /* o must be exclusively owned (see value.h) */
     size_t (*meta_bytes)(const object *o);
+    struct pager_look *(*look)(object *o);
 
     /* Dense. get: ERR_NOTFOUND when there is no such page. mut: makes the page when it is
      * absent, resizes it to n bytes keeping what fits, new bytes zero. need: asks for the page if

@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define RDB_VERSION 10 /* What DUMP writes: that of Redis 7.0. */
+#define RDB_VERSION_HASH_TIMES 12 /* With the types RDB_HASH_METADATA and RDB_HASH_LISTPACK_EX: Redis 7.4. */
 #define RDB_STRING_MAX ((uint64_t)512 << 20)
 
 enum rdb_type {
@@ -17,6 +18,9 @@ enum rdb_type {
     RDB_HASH_ZIPLIST = 13, RDB_LIST_QUICKLIST = 14, RDB_STREAM_LISTPACKS = 15,
     RDB_HASH_LISTPACK = 16, RDB_ZSET_LISTPACK = 17, RDB_LIST_QUICKLIST_2 = 18,
     RDB_STREAM_LISTPACKS_2 = 19, RDB_SET_LISTPACK = 20, RDB_STREAM_LISTPACKS_3 = 21,
+    /* Hashes whose fields have expiries, before Redis 7.4 was done and since. */
+    RDB_HASH_METADATA_OLD = 22, RDB_HASH_LISTPACK_EX_OLD = 23, RDB_HASH_METADATA = 24,
+    RDB_HASH_LISTPACK_EX = 25,
     RDB_END = 0xFF
 };
 

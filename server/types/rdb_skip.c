@@ -6,7 +6,7 @@
 #define STREAM_ID_BYTES 16
 #define TIME_BYTES 8
 enum module_part { PART_END = 0, PART_SINT = 1, PART_UINT = 2, PART_FLOAT = 3, PART_DOUBLE = 4, PART_STRING = 5 };
-enum { RDB_MODULE_2 = 7, RDB_HASH_METADATA = 24, RDB_HASH_LISTPACK_EX = 25 };
+enum { RDB_MODULE_2 = 7 };
 
 static void skip_strings(reader *r, uint64_t n) {
     for (uint64_t i = 0; i < n && !r->bad; i++) rdb_skip_string(r);
@@ -33,8 +33,8 @@ static void skip_nodes(reader *r) {
     }
 }
 
-static void skip_hash_metadata(reader *r) {
-    (void)read_raw(r, TIME_BYTES); /* the least expiry */
+static void skip_hash_metadata(reader *r, bool old) {
+    if (!old) (void)read_raw(r, TIME_BYTES); /* the least expiry */
     uint64_t n = rdb_read_count(r, 3);
     for (uint64_t i = 0; i < n && !r->bad; i++) {
         skip_lengths(r, 1);
@@ -96,6 +96,7 @@ int rdb_skip(reader *r, uint8_t type) {
     case RDB_ZSET_ZIPLIST:
     case RDB_HASH_ZIPLIST:
     case RDB_HASH_LISTPACK:
+    case RDB_HASH_LISTPACK_EX_OLD:
     case RDB_ZSET_LISTPACK:
     case RDB_SET_LISTPACK: rdb_skip_string(r); break;
     case RDB_LIST:
@@ -108,7 +109,8 @@ int rdb_skip(reader *r, uint8_t type) {
     case RDB_STREAM_LISTPACKS:
     case RDB_STREAM_LISTPACKS_2:
     case RDB_STREAM_LISTPACKS_3: skip_stream(r, type); break;
-    case RDB_HASH_METADATA: skip_hash_metadata(r); break;
+    case RDB_HASH_METADATA:
+    case RDB_HASH_METADATA_OLD: skip_hash_metadata(r, type == RDB_HASH_METADATA_OLD); break;
     case RDB_HASH_LISTPACK_EX:
         (void)read_raw(r, TIME_BYTES);
         rdb_skip_string(r);

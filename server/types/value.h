@@ -33,6 +33,7 @@ struct type_config { /* thresholds of encodings; options of types */
 struct value {
     uint8_t type, kind;
     uint8_t aux;       /* the type's own byte, kept in the entry (an encoding, a flag) */
+    int64_t now_ms;    /* for reading: what expired before is not there; 0: all is (as in apply()) */
     int64_t num;       /* VALUE_INT */
     slice raw;         /* VALUE_RAW */
     object *obj;       /* VALUE_OBJECT */
@@ -68,6 +69,9 @@ struct type {
     const uint8_t *rdb_types;     /* those restore() takes, ended by 0xFF */
     const char *(*encoding)(struct value *v); /* OBJECT ENCODING */
     uint64_t (*length)(struct value *v);      /* elements; O(1) */
+    /* When something inside of the value expires first; INT64_MAX: nothing does. Of an object, 0 for "ask its
+     * note" (pager_look). NULL: nothing ever does. */
+    int64_t (*due)(const struct stored_value *s);
     /* Mixes the value into a 20-byte digest as DEBUG DIGEST-VALUE does. */
     int (*digest)(struct value *v, uint8_t digest[20]);
     /* Walks every invariant of the value; ERR_CORRUPT and a sentence. May be cold. */

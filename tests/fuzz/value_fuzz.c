@@ -3,8 +3,9 @@
  *     u8 type | u8 kind | u8 aux | u8 hashed | meta or inline bytes | pages, or entries of a table
  *
  * Byte strings have a varint length before them; before each page stands its varint index; an entry
- * is two strings. What the type's judge lets in is read whole, dumped, checked and changed, whatever
- * the pages say: each step may answer ERR_CORRUPT. A value that passes its check can be dumped and
+ * is two strings, and before them a byte that says whether it is marked if `hashed` has 2 in it. What
+ * the type's judge lets in is read whole, dumped, checked and changed, whatever the pages say: each
+ * step may answer ERR_CORRUPT. A value that passes its check can be dumped and
  * digested, and what can be restored equals it. */
 #include <stdlib.h>
 
@@ -85,13 +86,39 @@ static void use_string(struct toy *t, struct value *v, buf *store) {
     buf_free(&out);
 }
 
+/* What has expired is found within so many looks, whatever the pages say. */
+static void remove_due(struct toy *t, struct value *v, buf *store) {
+    buf found = BUF_INIT;
+    for (unsigned i = 0; i < 8; i++) {
+        size_t n = 0;
+        slice fields[16];
+        found.n = 0;
+        if (hash_due(v, 1700000000500, 16, &found, &n) != OK) break;
+        need(n <= 16);
+        reader r = reader_make(slice_of(&found));
+        for (size_t k = 0; k < n; k++) touch(fields[k] = read_bytes(&r));
+        need(!r.bad && reader_left(&r) == 0);
+        if (n > 0) change(t, &type_hash, v, store, HASH_DEL, fields, n);
+        if (v->kind == VALUE_NONE) break;
+    }
+    buf_free(&found);
+}
+
 static void use_hash(struct toy *t, struct value *v, buf *store) {
     struct seen seen = {t, 0};
     char tmp[NUM_LL_MAX], tmp2[NUM_LL_MAX];
     slice field, val, args[2] = {SLICE("f"), SLICE("a value")};
+    slice expire[2] = {SLICE("\x01\0\0\0\0\0\0\0"), SLICE("f")};
     if (hash_get(v, SLICE("f"), &val, tmp) == OK) touch(val);
     if (hash_random(v, 12345, &field, tmp, &val, tmp2) == OK) touch(field), touch(val);
     (void)hash_each(v, see_pair, &seen);
+    v->now_ms = 1700000000500;
+    if (hash_random(v, 54321, &field, tmp, &val, tmp2) == OK) touch(field), touch(val);
+    (void)hash_each(v, see_pair, &seen);
+    v->now_ms = 0;
+    change(t, &type_hash, v, store, HASH_SET_KEEP, args, 2);
+    change(t, &type_hash, v, store, HASH_EXPIRE, expire, 2);
+    remove_due(t, v, store);
     change(t, &type_hash, v, store, HASH_SET, args, 2);
     change(t, &type_hash, v, store, HASH_DEL, args, 1);
 }
@@ -403,13 +430,23 @@ static void use(struct toy *t, const struct type *type, struct value *v) {
     buf_free(&store);
 }
 
-static void fill(struct toy *t, object *o, reader *r) {
+/* An entry of a table; its mark says that what the value begins with is the type's. */
+static void fill_entry(struct toy *t, object *o, bool marks, reader *r) {
+    bool added, marked = marks && (read_u8(r) & 1);
+    slice key = read_bytes(r), val = read_bytes(r);
+    size_t head = val.n < TABLE_MARK_BYTES ? val.n : TABLE_MARK_BYTES;
+    if (r->bad) return;
+    if (!marked || head == 0) (void)table_put(&t->base, o, key, val, &added);
+    else
+        (void)table_put_marked(&t->base, o, key, slice_make(val.p, head),
+                               slice_make(val.p + head, val.n - head), &added);
+}
+
+static void fill(struct toy *t, object *o, bool marks, reader *r) {
     while (!r->bad && reader_left(r) > 0) {
-        bool added;
         uint8_t *to;
         if (o->hashed) {
-            slice key = read_bytes(r), val = read_bytes(r);
-            if (!r->bad) (void)table_put(&t->base, o, key, val, &added);
+            fill_entry(t, o, marks, r);
             continue;
         }
         uint64_t index = read_varint(r);
@@ -444,7 +481,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (v.kind == VALUE_OBJECT) {
         v.obj = t.base.ops->make(&t.base, s.hashed, bytes.n);
         memcpy(v.obj->meta, bytes.p, bytes.n);
-        fill(&t, v.obj, &r);
+        fill(&t, v.obj, data[3] & 2, &r);
     }
     use(&t, type, &v);
     while (t.objects != NULL) t.base.ops->free(&t.base, t.objects);

@@ -169,6 +169,30 @@ static void apply(struct world *w, uint8_t type, uint8_t op, const char *key, co
     CHECK_INT(world_apply(w, &e), OK);
 }
 
+static void set_time(struct world *w, const char *key, slice field, int64_t expire_ms) {
+    uint8_t tmp[8];
+    slice args[2] = {effect_expiry(tmp, expire_ms), field};
+    apply(w, TYPE_HASH, HASH_EXPIRE, key, args, 2);
+}
+
+/* Fields with expiries: inline, in a page of their own, in a table and its delta. */
+static void fill_times(struct world *w) {
+    static const struct { const char *key; unsigned fields; } keys[] = {{"inline", 2}, {"small", 50}, {"large", 200}};
+    db *d = keyspace_db(w->ks, 0);
+    char a[32], b[32];
+    for (unsigned k = 0; k < 3; k++) {
+        for (unsigned i = 0; i < keys[k].fields; i++) {
+            slice field = numbered(a, "field:", i);
+            hash_set(w, d, slice_str(keys[k].key), field, numbered(b, "v", i));
+            if (i % 3 != 1) set_time(w, keys[k].key, field, 1800000000000 + i * 7919 % 1000);
+        }
+    }
+    checkpoint(w);
+    set_time(w, "large", SLICE("field:1"), 1800000000000);
+    set_time(w, "large", SLICE("field:2"), -1);
+    hash_set(w, d, SLICE("large"), SLICE("field:3"), SLICE("changed"));
+}
+
 static void fill_list(struct world *w) {
     char tmp[32];
     w->config.types.list_max_listpack_size = 64;
@@ -250,11 +274,12 @@ static void fill_stream(struct world *w) {
     apply(w, TYPE_STREAM, STREAM_PEND, "large", pend, 5);
 }
 
-TEST("lists, sets, sorted sets, streams, vector sets and volumes of version 1 are read, and still written like that") {
+TEST("lists, sets, sorted sets, streams, vector sets, volumes and hashes with expiries of version 1 are read, and still written like that") {
     static const struct {
         const char *name;
         void (*fill)(struct world *w);
-    } kinds[] = {{"keyspace-1-list", fill_list},
+    } kinds[] = {{"keyspace-1-hash-times", fill_times},
+                 {"keyspace-1-list", fill_list},
                  {"keyspace-1-set", fill_set},
                  {"keyspace-1-zset", fill_zset},
                  {"keyspace-1-stream", fill_stream},

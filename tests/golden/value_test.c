@@ -15,9 +15,17 @@
 #include "types/table.h"
 #include "types/zset.h"
 
-static int save_entry(void *cookie, slice key, slice val) {
-    buf_bytes(cookie, key);
-    buf_bytes(cookie, val);
+struct saving {
+    buf *out;
+    bool marks; /* A byte before each entry: whether it is marked. */
+};
+
+static int save_entry(void *cookie, slice key, slice val, bool marked) {
+    const struct saving *s = cookie;
+    CHECK(s->marks || !marked);
+    if (s->marks) buf_u8(s->out, marked);
+    buf_bytes(s->out, key);
+    buf_bytes(s->out, val);
     return 0;
 }
 
@@ -27,17 +35,20 @@ static int by_index(const void *a, const void *b) {
 }
 
 static void save(uint8_t number, const struct value *v, buf *out) {
+    /* Bit 1 of the fourth byte: entries may be marked. */
+    bool marks = v->type == TYPE_HASH && hash_timed(v);
+    struct saving s = {out, marks};
     object *o = v->kind == VALUE_OBJECT ? v->obj : NULL;
     out->n = 0;
     buf_u8(out, number);
     buf_u8(out, (uint8_t)(v->kind - 1));
     buf_u8(out, v->aux);
-    buf_u8(out, o != NULL && o->hashed);
+    buf_u8(out, (uint8_t)((o != NULL && o->hashed) | (marks && o != NULL && o->hashed) << 1));
     buf_bytes(out, o != NULL ? slice_make(o->meta, o->meta_bytes) : v->raw);
     if (o == NULL) return;
     if (o->hashed) {
         uint64_t cursor = 0;
-        CHECK_INT(table_scan(v->pager, o, &cursor, SIZE_MAX, save_entry, out), OK);
+        CHECK_INT(table_scan_marked(v->pager, o, &cursor, SIZE_MAX, save_entry, &s), OK);
         return;
     }
     qsort(o->pages, o->count, sizeof(*o->pages), by_index);
@@ -104,6 +115,25 @@ TEST("hashes of version 1 are written as they were: inline, one page, a table") 
             apply(&m, HASH_SET, args, 2);
         }
         snprintf(name, sizeof(name), "value-1-hash-%u", pairs[k]);
+        finish(&m, name, 1);
+    }
+}
+
+TEST("hashes with expiries of version 1 are written as they were: inline, one page, a table") {
+    static const unsigned pairs[] = {3, 60, 140};
+    char name[32], a[32], b[32];
+    for (unsigned k = 0; k < 3; k++) {
+        struct making m;
+        start(&m, &type_hash);
+        for (unsigned i = 0; i < pairs[k]; i++) {
+            uint8_t at[8];
+            slice args[2] = {i == 0 ? SLICE("f") : numbered(a, "field:", i), numbered(b, "v", i)};
+            slice expire[2] = {slice_make(at, 8), args[0]};
+            put_u64(at, 1700000000000 + i * 7919 % 1000);
+            apply(&m, HASH_SET, args, 2);
+            if (i % 3 != 1) apply(&m, HASH_EXPIRE, expire, 2);
+        }
+        snprintf(name, sizeof(name), "value-1-hash-times-%u", pairs[k]);
         finish(&m, name, 1);
     }
 }

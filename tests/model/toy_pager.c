@@ -15,6 +15,7 @@ static object *toy_make(pager *p, bool hashed, size_t meta_bytes) {
     object *o = mem_calloc(1, sizeof(*o));
     o->toy = t;
     o->hashed = hashed;
+    o->look.at_ms = INT64_MAX;
     o->meta = mem_calloc(1, meta_bytes + 1);
     o->meta_bytes = meta_bytes;
     o->next = t->objects;
@@ -41,6 +42,7 @@ static uint8_t *toy_meta_mut(pager *p, object *o) {
     return o->meta;
 }
 static size_t toy_meta_bytes(const object *o) { return o->meta_bytes; }
+static struct pager_look *toy_look(object *o) { return &o->look; }
 static uint64_t toy_pages(const object *o) { return o->count; }
 
 static uint64_t span(const struct toy_page *g) {
@@ -163,7 +165,7 @@ static uint64_t toy_hash(pager *p, slice key) {
 
 static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
-    .meta_bytes = toy_meta_bytes, .get = toy_get,
+    .meta_bytes = toy_meta_bytes, .look = toy_look, .get = toy_get,
     .get_ok = toy_get_ok, .need = toy_need, .mut = toy_mut,
     .drop = toy_drop, .pages = toy_pages, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,

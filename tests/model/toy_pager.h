@@ -21,6 +21,7 @@ struct object {
     bool hashed;
     uint8_t *meta;
     size_t meta_bytes;
+    struct pager_look look;
     struct toy_page *pages;
     size_t count, cap;
 };

@@ -73,6 +73,12 @@ static void on_expired(void *cookie, db *d, slice key) {
     x->n++;
 }
 
+static void on_inner(void *cookie, db *d, slice key) {
+    (void)cookie;
+    (void)d;
+    test_fail(__FILE__, __LINE__, "%.*s: nothing in it expires", (int)key.n, (const char *)key.p);
+}
+
 TEST("the expire cycle finds every expired key, in slices, and no other") {
     struct world *w = world_new(2);
     int64_t now = (int64_t)clock_wall_ms(&w->clock.base);
@@ -87,10 +93,89 @@ TEST("the expire cycle finds every expired key, in slices, and no other") {
     clock_manual_advance(&w->clock, 50000);
     struct expired x = {w, 0};
     for (int i = 0; i < 2000 && x.n < 3000; i++)
-        CHECK(keyspace_expire_cycle(w->ks, 20, on_expired, &x) <= 20);
+        CHECK(keyspace_expire_cycle(w->ks, 20, on_expired, on_inner, &x) <= 20);
     CHECK_INT(x.n, 3000);
-    CHECK_INT(keyspace_expire_cycle(w->ks, 20, on_expired, &x), 0);
+    CHECK_INT(keyspace_expire_cycle(w->ks, 20, on_expired, on_inner, &x), 0);
     for (int n = 0; n < 3; n++) CHECK_INT(db_keys(keyspace_db(w->ks, n)), 2000);
+    world_check(w);
+    world_free(w);
+}
+
+static void hash_effect(struct world *w, db *d, slice key, uint8_t op, const slice *args, size_t n) {
+    effect e = world_effect(op, d, key, args, n);
+    e.target = EFFECT_VALUE;
+    e.type = TYPE_HASH;
+    CHECK_INT(world_apply(w, &e), OK);
+}
+
+/* A hash of n fields; of each `of` in a row one expires soon, and one later. */
+static void timed_hash(struct world *w, db *d, slice key, unsigned n, unsigned of, int64_t now) {
+    for (unsigned i = 0; i < n; i++) {
+        char tmp[32];
+        uint8_t at[8];
+        slice set[2] = {key_of(tmp, sizeof(tmp), i), SLICE("value")}, expire[2] = {{0}, set[0]};
+        expire[0] = effect_expiry(at, now + (i % of == 0 ? 1000 + (int64_t)i : 1000000));
+        hash_effect(w, d, key, HASH_SET, set, 2);
+        if (i % of < 2) hash_effect(w, d, key, HASH_EXPIRE, expire, 2);
+    }
+}
+
+static void on_fields(void *cookie, db *d, slice borrowed) {
+    struct expired *x = cookie;
+    buf key = BUF_INIT, found = BUF_INIT;
+    struct entry e;
+    slice fields[50];
+    size_t n;
+    buf_append_slice(&key, borrowed);
+    CHECK_INT(keyspace_get(x->w->ks, d, slice_of(&key), 0, &e), OK);
+    CHECK_INT(hash_due(&e.value, (int64_t)clock_wall_ms(&x->w->clock.base), 50, &found, &n), OK);
+    reader r = reader_make(slice_of(&found));
+    for (size_t i = 0; i < n; i++) fields[i] = read_bytes(&r);
+    if (n > 0) hash_effect(x->w, d, slice_of(&key), HASH_DEL, fields, n);
+    x->n += n;
+    buf_free(&key);
+    buf_free(&found);
+}
+
+static uint64_t fields_of(struct world *w, db *d, slice key) {
+    struct entry e;
+    CHECK_INT(keyspace_get(w->ks, d, key, 0, &e), OK);
+    return hash_len(&e.value);
+}
+
+TEST("the expire cycle finds the fields of hashes, small and large, in every copy") {
+    static const unsigned sizes[] = {3, 90, 3000, 3000}, of[] = {3, 3, 3, 150};
+    enum { SOON = 2 * (1 + 30 + 1000 + 20) };
+    struct world *w = world_new(2);
+    db *d = keyspace_db(w->ks, 0);
+    int64_t now = (int64_t)clock_wall_ms(&w->clock.base);
+    char from[32], to[32];
+    uint8_t id[8];
+    struct expired x = {w, 0};
+    db *other = keyspace_db(w->ks, 1);
+    put_u64(id, db_id(other));
+    for (unsigned k = 0; k < 4; k++) {
+        slice key = key_of(from, sizeof(from), k);
+        timed_hash(w, d, key, sizes[k], of[k], now);
+        slice args[2] = {slice_make(id, 8), key_of(to, sizeof(to), 10 + k)};
+        effect e = world_effect(ENTRY_COPY, d, key, args, 2);
+        CHECK_INT(world_apply(w, &e), OK);
+    }
+    for (int i = 0; i < 20; i++) (void)keyspace_expire_cycle(w->ks, 20, on_expired, on_fields, &x);
+    CHECK_INT(x.n, 0);
+    clock_manual_advance(&w->clock, 10000000);
+    for (int i = 0; i < 2000 && x.n < SOON; i++)
+        (void)keyspace_expire_cycle(w->ks, 20, on_expired, on_fields, &x);
+    CHECK_INT(x.n, SOON);
+    for (unsigned k = 0; k < 4; k++) {
+        CHECK_INT(fields_of(w, d, key_of(from, sizeof(from), k)), sizes[k] - sizes[k] / of[k]);
+        CHECK_INT(fields_of(w, other, key_of(to, sizeof(to), 10 + k)), sizes[k] - sizes[k] / of[k]);
+    }
+    clock_manual_advance(&w->clock, 10000000000);
+    for (int i = 0; i < 4000 && x.n < 2 * SOON; i++)
+        (void)keyspace_expire_cycle(w->ks, 20, on_expired, on_fields, &x);
+    CHECK_INT(x.n, 2 * SOON);
+    CHECK_INT(keyspace_expire_cycle(w->ks, 20, on_expired, on_fields, &x), 0);
     world_check(w);
     world_free(w);
 }

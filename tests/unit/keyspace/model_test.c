@@ -21,6 +21,7 @@ struct mval {
     int kind; /* 0 none, 1 string, 2 hash */
     buf str;
     struct bytes fields[FIELDS];
+    int64_t times[FIELDS]; /* of fields; 0: none */
     int64_t expire;
 };
 struct mdb {
@@ -142,9 +143,11 @@ static int compare_value(const struct entry *e, const struct mval *v) {
             char name[16], tmp[NUM_LL_MAX];
             int n = snprintf(name, sizeof(name), "field%d", i);
             slice val;
-            rc = hash_get(&e->value, slice_make(name, (size_t)n), &val, tmp);
+            int64_t expire_ms;
+            rc = hash_get_timed(&e->value, slice_make(name, (size_t)n), &val, &expire_ms, tmp);
             if (rc == OK) {
                 CHECK(v->fields[i].n != NONE);
+                CHECK_INT(expire_ms, v->times[i]);
                 fill(&got, v->fields[i]);
                 CHECK(slice_eq(val, slice_of(&got)));
             } else if (rc == ERR_NOTFOUND) {
@@ -284,6 +287,7 @@ static void op_hset(struct model *m, db *d, struct mdb *md, size_t k, slice key)
         struct bytes b = some_bytes(m);
         if (b.n > 20000) b.n = 20000;
         v->fields[i] = b;
+        v->times[i] = 0;
         vals[n / 2] = BUF_INIT;
         fill(&vals[n / 2], b);
         int len = snprintf(names[n / 2], 16, "field%d", i);
@@ -296,6 +300,28 @@ static void op_hset(struct model *m, db *d, struct mdb *md, size_t k, slice key)
     e.type = TYPE_HASH;
     apply(m, &e, true);
     for (size_t i = 0; i < n / 2; i++) buf_free(&vals[i]);
+}
+
+static void op_hexpire(struct model *m, db *d, struct mdb *md, size_t k, slice key) {
+    struct mval *v = &md->v[k];
+    if (v->kind != 2) return;
+    slice args[1 + FIELDS];
+    char names[FIELDS][16];
+    uint8_t tmp[8];
+    int64_t at = some_expiry(m);
+    size_t n = 0;
+    args[n++] = effect_expiry(tmp, at);
+    for (int i = 0; i < FIELDS; i++) {
+        if (below(m, 2) != 0 && (n > 1 || i != FIELDS - 1)) continue;
+        v->times[i] = at < 0 ? 0 : at;
+        int len = snprintf(names[n - 1], 16, "field%d", i);
+        args[n] = slice_make(names[n - 1], (size_t)len);
+        n++;
+    }
+    effect e = world_effect(HASH_EXPIRE, d, key, args, n);
+    e.target = EFFECT_VALUE;
+    e.type = TYPE_HASH;
+    apply(m, &e, true);
 }
 
 static void op_hdel(struct model *m, db *d, struct mdb *md, size_t k, slice key) {
@@ -391,7 +417,9 @@ static void change(struct model *m) {
         op_append(m, d, md, k, s);
     else if (x < 650)
         op_hset(m, d, md, k, s);
-    else if (x < 720)
+    else if (x < 690)
+        op_hexpire(m, d, md, k, s);
+    else if (x < 740)
         op_hdel(m, d, md, k, s);
     else if (x < 820)
         op_transfer(m, d, md, k, s);

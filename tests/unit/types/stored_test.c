@@ -33,7 +33,7 @@ TEST("a stored hash or set is a table by hash, or small by index, as its root sa
     for (size_t i = 0; i < 2; i++) {
         CHECK(!takes(both[i], VALUE_INT, 0, false, ""));
         CHECK(takes(both[i], VALUE_RAW, 1, false, ""));
-        CHECK(!takes(both[i], VALUE_RAW, 2, false, ""));
+        CHECK(!takes(both[i], VALUE_RAW, 4, false, ""));
         CHECK(takes(both[i], VALUE_OBJECT, 0, false, "010500000000000000"));
         CHECK(takes(both[i], VALUE_OBJECT, 1, true, "020500000000000000"));
         CHECK(!takes(both[i], VALUE_OBJECT, 0, true, "010500000000000000"));
@@ -46,6 +46,10 @@ TEST("a stored hash or set is a table by hash, or small by index, as its root sa
     }
     CHECK(takes(&type_hash, VALUE_OBJECT, 1, false, "010500000000000000"));
     CHECK(!takes(&type_set, VALUE_OBJECT, 1, false, "010500000000000000")); /* a listpack: inline */
+    /* 2: fields have expiries. */
+    CHECK(takes(&type_hash, VALUE_RAW, 2, false, ""));
+    CHECK(takes(&type_hash, VALUE_OBJECT, 3, true, "020500000000000000"));
+    CHECK(!takes(&type_set, VALUE_RAW, 2, false, ""));
 }
 
 /* The root of a list of one leaf, and one byte of it another one. */
