@@ -22,7 +22,8 @@ static int cmd_dump(call *c) {
     buf out = BUF_INIT;
     rc = exec_deps(call_exec(c))->types->by_id[e.value.type]->dump(&e.value, &out);
     if (rc == OK) {
-        buf_u16(&out, RDB_VERSION);
+        bool times = out.p[0] == RDB_HASH_METADATA || out.p[0] == RDB_HASH_LISTPACK_EX;
+        buf_u16(&out, times ? RDB_VERSION_HASH_TIMES : RDB_VERSION);
         buf_u64(&out, crc64(0, out.p, out.n));
         reply_bulk(c, slice_of(&out));
     }

@@ -47,21 +47,19 @@ static int length_now(call *c, uint64_t *n) {
 
 /* ---- setting ------------------------------------------------------------------------------------ */
 
-/* Sets the pairs args[0..n). More than an effect can hold are several effects: their pages have been
- * asked for. */
-static int set_pairs(call *c, const slice *args, size_t n) {
+/* More than an effect can hold are several effects: their pages have been asked for. */
+int hash_set_pairs(call *c, uint8_t op, const slice *args, size_t n) {
     assert(n % 2 == 0 && EFFECT_ARGS_MAX % 2 == 0);
     for (size_t at = 0; at < n;) {
         size_t part = n - at < EFFECT_ARGS_MAX ? n - at : EFFECT_ARGS_MAX;
-        int rc = call_value(c, TYPE_HASH, HASH_SET, call_arg(c, 1), args + at, part);
+        int rc = call_value(c, TYPE_HASH, op, call_arg(c, 1), args + at, part);
         if (rc != OK) return rc;
         at += part;
     }
     return OK;
 }
 
-/* False after a reply: a field or value that no page could hold. */
-static bool pairs_ok(call *c, size_t first) {
+bool hash_pairs_ok(call *c, size_t first) {
     for (size_t i = first; i + 1 < call_argc(c); i += 2) {
         if (hash_pair_ok(call_arg(c, i), call_arg(c, i + 1)) == OK) continue;
         reply_error(c, "ERR field or value exceeds the maximum size of a hash element");
@@ -76,10 +74,10 @@ static int set_all(call *c, bool count) {
     if (call_argc(c) % 2 != 0) return reply_arity(c);
     int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
-    if (!pairs_ok(c, 2)) return OK;
+    if (!hash_pairs_ok(c, 2)) return OK;
     if (e.value.kind != VALUE_NONE && (rc = hash_need_args(c, &e.value, 2, 2)) != OK) return rc;
     before = e.value.kind == VALUE_NONE ? 0 : hash_len(&e.value);
-    if ((rc = set_pairs(c, call_argv(c) + 2, call_argc(c) - 2)) != OK) return rc;
+    if ((rc = hash_set_pairs(c, HASH_SET, call_argv(c) + 2, call_argc(c) - 2)) != OK) return rc;
     call_notify(c, 'h', "hset", call_arg(c, 1));
     if (!count) return reply_ok(c);
     if ((rc = length_now(c, &after)) != OK) return rc;
@@ -99,8 +97,8 @@ static int cmd_hsetnx(call *c) {
     rc = e.value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e.value, call_arg(c, 2), &old, tmp);
     if (rc == OK) return reply_int(c, 0);
     if (rc != ERR_NOTFOUND) return rc;
-    if (!pairs_ok(c, 2)) return OK;
-    if ((rc = set_pairs(c, call_argv(c) + 2, 2)) != OK) return rc;
+    if (!hash_pairs_ok(c, 2)) return OK;
+    if ((rc = hash_set_pairs(c, HASH_SET, call_argv(c) + 2, 2)) != OK) return rc;
     call_notify(c, 'h', "hset", call_arg(c, 1));
     return reply_int(c, 1);
 }
@@ -113,6 +111,7 @@ static int cmd_hdel(call *c) {
     if (rc != OK) return rc;
     if (e.value.kind == VALUE_NONE) return reply_int(c, 0);
     if ((rc = hash_need_args(c, &e.value, 2, 1)) != OK) return rc;
+    e.value.now_ms = 0; /* What has expired is removed like the rest, and counts, as in Redis. */
     for (size_t i = 2; i < call_argc(c) && !any; i++) {
         rc = hash_get(&e.value, call_arg(c, i), NULL, tmp);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -141,12 +140,13 @@ static int current(call *c, struct entry *e, slice *s, char tmp[NUM_LL_MAX]) {
     return e->value.kind == VALUE_NONE ? ERR_NOTFOUND : hash_get(&e->value, call_arg(c, 2), s, tmp);
 }
 
-static int store_number(call *c, slice text, const char *event) {
+/* A field that is there keeps its expiry. */
+static int store_number(call *c, bool there, slice text, const char *event) {
     slice pair[2] = {call_arg(c, 2), text};
     if (hash_pair_ok(pair[0], pair[1]) != OK) {
         return reply_error(c, "ERR field or value exceeds the maximum size of a hash element");
     }
-    int rc = set_pairs(c, pair, 2);
+    int rc = hash_set_pairs(c, there ? HASH_SET_KEEP : HASH_SET, pair, 2);
     if (rc != OK) return rc;
     call_notify(c, 'h', event, call_arg(c, 1));
     return OK;
@@ -165,7 +165,7 @@ static int cmd_hincrby(call *c) {
         return reply_error(c, "ERR increment or decrement would overflow");
     }
     size_t mark = call_out(c)->n;
-    rc = store_number(c, slice_make(text, num_print_ll(text, sum)), "hincrby");
+    rc = store_number(c, rc == OK, slice_make(text, num_print_ll(text, sum)), "hincrby");
     if (rc != OK || call_out(c)->n != mark) return rc;
     return reply_int(c, sum);
 }
@@ -191,7 +191,7 @@ static int cmd_hincrbyfloat(call *c) {
     }
     s = slice_make(text, num_print_long_double(text, sum));
     size_t mark = call_out(c)->n;
-    rc = store_number(c, s, "hincrbyfloat");
+    rc = store_number(c, rc == OK, s, "hincrbyfloat");
     if (rc != OK || call_out(c)->n != mark) return rc;
     return reply_bulk(c, s);
 }
@@ -272,6 +272,16 @@ static int walk_pair(void *cookie, slice field, slice val) {
     return 0;
 }
 
+/* How many fields have not expired is known at the end of the walk. */
+static int walk_timed(call *c, const struct value *v, struct walk *w, bool map) {
+    size_t mark = reply_deferred(c);
+    int rc = hash_each(v, walk_pair, w);
+    if (rc != OK) return rc;
+    if (map) reply_deferred_map(c, mark, w->n / 2);
+    else reply_deferred_array(c, mark, w->n);
+    return OK;
+}
+
 static int walk_all(call *c, unsigned parts) {
     struct entry e;
     struct walk w = {.out = call_out(c), .parts = parts, .all = true};
@@ -279,6 +289,7 @@ static int walk_all(call *c, unsigned parts) {
     int rc = read_hash(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     uint64_t n = rc == OK ? hash_len(&e.value) : 0;
+    if (n > 0 && hash_timed(&e.value)) return walk_timed(c, &e.value, &w, map);
     if (map) reply_map(c, n);
     else reply_array(c, n);
     if (n == 0) return OK;

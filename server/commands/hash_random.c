@@ -47,11 +47,16 @@ static int draw(const struct value *v, rnd *r, slice *field, char field_tmp[NUM_
 static int with_repeats(call *c, const struct value *v, uint64_t n, bool with_values) {
     rnd r = chance(c);
     int cold = OK;
+    size_t mark = call_out(c)->n;
     write_head(c, with_values, n);
     for (uint64_t i = 0; i < n; i++) {
         char field_tmp[NUM_LL_MAX], val_tmp[NUM_LL_MAX];
         slice field, val;
         int rc = draw(v, &r, &field, field_tmp, &val, val_tmp);
+        if (rc == ERR_NOTFOUND) { /* All fields have expired. */
+            call_out(c)->n = mark;
+            return reply_empty_array(c);
+        }
         if (rc == ERR_COLD) cold = ERR_COLD;
         else if (rc != OK) return rc;
         else if (cold == OK) write_pair(c, with_values, field, val);
@@ -78,10 +83,14 @@ static int select_pair(void *cookie, slice field, slice val) {
 }
 
 static int by_walk(call *c, const struct value *v, uint64_t n, bool with_values) {
-    struct selection s = {.call = c, .rnd = chance(c), .with_values = with_values,
-                          .left = hash_len(v), .wanted = n};
+    uint64_t live;
+    int rc = hash_live(v, &live);
+    if (rc != OK) return rc;
+    if (n > live) n = live;
+    struct selection s = {.call = c, .rnd = chance(c), .with_values = with_values, .left = live,
+                          .wanted = n};
     write_head(c, with_values, n);
-    int rc = hash_each(v, select_pair, &s);
+    rc = hash_each(v, select_pair, &s);
     if (rc != OK) return rc;
     return s.wanted == 0 ? OK : ERR_CORRUPT;
 }
@@ -125,6 +134,8 @@ static int by_draws(call *c, const struct value *v, uint64_t n, bool with_values
             cold = ERR_COLD;
             taken++;
             rc = OK;
+        } else if (rc == ERR_NOTFOUND) {
+            rc = ERR_LIMIT; /* All fields have expired; the walk finds none. */
         } else if (rc == OK && drawn_add(&d, hash_xx(field.p, field.n, seed))) {
             write_pair(c, with_values, field, val);
             taken++;
