@@ -81,10 +81,31 @@ class Reader:
         return lzf(self.take(packed), size)
 
 
+def node(first, elements):
+    """The entries of one node of a stream: (id, fields and values)."""
+    at, out = 0, []
+
+    def take(n=1):
+        nonlocal at
+        at += n
+        return elements[at - n:at]
+    ms, seq = int.from_bytes(first[:8], "big"), int.from_bytes(first[8:], "big")
+    _, _, n = take(3)
+    names = take(int(n))
+    take()
+    while at < len(elements):
+        flags, ms_more, seq_more = (int(v) for v in take(3))
+        pairs = [v for pair in zip(names, take(len(names))) for v in pair] if flags & 2 else take(2 * int(take()[0]))
+        take()
+        if not flags & 1:  # deleted
+            out.append(((ms + ms_more) % 2 ** 64, (seq + seq_more) % 2 ** 64, pairs))
+    return out
+
+
 def stream(r):
-    """All but the times, which are each server's own."""
+    """All but the times, which are each server's own, and where the entries are cut into nodes."""
     numbers = lambda n: [r.length()[0] for _ in range(n)]
-    out = [(r.string(), listpack(r.string())) for _ in range(r.length()[0])]
+    out = [[e for _ in range(r.length()[0]) for e in node(r.string(), listpack(r.string()))]]
     out.append(numbers(8))  # length, last id, first id, greatest deleted id, entries added
     for _ in range(r.length()[0]):
         group = [r.string()] + numbers(3)
