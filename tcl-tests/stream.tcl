@@ -311,3 +311,22 @@ test "XREADGROUP waits: the first in line is served, and a group or a key that g
     }
     assert_equal {} [r XINFO CONSUMERS x g]
 }
+
+test "XSETID moves the last id, and never below what is there" {
+    r DEL s
+    assert_error "ERR no such key" {r XSETID s 1-1}
+    r XADD s 5-1 a 1
+    r XADD s 6-1 a 2
+    assert_equal OK [r XSETID s 7-0]
+    assert_error "ERR The ID specified in XADD is equal or smaller*" {r XADD s 7-0 a 3}
+    assert_equal 7-1 [r XADD s 7-* a 3]
+    assert_error "ERR The ID specified in XSETID is smaller than the target stream top item" {r XSETID s 7-0}
+    assert_error "ERR The entries_added specified in XSETID is smaller than the target stream length" {
+        r XSETID s 9-0 ENTRIESADDED 2 MAXDELETEDID 0-0
+    }
+    assert_equal OK [r XSETID s 9-0 ENTRIESADDED 10 MAXDELETEDID 8-0]
+    set info [r XINFO STREAM s]
+    assert_equal {9-0 10 8-0} [list [dict get $info last-generated-id] [dict get $info entries-added] \
+                                  [dict get $info max-deleted-entry-id]]
+    assert_equal 3 [r XLEN s]
+}
