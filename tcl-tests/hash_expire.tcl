@@ -162,8 +162,8 @@ both "What is due is removed by itself, the key with its last field" {
         set before [info_field expired_subkeys]
         r HSET all a 1 b 2 c 3
         r HSET some a 1 b 2 c 3
-        r HPEXPIRE all 30 FIELDS 3 a b c
-        r HPEXPIRE some 30 FIELDS 2 a c
+        r HPEXPIRE all 500 FIELDS 3 a b c
+        r HPEXPIRE some 500 FIELDS 2 a c
         r HPEXPIRE some 100000 FIELDS 1 b
         r COPY some copy
         wait_for_condition 200 20 {[r EXISTS all] == 0 && [r HLEN some] == 1 && [r HLEN copy] == 1}
