@@ -226,10 +226,9 @@ static int info_help(call *c) {
 
 #define G .group = GROUP_STREAM
 #define SUB .flags = CMD_READONLY, .categories = CAT_STREAM, G, .keys = SUB_KEY(KEY_RO | KEY_ACCESS)
-static const char *const stream_history[] = {
-    "6.0.0", "Added the `FULL` modifier.", "7.0.0",
-    "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and "
-    "`lag` fields", NULL};
+#define MORE_FIELDS \
+    "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields"
+static const char *const stream_history[] = {"6.0.0", "Added the `FULL` modifier.", "7.0.0", MORE_FIELDS, NULL};
 static const char *const groups_history[] = {"7.0.0", "Added the `entries-read` and `lag` fields", NULL};
 static const struct command info_subcommands[] = {
     {.name = "consumers", .fn = info_consumers, .arity = 4, SUB, .since = "5.0.0",

@@ -35,7 +35,8 @@ bool zset__small_fits(slice lp, slice member) {
 }
 
 size_t zset_packed_text(char out[NUM_DOUBLE_MAX], double score) {
-    bool whole = score >= (double)(-INT64_MAX / 2) && score <= (double)(INT64_MAX / 2) && score == trunc(score);
+    const int64_t most = INT64_MAX / 2;
+    bool whole = score >= -(double)most && score <= (double)most && score == trunc(score);
     if (whole && !(score == 0 && signbit(score))) return num_print_ll(out, (int64_t)score);
     return num_print_double(out, score);
 }
