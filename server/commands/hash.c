@@ -6,11 +6,11 @@
 
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "commands/elements.h"
 #include "commands/hash_commands.h"
 #include "commands/keyspecs.h"
 #include "resp/write.h"
 
-#define SCAN_COUNT_MAX 100000 /* Fields of one HSCAN, as in SCAN. */
 
 /* ---- looking up --------------------------------------------------------------------------------- */
 
@@ -303,48 +303,26 @@ static int cmd_hvals(call *c) { return walk_all(c, WITH_VALUES); }
 
 /* ---- HSCAN -------------------------------------------------------------------------------------- */
 
-static bool scan_options(call *c, struct walk *w, int64_t *count) {
-    for (size_t i = 3; i < call_argc(c); i++) {
-        bool more = i + 1 < call_argc(c);
-        if (more && call_arg_is(c, i, "count")) {
-            if (!call_int(c, ++i, count)) return false;
-            if (*count < 1) {
-                reply_syntax(c);
-                return false;
-            }
-        } else if (more && call_arg_is(c, i, "match")) {
-            w->pattern = call_arg(c, ++i);
-            w->all = slice_eq(w->pattern, SLICE("*"));
-        } else if (call_arg_is(c, i, "novalues")) {
-            w->parts = WITH_FIELDS;
-        } else {
-            reply_syntax(c);
-            return false;
-        }
-    }
-    if (*count > SCAN_COUNT_MAX) *count = SCAN_COUNT_MAX;
-    return true;
-}
-
 static int cmd_hscan(call *c) {
     struct entry e;
     uint64_t cursor;
-    int64_t count = 10;
+    struct scan_options o;
     buf found = BUF_INIT;
-    struct walk w = {.out = &found, .parts = WITH_FIELDS | WITH_VALUES, .all = true};
+    struct walk w = {.out = &found, .parts = WITH_FIELDS | WITH_VALUES};
     if (!command_scan_cursor(c, 2, &cursor)) return OK;
     int rc = read_hash(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     bool there = rc == OK;
-    if (there && !scan_options(c, &w, &count)) return OK;
+    if (there && !elements_scan_options(c, true, &o)) return OK;
+    if (there) {
+        w.pattern = o.pattern;
+        w.all = o.all;
+        if (o.no_values) w.parts = WITH_FIELDS;
+    }
     if (!there) cursor = 0;
-    else rc = hash_scan(&e.value, &cursor, (size_t)count, walk_pair, &w);
+    else rc = hash_scan(&e.value, &cursor, (size_t)o.count, walk_pair, &w);
     if (rc == OK || rc == ERR_NOTFOUND) {
-        char text[NUM_LL_MAX];
-        reply_array(c, 2);
-        reply_bulk(c, slice_make(text, num_print_ull(text, cursor)));
-        reply_array(c, w.n);
-        buf_append(call_out(c), found.p, found.n);
+        elements_scan_reply(c, cursor, w.n, slice_of(&found));
         rc = OK;
     }
     buf_free(&found);

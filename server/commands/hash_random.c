@@ -10,23 +10,12 @@
 #include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/hash_commands.h"
+#include "commands/elements.h"
 #include "resp/write.h"
 #include "types/hash.h"
 
-#define REPEATS_MAX (1 << 20) /* Draws of one command: it must not hold the loop for seconds. */
 #define WALK_PAIRS 1024       /* A hash of at most this many is walked. */
 #define DRAWS_PER_FIELD 32    /* So many draws without luck, and the walk is taken after all. */
-
-/* The chance of this command: the same in every run of it. */
-static rnd chance(call *c) {
-    rnd *kept = call_state(c);
-    if (kept == NULL) {
-        kept = mem_alloc(sizeof(*kept));
-        rnd_seed(kept, rnd_u64(call_rnd(c)));
-        call_set_state(c, kept, mem_free);
-    }
-    return *kept;
-}
 
 static void write_pair(call *c, bool with_values, slice field, slice val) {
     if (with_values && call_proto(c) >= 3) reply_array(c, 2);
@@ -45,7 +34,7 @@ static int draw(const struct value *v, rnd *r, slice *field, char field_tmp[NUM_
 
 /* `n` draws, one independent of the other: the cold pages of all are asked for at once. */
 static int with_repeats(call *c, const struct value *v, uint64_t n, bool with_values) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     int cold = OK;
     size_t mark = call_out(c)->n;
     write_head(c, with_values, n);
@@ -87,7 +76,7 @@ static int by_walk(call *c, const struct value *v, uint64_t n, bool with_values)
     int rc = hash_live(v, &live);
     if (rc != OK) return rc;
     if (n > live) n = live;
-    struct selection s = {.call = c, .rnd = chance(c), .with_values = with_values, .left = live,
+    struct selection s = {.call = c, .rnd = elements_chance(c), .with_values = with_values, .left = live,
                           .wanted = n};
     write_head(c, with_values, n);
     rc = hash_each(v, select_pair, &s);
@@ -113,7 +102,7 @@ static bool drawn_add(struct drawn *d, uint64_t hash) {
 
 /* ERR_LIMIT: too many draws without luck. */
 static int by_draws(call *c, const struct value *v, uint64_t n, bool with_values) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     uint64_t seed = rnd_u64(&r), taken = 0, draws = 0;
     struct drawn d = {.mask = 16};
     while (d.mask < 2 * n) d.mask *= 2;
@@ -163,7 +152,7 @@ static int one(call *c) {
     slice field;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_HASH, &e);
     if (rc == OK) {
-        rnd r = chance(c);
+        rnd r = elements_chance(c);
         rc = hash_random(&e.value, rnd_u64(&r), &field, tmp, NULL, NULL);
     }
     if (rc == ERR_NOTFOUND) return reply_null(c);
@@ -173,17 +162,9 @@ static int one(call *c) {
 int cmd_hrandfield(call *c) {
     struct entry e;
     int64_t count;
-    bool with_values = call_argc(c) == 4 && call_arg_is(c, 3, "withvalues");
+    bool with_values;
     if (call_argc(c) == 2) return one(c);
-    if (!call_int(c, 2, &count)) return OK;
-    if (count == INT64_MIN) {
-        return reply_errorf(c, "ERR value is out of range, value must between %lld and %lld",
-                            -(long long)INT64_MAX, (long long)INT64_MAX);
-    }
-    if (call_argc(c) > 4 || (call_argc(c) == 4 && !with_values)) return reply_syntax(c);
-    if ((with_values && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) || count < -REPEATS_MAX) {
-        return reply_error(c, "ERR value is out of range");
-    }
+    if (!elements_draw_options(c, "withvalues", &count, &with_values)) return OK;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_HASH, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;

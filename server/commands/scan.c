@@ -2,10 +2,10 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "commands/commands.h"
+#include "commands/elements.h"
 #include "commands/keyspecs.h"
 #include "resp/write.h"
 
-#define SCAN_COUNT_MAX 100000 /* Keys of one SCAN: what stays under a millisecond or so. */
 #define KEYS_STEP 1000        /* Keys between two looks at the clock. */
 
 /* ---- SCAN --------------------------------------------------------------------------------------- */
@@ -57,13 +57,7 @@ static int cmd_scan(call *c) {
     }
     if (count > SCAN_COUNT_MAX) count = SCAN_COUNT_MAX;
     int rc = keyspace_scan(call_keyspace(c), call_db(c), &cursor, (size_t)count, scan_one, &s);
-    if (rc == OK) {
-        char text[NUM_LL_MAX];
-        reply_array(c, 2);
-        reply_bulk(c, slice_make(text, num_print_ull(text, cursor)));
-        reply_array(c, s.n);
-        buf_append(call_out(c), found.p, found.n);
-    }
+    if (rc == OK) elements_scan_reply(c, cursor, s.n, slice_of(&found));
     buf_free(&found);
     return rc;
 }

@@ -5,11 +5,11 @@
 
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "commands/elements.h"
 #include "commands/keyspecs.h"
 #include "commands/set_commands.h"
 #include "resp/write.h"
 
-#define SCAN_COUNT_MAX 100000 /* Members of one SSCAN, as in SCAN. */
 
 /* For reading. ERR_NOTFOUND: no such key; the caller answers its own nothing. */
 static int read_set(call *c, struct entry *e) {
@@ -200,42 +200,24 @@ static int cmd_smembers(call *c) {
     return rc == OK ? set_reply_all(c, &e.value, true) : rc;
 }
 
-static bool scan_options(call *c, struct walk *w, int64_t *count) {
-    for (size_t i = 3; i < call_argc(c); i++) {
-        bool more = i + 1 < call_argc(c);
-        if (more && call_arg_is(c, i, "count")) {
-            if (!call_int(c, ++i, count)) return false;
-            if (*count >= 1) continue;
-        } else if (more && call_arg_is(c, i, "match")) {
-            w->pattern = call_arg(c, ++i);
-            w->all = slice_eq(w->pattern, SLICE("*"));
-            continue;
-        }
-        reply_syntax(c);
-        return false;
-    }
-    if (*count > SCAN_COUNT_MAX) *count = SCAN_COUNT_MAX;
-    return true;
-}
-
 static int cmd_sscan(call *c) {
     struct entry e;
     uint64_t cursor;
-    int64_t count = 10;
+    struct scan_options o;
     buf found = BUF_INIT;
-    struct walk w = {.out = &found, .all = true};
+    struct walk w = {.out = &found};
     if (!command_scan_cursor(c, 2, &cursor)) return OK;
     int rc = read_set(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (rc == OK && !scan_options(c, &w, &count)) return OK;
-    if (rc == OK) rc = set_scan(&e.value, &cursor, (size_t)count, walk_member, &w);
+    if (rc == OK && !elements_scan_options(c, false, &o)) return OK;
+    if (rc == OK) {
+        w.pattern = o.pattern;
+        w.all = o.all;
+    }
+    if (rc == OK) rc = set_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
     else cursor = 0;
     if (rc == OK || rc == ERR_NOTFOUND) {
-        char text[NUM_LL_MAX];
-        reply_array(c, 2);
-        reply_bulk(c, slice_make(text, num_print_ull(text, cursor)));
-        reply_array(c, w.n);
-        buf_append_slice(call_out(c), slice_of(&found));
+        elements_scan_reply(c, cursor, w.n, slice_of(&found));
         rc = OK;
     }
     buf_free(&found);

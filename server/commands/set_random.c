@@ -12,23 +12,12 @@
 #include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/set_commands.h"
+#include "commands/elements.h"
 #include "types/set.h"
 
-#define REPEATS_MAX (1 << 20) /* Draws of one command: it must not hold the loop for seconds. */
 #define WALK_MEMBERS 1024     /* A set of at most this many is walked. */
 #define DRAWS_PER_MEMBER 32   /* So many draws without luck, and the walk is taken after all. */
 #define KEEP_SHARE 5          /* SPOP of all but a fifth of what goes stores what stays. */
-
-/* The chance of this command: the same in every run of it. */
-static rnd chance(call *c) {
-    rnd *kept = call_state(c);
-    if (kept == NULL) {
-        kept = mem_alloc(sizeof(*kept));
-        rnd_seed(kept, rnd_u64(call_rnd(c)));
-        call_set_state(c, kept, mem_free);
-    }
-    return *kept;
-}
 
 /* Members that must outlive the pages they came from: bytes one after the other, and their ends. */
 struct names {
@@ -83,7 +72,7 @@ static int select_member(void *cookie, slice member) {
 
 static int by_walk(call *c, const struct value *v, uint64_t n, struct names *taken,
                    struct names *rest) {
-    struct selection s = {.rnd = chance(c), .left = set_len(v), .wanted = n, .taken = taken,
+    struct selection s = {.rnd = elements_chance(c), .left = set_len(v), .wanted = n, .taken = taken,
                           .rest = rest};
     int rc = set_each(v, select_member, &s);
     if (rc != OK) return rc;
@@ -108,7 +97,7 @@ static bool drawn_add(struct drawn *d, uint64_t hash) {
 
 /* ERR_LIMIT: too many draws without luck. */
 static int by_draws(call *c, const struct value *v, uint64_t n, struct names *taken) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     uint64_t seed = rnd_u64(&r), got = 0, draws = 0;
     struct drawn d = {.mask = 16};
     while (d.mask < 2 * n) d.mask *= 2;
@@ -157,7 +146,7 @@ static int one(call *c) {
     slice member;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_SET, &e);
     if (rc == OK) {
-        rnd r = chance(c);
+        rnd r = elements_chance(c);
         rc = set_random(&e.value, rnd_u64(&r), &member, tmp);
     }
     if (rc == ERR_NOTFOUND) return reply_null(c);
@@ -166,7 +155,7 @@ static int one(call *c) {
 
 /* `n` draws, one independent of the other: the cold pages of all are asked for at once. */
 static int with_repeats(call *c, const struct value *v, uint64_t n) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     int cold = OK;
     reply_array(c, (size_t)n);
     for (uint64_t i = 0; i < n; i++) {
@@ -190,14 +179,10 @@ static int reply_names(call *c, const slice *list, size_t n, bool as_set) {
 int cmd_srandmember(call *c) {
     struct entry e;
     int64_t count;
+    bool pairs; /* Never: it has no word for them. */
     if (call_argc(c) > 3) return reply_syntax(c);
     if (call_argc(c) == 2) return one(c);
-    if (!call_int(c, 2, &count)) return OK;
-    if (count == INT64_MIN) {
-        return reply_errorf(c, "ERR value is out of range, value must between %lld and %lld",
-                            -(long long)INT64_MAX, (long long)INT64_MAX);
-    }
-    if (count < -REPEATS_MAX) return reply_error(c, "ERR value is out of range");
+    if (!elements_draw_options(c, NULL, &count, &pairs)) return OK;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_SET, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;
@@ -252,7 +237,7 @@ static int pop_one(call *c) {
     buf kept = BUF_INIT;
     int rc = call_write_type(c, key, TYPE_SET, &e);
     if (rc == OK) {
-        rnd r = chance(c);
+        rnd r = elements_chance(c);
         rc = set_random(&e.value, rnd_u64(&r), &member, tmp);
     }
     if (rc == ERR_NOTFOUND) return reply_null(c);

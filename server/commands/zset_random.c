@@ -6,20 +6,9 @@
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/zset_commands.h"
+#include "commands/elements.h"
 
-#define REPEATS_MAX (1 << 20) /* Draws of one command: it must not hold the loop for seconds. */
 #define WALK_MEMBERS 1024     /* A set of at most this many is walked. */
-
-/* The chance of this command: the same in every run of it. */
-static rnd chance(call *c) {
-    rnd *kept = call_state(c);
-    if (kept == NULL) {
-        kept = mem_alloc(sizeof(*kept));
-        rnd_seed(kept, rnd_u64(call_rnd(c)));
-        call_set_state(c, kept, mem_free);
-    }
-    return *kept;
-}
 
 /* The member of a rank; a cold page is noted, so that those of the other draws are asked for with it. */
 static int tell_rank(call *c, const struct value *v, uint64_t rank, bool scores, int *cold) {
@@ -34,7 +23,7 @@ static int tell_rank(call *c, const struct value *v, uint64_t rank, bool scores,
 }
 
 static int with_repeats(call *c, const struct value *v, uint64_t n, bool scores) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     int rc = OK, cold = OK;
     zset_reply_head(c, scores, n);
     for (uint64_t i = 0; i < n && rc == OK; i++)
@@ -59,7 +48,7 @@ static int select_member(void *cookie, slice member, double score) {
 
 /* Different ranks, kept in an open table that is at most half full; 0 is free. */
 static int by_draws(call *c, const struct value *v, uint64_t n, bool scores) {
-    rnd r = chance(c);
+    rnd r = elements_chance(c);
     size_t mask = 15;
     while (mask < 2 * n) mask = 2 * mask + 1;
     uint64_t *drawn = mem_try_calloc(mask + 1, sizeof(*drawn)), len = zset_len(v);
@@ -83,7 +72,7 @@ static int different(call *c, const struct value *v, uint64_t n, bool scores) {
     if (n > len) n = len;
     zset_reply_head(c, scores, n);
     if (len > WALK_MEMBERS && n <= len / 3) return by_draws(c, v, n, scores);
-    struct selection s = {.c = c, .rnd = chance(c), .scores = scores, .left = len, .wanted = n};
+    struct selection s = {.c = c, .rnd = elements_chance(c), .scores = scores, .left = len, .wanted = n};
     return zset_each(v, 0, len, false, select_member, &s);
 }
 
@@ -94,7 +83,7 @@ static int one(call *c) {
     slice member;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_ZSET, &e);
     if (rc == OK) {
-        rnd r = chance(c);
+        rnd r = elements_chance(c);
         rc = zset_at(&e.value, rnd_below(&r, zset_len(&e.value)), &score, &member, tmp);
     }
     if (rc == ERR_NOTFOUND) return reply_null(c);
@@ -104,17 +93,9 @@ static int one(call *c) {
 static int cmd_zrandmember(call *c) {
     struct entry e;
     int64_t count;
-    bool scores = call_argc(c) == 4 && call_arg_is(c, 3, "withscores");
+    bool scores;
     if (call_argc(c) == 2) return one(c);
-    if (!call_int(c, 2, &count)) return OK;
-    if (count == INT64_MIN) {
-        return reply_errorf(c, "ERR value is out of range, value must between %lld and %lld",
-                            -(long long)INT64_MAX, (long long)INT64_MAX);
-    }
-    if (call_argc(c) > 4 || (call_argc(c) == 4 && !scores)) return reply_syntax(c);
-    if ((scores && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) || count < -REPEATS_MAX) {
-        return reply_error(c, "ERR value is out of range");
-    }
+    if (!elements_draw_options(c, "withscores", &count, &scores)) return OK;
     int rc = call_read_type(c, call_arg(c, 1), TYPE_ZSET, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;

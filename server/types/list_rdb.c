@@ -140,19 +140,5 @@ int list_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_vers
     for (uint64_t i = 0; i < n && rc == OK; i++) rc = restore_one(&b, rdb_type, r, &store);
     buf_free(&store);
     if (rc == OK && b.v.kind == VALUE_NONE) rc = ERR_CORRUPT; /* An empty list. */
-    if (rc != OK) {
-        if (b.v.kind == VALUE_OBJECT) v->pager->ops->free(v->pager, b.v.obj);
-        buf_free(&b.scratch);
-        return rc;
-    }
-    v->type = TYPE_LIST;
-    v->kind = b.v.kind;
-    v->obj = b.v.obj;
-    if (v->kind == VALUE_RAW) {
-        v->scratch->n = 0;
-        buf_append_slice(v->scratch, b.v.raw);
-        v->raw = slice_of(v->scratch);
-    }
-    buf_free(&b.scratch);
-    return OK;
+    return value_take_built(v, &b.v, &b.scratch, rc);
 }

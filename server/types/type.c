@@ -1,4 +1,4 @@
-/* type.c -- the set of a server's types. */
+/* type.c -- the set of a server's types, and what they share. */
 #include <assert.h>
 #include <string.h>
 
@@ -28,4 +28,23 @@ void type_add(struct type_set *s, const struct type *t) {
     assert(s->by_id[t->id] == NULL);
     assert(t->stored_ok != NULL);
     s->by_id[t->id] = t;
+}
+
+int value_take_built(struct value *v, struct value *built, buf *scratch, int rc) {
+    assert(v->kind == VALUE_NONE && built->scratch == scratch && v->scratch != scratch);
+    if (rc != OK && built->kind == VALUE_OBJECT) v->pager->ops->free(v->pager, built->obj);
+    if (rc == OK) {
+        v->type = built->type;
+        v->aux = built->aux;
+        v->kind = built->kind;
+        v->num = built->num;
+        v->obj = built->obj;
+    }
+    if (rc == OK && v->kind == VALUE_RAW) { /* It may lie in that scratch. */
+        v->scratch->n = 0;
+        buf_append_slice(v->scratch, built->raw);
+        v->raw = slice_of(v->scratch);
+    }
+    buf_free(scratch);
+    return rc;
 }

@@ -78,6 +78,10 @@ struct type {
     int (*check)(struct value *v, char why[160]);
 };
 
+/* For restore(): with rc OK, *v becomes what was built in a copy of it that has a scratch of its own; else that
+ * goes. Frees the scratch, answers rc. */
+int value_take_built(struct value *v, struct value *built, buf *scratch, int rc);
+
 /* The types of a server: built in, and those of modules. */
 struct type_set {
     const struct type *by_id[TYPES_MAX];

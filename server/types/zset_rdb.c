@@ -156,20 +156,5 @@ int zset_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_vers
         else if (rc == OK) rc = ERR_CORRUPT;
     }
     buf_free(&store);
-    if (rc != OK) {
-        if (b.v.kind == VALUE_OBJECT) v->pager->ops->free(v->pager, b.v.obj);
-        buf_free(&b.scratch);
-        return rc;
-    }
-    v->type = TYPE_ZSET;
-    v->aux = b.v.aux;
-    v->kind = b.v.kind;
-    v->obj = b.v.obj;
-    if (v->kind == VALUE_RAW) {
-        v->scratch->n = 0;
-        buf_append_slice(v->scratch, b.v.raw);
-        v->raw = slice_of(v->scratch);
-    }
-    buf_free(&b.scratch);
-    return OK;
+    return value_take_built(v, &b.v, &b.scratch, rc);
 }
