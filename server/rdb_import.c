@@ -18,6 +18,7 @@
 
 struct sent { /* a command under way, in order */
     size_t bytes;
+    bool restores;
     uint8_t key[KEY_SHOWN];
     uint8_t key_n;
 };
@@ -34,7 +35,7 @@ struct rdb_import {
     void (*done)(void *cookie, int rc);
     void *cookie;
     timer *next;
-    uint64_t db, keys, expired, shown_us;
+    uint64_t db, keys, stored, expired, shown_us; /* keys: sent; stored: answered */
     struct sent sent[WINDOW_COMMANDS];
     size_t first, in_flight, in_flight_bytes;
     bool at_end, saving;
@@ -120,11 +121,12 @@ static void answered(void *cookie, const struct inner_reply *reply) {
     m->first = (m->first + 1) % WINDOW_COMMANDS;
     m->in_flight--;
     m->in_flight_bytes -= s->bytes;
+    m->stored += s->restores && reply != NULL && reply->kind != '-';
     if (m->rc == OK && (reply == NULL || reply->kind == '-')) {
         slice text = reply == NULL ? SLICE("the connection ended") : reply->text;
         m->rc = ERR_IO;
         log_line(m->log, LOG_WARNING, "import: stopped at %.*s after %llu of %llu keys: %.*s", (int)s->key_n,
-                 (const char *)s->key, (unsigned long long)(m->keys - m->in_flight - 1),
+                 (const char *)s->key, (unsigned long long)m->stored,
                  (unsigned long long)m->keys_all, (int)text.n, (const char *)text.p);
     }
     later(m);
@@ -133,6 +135,7 @@ static void answered(void *cookie, const struct inner_reply *reply) {
 static void send(struct rdb_import *m, const slice *argv, size_t argc, slice key) {
     struct sent *s = &m->sent[(m->first + m->in_flight++) % WINDOW_COMMANDS];
     s->bytes = 0;
+    s->restores = slice_is(argv[0], "restore");
     for (size_t i = 0; i < argc; i++) s->bytes += argv[i].n;
     s->key_n = (uint8_t)(key.n < KEY_SHOWN ? key.n : KEY_SHOWN);
     if (s->key_n > 0) memcpy(s->key, key.p, s->key_n);

@@ -28,6 +28,7 @@ from resp import Client, Error, Null, Parser, encode  # noqa: E402
 from server import Server  # noqa: E402
 
 KEYS, FIELDS, ELEMENTS, FILES, DIM = 8, 5, 6, 6, 4
+MEMBERS, ENTRIES, FAR = 300, 60, 4102444800000  # A sorted set outgrows its listpack; a stream keeps so many; 2100.
 
 
 class State:
@@ -36,6 +37,7 @@ class State:
     def __init__(self):
         self.keys, self.ttl, self.hash, self.vectors, self.files = {}, set(), {}, {}, {}
         self.pairs, self.snapshots = {}, set()
+        self.timed, self.zset, self.list, self.stream = set(), {}, [], []
 
     def __eq__(self, other):
         return self.__dict__ == other.__dict__
@@ -55,7 +57,7 @@ class Op:
 
 class Worker:
     KINDS = {"set": 30, "del": 8, "expire": 5, "hset": 12, "multi": 10, "vadd": 6, "vrem": 3, "write": 8,
-             "mv": 4, "snapshot": 0.15}
+             "mv": 4, "snapshot": 0.15, "hexpire": 4, "zadd": 10, "zrem": 3, "push": 5, "pop": 3, "xadd": 6}
 
     def __init__(self, number, rnd, snapshots, without=()):
         self.kinds = {k: v for k, v in self.KINDS.items()
@@ -95,13 +97,47 @@ class Worker:
 
             def apply(s):
                 s.hash[field.encode()] = value.encode()
+                s.timed.discard(field.encode())
             return Op([("HSET", self.name("h", 0), field, value)], apply)
         if kind == "multi":
             def apply(s):
                 s.pairs["a"] = s.pairs["b"] = value.encode()
             return Op([("MULTI",), ("SET", self.name("pa", 0), value), ("SET", self.name("pb", 0), value),
                        ("EXEC",)], apply)
+        if kind in ("hexpire", "zadd", "zrem", "push", "pop", "xadd"):
+            return self.next_collection(kind, value)
         return self.next_module(kind, value)
+
+    def next_collection(self, kind, value):
+        r, n = self.rnd, self.count
+        if kind == "hexpire":
+            field = b"f%d" % r.randrange(FIELDS)
+
+            def apply(s):
+                if field in s.hash:
+                    s.timed.add(field)
+            return Op([("HPEXPIREAT", self.name("h", 0), FAR, "FIELDS", 1, field)], apply)
+        member = b"m%03d" % r.randrange(MEMBERS) + b"x" * 300
+        if kind == "zadd":
+            def apply(s):
+                s.zset[member] = n
+            return Op([("ZADD", self.name("z", 0), n, member)], apply)
+        if kind == "zrem":
+            def apply(s):
+                s.zset.pop(member, None)
+            return Op([("ZREM", self.name("z", 0), member)], apply)
+        if kind == "push":
+            def apply(s):
+                s.list.append(value.encode())
+            return Op([("RPUSH", self.name("l", 0), value)], apply)
+        if kind == "pop":
+            def apply(s):
+                del s.list[:1]
+            return Op([("LPOP", self.name("l", 0))], apply)
+
+        def apply(s):
+            s.stream = (s.stream + [(b"%d-1" % n, value.encode())])[-ENTRIES:]
+        return Op([("XADD", self.name("st", 0), "MAXLEN", ENTRIES, "%d-1" % n, "f", value)], apply)
 
     def next_module(self, kind, value):
         r = self.rnd
@@ -218,6 +254,16 @@ def observe(c, w, snapshots):
             s.ttl.add(k)
     flat = replies[2 * KEYS]
     s.hash = dict(zip(flat[::2], flat[1::2])) if hashes else {}
+    if hashes:
+        fields = sorted(s.hash)
+        times = c("HPEXPIRETIME", w.name("h", 0), "FIELDS", len(fields), *fields) if fields else []
+        if any(t not in (FAR, -1) for t in times):
+            raise AssertionError("connection %d: expiries %r" % (w.n, times))
+        s.timed = {f for f, t in zip(fields, times) if t == FAR}
+    flat = c("ZRANGE", w.name("z", 0), 0, -1, "WITHSCORES")
+    s.zset = {m: int(score) for m, score in zip(flat[::2], flat[1::2])}
+    s.list = c("LRANGE", w.name("l", 0), 0, -1)
+    s.stream = [(i, f[1]) for i, f in c("XRANGE", w.name("st", 0), "-", "+")]
     if replies[-2] is not None or replies[-1] is not None:
         s.pairs = {"a": replies[-2], "b": replies[-1]}
     for e in range(ELEMENTS if "vadd" not in w.without else 0):
