@@ -8,7 +8,6 @@
 #include "types/zset_internal.h"
 
 #define PAIR 12
-#define LOAD 256       /* pairs of a bucket, on average; so a page has 2 to 4 KiB */
 #define LOAD_LEAST ZSET_LOAD_LEAST
 #define WALK_SHARE 64  /* ZSCAN of a set of equal scores takes at least this part of it. */
 
@@ -166,7 +165,7 @@ int zset__index_remove(struct value *v, slice member, double score) {
 
 /* ---- growing and shrinking ------------------------------------------------------------------- */
 
-static bool too_full(uint64_t count, uint64_t n) { return count > n * LOAD && n < ZSET_BUCKETS_MAX; }
+static bool too_full(uint64_t count, uint64_t n) { return count > n * ZSET_LOAD_MOST && n < ZSET_BUCKETS_MAX; }
 static bool too_empty(uint64_t count, uint64_t n) { return n > 1 && count < n * LOAD_LEAST; }
 
 int zset__index_need_grow(const struct value *v, uint64_t more) {
@@ -305,7 +304,7 @@ static int gather(const struct value *v, uint64_t *cursor, size_t count, buf *ou
         *cursor = end;
         if (rc == ERR_COLD) {
             cold = rc;
-            count -= count < LOAD ? count : LOAD; /* As many as may be in it. */
+            count -= count < ZSET_LOAD_MOST ? count : ZSET_LOAD_MOST; /* As many as may be in it. */
             if (count == 0) break;
         } else if (now > count) {
             size_t keep = count > start ? count : start + 1;

@@ -39,6 +39,7 @@
 #define ZSET_AT_FREE 36
 #define ZSET_HEIGHT_MAX 24 /* Branches split into parts of two children at least. */
 #define ZSET_BUCKETS_MAX ((uint64_t)1 << 31) /* Tags have 32 bits. */
+#define ZSET_LOAD_MOST 256                  /* With more pairs a bucket one is split: a page has 2 to 4 KiB. */
 #define ZSET_LOAD_LEAST 96                  /* With fewer pairs a bucket buckets are joined. */
 
 #define ZSET_LEAF_MAX 4096   /* One insertion moves half of it. */

@@ -16,6 +16,8 @@ bool zset__meta_ok(slice meta) {
     if (count == 0 || count > VALUE_COUNT_MAX || known > ZSET_FREE_MAX) return false;
     if (next > VALUE_COUNT_MAX / 4 || get_u64(m + ZSET_AT_ROOT) >= next) return false;
     if (buckets == 0 || buckets > ZSET_BUCKETS_MAX || buckets > count / ZSET_LOAD_LEAST + 2) return false;
+    /* Every change leaves it so; else the next one would split buckets for a long time. */
+    if (buckets < ZSET_BUCKETS_MAX && count > buckets * ZSET_LOAD_MOST) return false;
     for (unsigned i = 0; i < known; i++)
         if (get_u64(m + ZSET_AT_FREE + 8 * (size_t)i) >= next) return false;
     return true;
