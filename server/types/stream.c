@@ -256,6 +256,7 @@ static bool args_ok(uint8_t op, const slice *a, size_t n) {
     case STREAM_PEND:
         return n == 5 && names_ok(a, 2) && a[2].n == 16 &&
                (a[3].n == 0 || a[3].n == STREAM_ID_BYTES + 8) && a[4].n % STREAM_RECORD_BYTES == 0;
+    case STREAM_UNREF: return n == 1 && a[0].n % STREAM_ID_BYTES == 0;
     case STREAM_ACK: return n == 2 && names_ok(a, 1) && a[1].n % STREAM_ID_BYTES == 0;
     }
     return false;
@@ -272,6 +273,7 @@ int stream_need(const struct value *v, uint8_t op, const slice *args, size_t arg
     case STREAM_TRIM: return stream__need_trim(v, stream_id_read(args[0].p));
     case STREAM_DELETE: return stream__need_delete(v, args[0]);
     case STREAM_SET: return OK;
+    case STREAM_UNREF: return stream__need_unref(v, args[0]);
     default: return stream__need_group(v, op, args);
     }
 }
@@ -290,6 +292,7 @@ static int stream_apply(struct value *v, const effect *e) {
         stream__meta_set(v, SM_ADDED, get_u64(a[1].p));
         stream__meta_set_id(v, SM_DELETED, stream_id_read(a[2].p));
         return OK;
+    case STREAM_UNREF: return stream__unref(v, a[0]);
     default: return stream__apply_group(v, e->op, a);
     }
 }

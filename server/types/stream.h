@@ -36,7 +36,8 @@ enum stream_op {              /* stored: never renumbered. An id is STREAM_ID_BY
     STREAM_PEND = 7,          /* group, consumer (made if it is not there), u64 seen ms and u64 active
                                * ms, the group's last id and u64 entries read or nothing, records */
     STREAM_CONSUMER_DROP = 8, /* group, name */
-    STREAM_ACK = 9            /* group, ids in one argument */
+    STREAM_ACK = 9,           /* group, ids in one argument */
+    STREAM_UNREF = 10         /* ids in one argument: no group has them pending any longer */
 };
 /* A record makes an entry pending, or changes what is: id, u64 delivery ms, u64 deliveries. */
 #define STREAM_RECORD_BYTES (STREAM_ID_BYTES + 16)
@@ -103,5 +104,13 @@ typedef int stream_pending_fn(void *cookie, const struct stream_pending *p);
 int stream_pending_each(const struct value *v, const struct stream_group *g,
                         const struct stream_consumer *of, stream_id from, stream_pending_fn *each,
                         void *cookie);
+
+/* What keeps an entry. The least last id of the groups: behind it are entries that one of them has not
+ * read. STREAM_ID_MAX: there is no group. */
+int stream_groups_least(const struct value *v, stream_id *least);
+/* Has any group it pending, but the one of this number (0: none)? */
+int stream_pending_any(const struct value *v, stream_id id, uint64_t except, bool *any);
+/* Appends the ids from `from` to `to` that groups have pending, group by group. */
+int stream_pending_ids(const struct value *v, stream_id from, stream_id to, buf *ids);
 
 #endif

@@ -1,5 +1,6 @@
 /* stream_internal.h -- the parts of a stream, shared by stream.c (entries), stream_edit.c (changes of
- * entries), stream_group.c, stream_pend.c (changes of groups), stream_check.c and stream_rdb.c. */
+ * entries), stream_group.c, stream_pend.c (changes of groups), stream_refs.c, stream_check.c and
+ * stream_rdb.c. */
 #ifndef COVE_TYPES_STREAM_INTERNAL_H
 #define COVE_TYPES_STREAM_INTERNAL_H
 
@@ -68,6 +69,11 @@ int stream__new_consumer(struct value *v, struct stream_group *g, slice name, ui
                          uint64_t active, struct stream_consumer *c);
 int stream__put_pending(struct value *v, const struct stream_group *g,
                         const struct stream_pending *p);
+/* The ids are pending no longer, if they were. */
+int stream__need_ack(const struct value *v, const struct stream_group *g, slice ids);
+int stream__ack(struct value *v, slice name, struct stream_group *g, slice ids);
+int stream__need_unref(const struct value *v, slice ids); /* in any group */
+int stream__unref(struct value *v, slice ids);
 /* Notes it under its consumer. */
 int stream__put_own(struct value *v, const struct stream_group *g, const struct stream_pending *p);
 

@@ -70,6 +70,10 @@ static int need_list(const struct value *v, const struct stream_group *g, slice 
     return cold;
 }
 
+int stream__need_ack(const struct value *v, const struct stream_group *g, slice ids) {
+    return need_list(v, g, ids, STREAM_ID_BYTES, NULL);
+}
+
 struct needing {
     const struct value *v;
     const struct stream_group *g;
@@ -111,7 +115,7 @@ int stream__need_group(const struct value *v, uint8_t op, const slice *a) {
     if (op == STREAM_GROUP_SET && rc == ERR_NOTFOUND) return need_name(v, 'g', NULL, a[0]);
     if (op == STREAM_GROUP_SET || rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
     if (op == STREAM_GROUP_DROP) return need_all(v, &g);
-    if (op == STREAM_ACK) return need_list(v, &g, a[1], STREAM_ID_BYTES, NULL);
+    if (op == STREAM_ACK) return stream__need_ack(v, &g, a[1]);
     rc = stream_consumer_get(v, &g, a[1], &c);
     if (op == STREAM_PEND && rc == ERR_NOTFOUND) {
         c = (struct stream_consumer){.number = g.next_consumer};
@@ -176,7 +180,8 @@ static int drop_pending(struct value *v, struct stream_group *g, const struct st
     return rc == OK ? drop_own(v, g, p) : rc;
 }
 
-static int ack(struct value *v, slice name, struct stream_group *g, slice ids) {
+int stream__ack(struct value *v, slice name, struct stream_group *g, slice ids) {
+    uint64_t before = g->pending;
     int rc = OK;
     for (size_t i = 0; i < ids.n && rc == OK; i += STREAM_ID_BYTES) {
         struct stream_pending p;
@@ -188,7 +193,7 @@ static int ack(struct value *v, slice name, struct stream_group *g, slice ids) {
         if (rc == OK) rc = drop_pending(v, g, &p);
         if (rc == OK) rc = take_from_consumer(v, g, p.consumer);
     }
-    return rc == OK ? stream__put_group(v, name, g) : rc;
+    return rc == OK && g->pending != before ? stream__put_group(v, name, g) : rc;
 }
 
 static int pend_one(struct value *v, struct stream_group *g, struct stream_consumer *c,
@@ -338,7 +343,7 @@ int stream__apply_group(struct value *v, uint8_t op, const slice *a) {
     int rc = stream_group_get(v, a[0], &g);
     if (rc != OK) return rc;
     if (op == STREAM_GROUP_DROP) return drop_group(v, a[0], &g);
-    if (op == STREAM_ACK) return ack(v, a[0], &g, a[1]);
+    if (op == STREAM_ACK) return stream__ack(v, a[0], &g, a[1]);
     if (op == STREAM_PEND) return pend(v, a, &g);
     assert(op == STREAM_CONSUMER_DROP);
     rc = stream_consumer_get(v, &g, a[1], &c);

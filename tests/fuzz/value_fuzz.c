@@ -302,6 +302,7 @@ static void use_stream(struct toy *t, struct value *v, buf *store) {
     change(t, &type_stream, v, store, STREAM_PEND, pend, 5);
     change(t, &type_stream, v, store, STREAM_CONSUMER_DROP, gone, 2);
     change(t, &type_stream, v, store, STREAM_ACK, ack, 2);
+    change(t, &type_stream, v, store, STREAM_UNREF, &ids, 1);
     if (stream_id_up(&last)) {
         stream_id_put(next, last);
         slice add[5] = {slice_make(next, sizeof(next)), SLICE("f"), SLICE("17"), SLICE("h"), SLICE("a value")};

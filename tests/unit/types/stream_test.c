@@ -204,6 +204,39 @@ static void ack(struct run *x, int i) {
     buf_free(&ids);
 }
 
+/* What all groups have pending in a range, and what else: none of it afterwards. */
+static void unref(struct run *x) {
+    struct model *m = x->m;
+    stream_id from = m->n > 0 ? m->e[below(x, m->n)].id : STREAM_ID_MIN;
+    stream_id to = {from.ms + below(x, 3000), 1};
+    size_t expected = 0;
+    buf ids = BUF_INIT;
+    uint8_t id[STREAM_ID_BYTES];
+    for (int i = 0; i < GROUPS; i++) {
+        struct group *g = &m->g[i];
+        size_t kept = 0;
+        for (size_t k = 0; g->there && k < g->n; k++) {
+            stream_id one = g->p[k].id;
+            if (stream_id_cmp(one, from) >= 0 && stream_id_cmp(one, to) <= 0) expected++;
+            else g->p[kept++] = g->p[k];
+        }
+        g->n = kept;
+    }
+    int rc;
+    toy_chill(&x->t);
+    while ((rc = stream_pending_ids(&x->v, from, to, &ids)) == ERR_COLD) {
+        CHECK(toy_fetch(&x->t) > 0);
+        ids.n = 0;
+    }
+    CHECK_INT(rc, OK);
+    CHECK_INT(ids.n / STREAM_ID_BYTES, expected);
+    raw(from, id);
+    buf_append(&ids, id, sizeof(id));
+    slice arg = slice_of(&ids);
+    apply(x, STREAM_UNREF, &arg, 1);
+    buf_free(&ids);
+}
+
 static void drop_consumer(struct run *x, int i) {
     struct group *g = &x->m->g[i];
     int c = (int)below(x, CONSUMERS);
@@ -316,6 +349,33 @@ static void compare_group(struct run *x, int i) {
     if (rc == OK) CHECK(stream_id_cmp(last, want->p[want->n - 1].id) == 0);
 }
 
+/* Which group still needs an entry. */
+static void compare_needs(struct run *x) {
+    struct model *m = x->m;
+    stream_id least = STREAM_ID_MAX, got;
+    for (int i = 0; i < GROUPS; i++)
+        if (m->g[i].there && stream_id_cmp(m->g[i].last, least) < 0) least = m->g[i].last;
+    CHECK_INT(stream_groups_least(&x->v, &got), OK);
+    CHECK(stream_id_cmp(got, least) == 0);
+    for (int n = 0; n < 20 && m->n > 0; n++) {
+        stream_id id = m->e[below(x, m->n)].id;
+        bool in_any = false, in_others = false, any;
+        struct stream_group g = {.number = 0};
+        if (m->g[0].there) CHECK_INT(stream_group_get(&x->v, slice_str(group_names[0]), &g), OK);
+        for (int i = 0; i < GROUPS; i++) {
+            for (size_t k = 0; m->g[i].there && k < m->g[i].n; k++) {
+                if (stream_id_cmp(m->g[i].p[k].id, id) != 0) continue;
+                in_any = true;
+                if (i > 0) in_others = true;
+            }
+        }
+        CHECK_INT(stream_pending_any(&x->v, id, 0, &any), OK);
+        CHECK_INT(any, in_any);
+        CHECK_INT(stream_pending_any(&x->v, id, g.number, &any), OK);
+        CHECK_INT(any, in_others);
+    }
+}
+
 static void check(struct value *v) {
     char why[160] = "";
     int rc = type_stream.check(v, why);
@@ -339,6 +399,7 @@ static void compare(struct run *x) {
     }
     toy_warm(&x->t);
     for (int i = 0; i < GROUPS; i++) compare_group(x, i);
+    compare_needs(x);
     check(&x->v);
 }
 
@@ -367,7 +428,7 @@ static void end(struct run *x) {
 static void step(struct run *x, bool growing) {
     int g = (int)below(x, GROUPS);
     bool there = x->m->g[g].there;
-    switch (below(x, 14)) {
+    switch (below(x, 15)) {
     case 0: delete_some(x); break;
     case 1: trim(x, below(x, growing ? 4 : 60)); break;
     case 2: if (!there || below(x, 4) == 0) set_group(x, g); break;
@@ -376,6 +437,7 @@ static void step(struct run *x, bool growing) {
     case 5: if (there) pend(x, g); break;
     case 6: if (there) ack(x, g); break;
     case 7: if (there && below(x, 4) == 0) drop_consumer(x, g); break;
+    case 8: if (x->m->added > 0) unref(x); break;
     default:
         for (uint64_t n = 1 + below(x, growing ? 20 : 3); n > 0; n--) add_entry(x);
     }
