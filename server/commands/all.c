@@ -9,7 +9,8 @@ static const struct command_family *const families[] = {
     &family_zset,       &family_zset_range, &family_zset_pop, &family_zset_algebra, &family_zset_random,
     &family_geo,        &family_geo_search,
     &family_list,       &family_list_move, &family_list_block, &family_transactions,
-    &family_stream,     &family_stream_read, &family_stream_group, &family_stream_claim, &family_stream_info,
+    &family_stream,     &family_stream_read, &family_stream_group, &family_stream_claim,
+    &family_stream_refs, &family_stream_info,
     &family_bitmap,     &family_hll, &family_sort,        &family_slowlog, &family_acl,     &family_standalone};
 
 void commands_add_rows(commands *t) {

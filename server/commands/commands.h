@@ -16,7 +16,7 @@ extern const struct command_family family_connection, family_client, family_serv
     family_hash_fields, family_hash_expire, family_set, family_zset, family_zset_range, family_zset_pop,
     family_zset_algebra, family_zset_random, family_geo, family_geo_search, family_bitmap, family_hll, family_sort, family_list,
     family_list_move, family_list_block, family_stream, family_stream_read, family_stream_group,
-    family_stream_claim, family_stream_info, family_transactions,
+    family_stream_claim, family_stream_refs, family_stream_info, family_transactions,
     family_slowlog, family_acl, family_standalone;
 
 void commands_add_rows(commands *t);

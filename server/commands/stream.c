@@ -67,17 +67,20 @@ static int need_trim_after(const struct value *v, struct trim t) {
     struct trim_plan plan;
     if (t.by == TRIM_MAXLEN && t.maxlen > 0) t.maxlen--;
     int rc = trim_plan(v, &t, &plan);
-    return rc == OK ? trim_need(v, &plan) : rc;
+    if (rc == OK) rc = trim_need(v, &plan);
+    trim_plan_free(&plan);
+    return rc;
 }
 
 static int trim_after(call *c, const struct trim *t) {
     struct entry e;
-    struct trim_plan plan;
+    struct trim_plan plan = {.gone = 0};
     if (t->by == TRIM_NONE) return OK;
     int rc = call_peek(c, call_arg(c, 1), &e);
     if (rc == OK) rc = trim_plan(&e.value, t, &plan);
     if (rc == OK) rc = trim_apply(c, call_arg(c, 1), &plan);
     assert(rc != ERR_COLD);
+    trim_plan_free(&plan);
     return rc;
 }
 
@@ -127,7 +130,7 @@ static int cmd_xadd(call *c) {
 
 static int cmd_xtrim(call *c) {
     struct trim t = {.by = TRIM_NONE};
-    struct trim_plan plan;
+    struct trim_plan plan = {.gone = 0};
     struct entry e;
     for (size_t i = 2; i < call_argc(c); i++) {
         bool taken;
@@ -138,7 +141,9 @@ static int cmd_xtrim(call *c) {
     int rc = write_stream(c, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
     if (rc == OK) rc = trim_plan(&e.value, &t, &plan);
+    if (rc == OK) rc = trim_need(&e.value, &plan);
     if (rc == OK) rc = trim_apply(c, call_arg(c, 1), &plan);
+    trim_plan_free(&plan);
     return rc == OK ? reply_int(c, (int64_t)plan.gone) : rc;
 }
 
@@ -195,7 +200,7 @@ static int delete(call *c, buf *ids) {
     struct entry e;
     int rc = write_stream(c, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
-    if (rc != OK || !stream_parse_ids(c, 2, ids)) return rc;
+    if (rc != OK || !stream_parse_ids(c, 2, call_argc(c) - 2, ids)) return rc;
     stream_sort_ids(ids);
     rc = existing(&e.value, ids);
     if (rc != OK) return rc;
@@ -270,10 +275,12 @@ static int cmd_xsetid(call *c) {
 #define CHANCE .tips = "nondeterministic_output"
 static const char *const xadd_history[] = {
     "6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option.",
-    "7.0.0", "Added support for the `<ms>-*` explicit ID form.", NULL};
+    "7.0.0", "Added support for the `<ms>-*` explicit ID form.",
+    "8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options.", NULL};
 static const char *const range_history[] = {"6.2.0", "Added exclusive ranges.", NULL};
 static const char *const xtrim_history[] = {
-    "6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.", NULL};
+    "6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.",
+    "8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options.", NULL};
 static const char *const xsetid_history[] = {
     "7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.", NULL};
 static const struct command rows[] = {

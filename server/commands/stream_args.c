@@ -86,8 +86,8 @@ bool stream_parse_to(call *c, slice s, stream_id *id) {
     return false;
 }
 
-bool stream_parse_ids(call *c, size_t first, buf *ids) {
-    for (size_t i = first; i < call_argc(c); i++) {
+bool stream_parse_ids(call *c, size_t first, size_t n, buf *ids) {
+    for (size_t i = first; i < first + n; i++) {
         uint8_t raw[STREAM_ID_BYTES];
         stream_id id;
         if (!stream_parse_id(c, call_arg(c, i), 0, &id)) return false;

@@ -1,4 +1,4 @@
-/* stream_commands.h -- what the stream commands share (stream_args.c). */
+/* stream_commands.h -- what the stream commands share (stream_args.c, stream_refs.c). */
 #ifndef COVE_COMMANDS_STREAM_COMMANDS_H
 #define COVE_COMMANDS_STREAM_COMMANDS_H
 
@@ -16,9 +16,14 @@ bool stream_parse_edge(call *c, slice s, uint64_t missing_seq, stream_id *id);
 /* An end of an interval: the id itself, or the one beside it for "(id". */
 bool stream_parse_from(call *c, slice s, stream_id *id);
 bool stream_parse_to(call *c, slice s, stream_id *id);
-/* The arguments from `first` on as ids, in one run of bytes. */
-bool stream_parse_ids(call *c, size_t first, buf *ids);
+/* n arguments from `first` on as ids, in one run of bytes. */
+bool stream_parse_ids(call *c, size_t first, size_t n, buf *ids);
 void stream_sort_ids(buf *ids); /* rising, each once */
+
+/* What is done about references of groups to an entry that is to go (stream_refs.c). */
+enum stream_refs { REFS_NONE, REFS_KEEP, REFS_DROP, REFS_ACKED };
+/* Is one of the words at i? False after an error reply: it is the second. */
+bool stream_refs_option(call *c, size_t i, enum stream_refs *refs, bool *taken);
 
 /* ---- lookups and replies ------------------------------------------------------------------------- */
 

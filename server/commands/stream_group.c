@@ -172,7 +172,7 @@ static int ack(call *c, buf *ids) {
     int rc = call_read_type(c, call_arg(c, 1), TYPE_STREAM, &e);
     if (rc == OK) rc = stream_group_get(&e.value, call_arg(c, 2), &g);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
-    if (rc != OK || !stream_parse_ids(c, 3, ids)) return rc;
+    if (rc != OK || !stream_parse_ids(c, 3, call_argc(c) - 3, ids)) return rc;
     stream_sort_ids(ids);
     rc = count_pending(&e.value, &g, slice_of(ids), &n);
     slice args[2] = {call_arg(c, 2), slice_of(ids)};

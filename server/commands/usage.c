@@ -249,14 +249,16 @@ static const struct { const char *name, *usage; } usages[] = {
     {"waitaof", "numlocal:i numreplicas:i timeout:i"},
     {"watch", "key..."},
     {"xack", "key group id..."},
+    {"xackdel", "key group [condition(KEEPREF|DELREF|ACKED)] IDS=ids{numids:i id...}"},
     {"xadd",
-     "key [NOMKSTREAM] [trim{strategy(MAXLEN|MINID) [operator] threshold [LIMIT=count:i]}] id_or_auto "
-     "field_value{field value}..."},
+     "key [NOMKSTREAM] [condition(KEEPREF|DELREF|ACKED)] [trim{strategy(MAXLEN|MINID) [operator] threshold "
+     "[LIMIT=count:i]}] id_or_auto field_value{field value}..."},
     {"xautoclaim", "key group consumer min-idle-time start [COUNT=count:i] [JUSTID]"},
     {"xclaim",
      "key group consumer min-idle-time id... [IDLE=ms:i] [TIME=unix-time-milliseconds:t] "
      "[RETRYCOUNT=count:i] [FORCE] [JUSTID] [LASTID=id]"},
     {"xdel", "key id..."},
+    {"xdelex", "key [condition(KEEPREF|DELREF|ACKED)] IDS=ids{numids:i id...}"},
     {"xgroup|create", "key groupname id [MKSTREAM] [ENTRIESREAD=entries_read:i]"},
     {"xgroup|createconsumer", "key groupname consumername"},
     {"xgroup|delconsumer", "key groupname consumername"},
@@ -274,7 +276,9 @@ static const struct { const char *name, *usage; } usages[] = {
      "STREAMS=streams{key... id...}"},
     {"xrevrange", "key end start [COUNT=count:i]"},
     {"xsetid", "key last-id [ENTRIESADDED=entries_added:i] [MAXDELETEDID=max_deleted_entry_id]"},
-    {"xtrim", "key trim{strategy(MAXLEN|MINID) [operator] threshold [LIMIT=count:i]}"},
+    {"xtrim",
+     "key trim{strategy(MAXLEN|MINID) [operator] threshold [LIMIT=count:i]} "
+     "[condition(KEEPREF|DELREF|ACKED)]"},
     {"zadd", "key [condition(NX|XX)] [comparison(GT|LT)] [CH] [INCR] score_member{score:d member}..."},
     {"zcard", "key"},
     {"zcount", "key min:d max:d"},
