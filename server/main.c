@@ -340,7 +340,7 @@ static void tier_fatal_hook(void *cookie, int status, const char *why) { fatal(c
 
 static int build_upper(struct app *a) {
     static const struct tier_hooks hooks = {.durable = tier_durable_hook, .fatal = tier_fatal_hook};
-    struct exec_deps d = {.loop = a->loop, .keyspace = a->ks, .options = a->options,
+    struct exec_deps d = {.loop = a->loop, .pool = a->pool, .keyspace = a->ks, .options = a->options,
                           .commands = a->commands, .acl = a->acl, .acl_config = &a->acl_config,
                           .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
                           .config = &a->exec_config, .keyspace_config = &a->ks_config,

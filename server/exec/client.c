@@ -15,9 +15,8 @@
 
 static void client_ready(void *cookie, unsigned ready);
 
-client *client__create(exec *x, conn *link) {
+static client *client_new(exec *x, conn *link) {
     client *c = mem_calloc(1, sizeof(*c));
-    c->id = ++x->next_client_id;
     c->exec = x;
     c->conn = link;
     c->db = keyspace_db(x->deps.keyspace, 0);
@@ -29,6 +28,21 @@ client *client__create(exec *x, conn *link) {
     list_init(&c->wait_link);
     list_init(&c->gated_link);
     list_init(&c->watch_head);
+    list_init(&c->link);
+    return c;
+}
+
+client *client__create_background(exec *x) {
+    client *c = client_new(x, NULL);
+    c->background = true;
+    c->authenticated = true;
+    c->ack = ACK_MEMORY; /* Nobody waits for its replies. */
+    return c;
+}
+
+client *client__create(exec *x, conn *link) {
+    client *c = client_new(x, link);
+    c->id = ++x->next_client_id;
     list_push_back(&x->clients, &c->link);
     x->stats.clients++;
     if (x->stats.clients > x->stats.maxclients_seen) x->stats.maxclients_seen = x->stats.clients;
@@ -58,7 +72,7 @@ void client__close(client *c) {
     }
 }
 
-static void client_free(client *c) {
+void client__free(client *c) {
     multi__discard(c);
     multi__unwatch_all(c);
     resp_parser_deinit(&c->parser);
@@ -71,8 +85,8 @@ static void client_free(client *c) {
     mem_free(c->lib_name);
     mem_free(c->lib_ver);
     list_remove(&c->link);
-    assert(c->exec->stats.clients > 0);
-    c->exec->stats.clients--;
+    assert(c->background || c->exec->stats.clients > 0);
+    if (!c->background) c->exec->stats.clients--;
     mem_free(c);
 }
 
@@ -81,7 +95,7 @@ bool client__free_dead(exec *x) {
     for (list *n = x->dead.next; n != &x->dead;) {
         client *c = LIST_ENTRY(n, client, link);
         n = n->next;
-        if (!c->in_process) client_free(c);
+        if (!c->in_process) client__free(c);
     }
     return !list_empty(&x->dead);
 }

@@ -129,8 +129,7 @@ static const char *refusal(struct call *c) {
                            "server.";
         }
     }
-    why = access__refusal(c);
-    if (why != NULL) return why;
+    if (!cl->background && (why = access__refusal(c)) != NULL) return why;
     if (db_dropped(cl->db) && c->cmd->group != GROUP_CONNECTION) {
         return "ERR the selected database has been dropped: SELECT another one";
     }
@@ -224,6 +223,10 @@ int dispatch__run(struct call *c) {
 
 static void account(struct call *c) {
     exec *x = c->exec;
+    if (c->client->background) { /* Its row is in no table. */
+        exec__refresh_time(x);
+        return;
+    }
     struct command_stats *s = commands_stats(x->commands, c->cmd);
     uint64_t before = c->start_us;
     exec__refresh_time(x);
@@ -245,6 +248,7 @@ static void call_end_state(struct call *c) {
 
 /* The reply of a finished call: suppressed, or gated. */
 static void finish_reply(client *c, size_t mark, uint64_t gate) {
+    if (c->background) return;
     bool muted = c->reply_mode != CLIENT_REPLY_ON;
     if (c->reply_mode == CLIENT_REPLY_SKIP) {
         if (c->reply_skip_next) c->reply_skip_next = false; /* CLIENT REPLY SKIP itself. */
@@ -361,7 +365,7 @@ static bool reject(struct call *k, const char *why) {
     } else if (why != NULL) {
         reply_error(k, why);
     }
-    if (k->cmd != NULL) commands_stats(c->exec->commands, k->cmd)->rejected++;
+    if (k->cmd != NULL && !c->background) commands_stats(c->exec->commands, k->cmd)->rejected++;
     if (c->multi) c->multi_dirty = true;
     finish_reply(c, mark, 0);
     c->call_active = false;
@@ -430,6 +434,16 @@ bool dispatch__request(client *c, const slice *argv, size_t argc) {
     return admit_and_run(c);
 }
 
+bool dispatch__background(client *c, const struct command *cmd, const slice *argv, size_t argc) {
+    exec *x = c->exec;
+    struct call *k = &c->call;
+    assert(!c->call_active && c->background);
+    *k = (struct call){.exec = x, .client = c, .cmd = cmd, .argv = argv, .argc = argc, .db = c->db,
+                       .out = &c->out, .proto = 2, .start_us = x->now_us, .now_ms = x->wall_ms};
+    c->call_active = true;
+    return admit_and_run(c);
+}
+
 /* ---- waiting ----------------------------------------------------------------------------------- */
 
 /* The wait is over: goes on with the request, then with the rest of the batch. */
@@ -460,6 +474,10 @@ bool dispatch__again(client *c) {
         ended = was == CLIENT_WAIT_PAGES || was == CLIENT_PARKED ? run_call(c) : admit_and_run(c);
     }
     if (!ended) return false;
+    if (c->background) {
+        background__ended(c);
+        return true;
+    }
     if (c->conn == NULL) { /* It went away while its transaction was being finished. */
         client__close(c);
         return true;

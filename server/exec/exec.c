@@ -178,6 +178,7 @@ exec *exec_create(const struct exec_deps *deps) {
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
     block__init(x);
+    background__init(x);
     exec__refresh_time(x);
     x->start_wall_ms = (uint64_t)x->wall_ms;
     x->start_mono_us = x->now_us;
@@ -193,6 +194,7 @@ void exec_free(exec *x) {
     if (x == NULL) return;
     exec_close_clients(x);
     client__free_dead(x);
+    background__free(x);
     block__free(x);
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);
@@ -203,6 +205,7 @@ void exec_free(exec *x) {
 
 void exec_close_clients(exec *x) {
     x->stopped = true;
+    background__close(x);
     while (!list_empty(&x->clients)) client__close(LIST_ENTRY(x->clients.next, client, link));
 }
 

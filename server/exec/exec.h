@@ -34,6 +34,7 @@ struct exec_stats {
 struct module_name { const char *name; int version; };
 struct exec_deps { /* all borrowed */
     loop *loop;
+    struct pool *pool;  /* for call_work() */
     keyspace *keyspace;
     tier *tier;
     options *options;

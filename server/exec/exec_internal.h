@@ -124,6 +124,8 @@ struct client {
     struct parked *parked;
     struct blocked *blocked;  /* block.c: what it waits for, until its call ends */
     int wait_rc;
+    struct task *task;        /* background.c: the client has no connection, and runs this */
+    bool background;
 };
 
 struct watched_key {
@@ -141,6 +143,7 @@ struct error_count {
 };
 
 #define WATCH_SLOTS 4096
+#define BACKGROUND_CLIENTS 2  /* Commands under way at a time: while one waits for a worker, another runs. */
 #define BLOCKED_SLOTS 1024
 #define RATE_SAMPLES 16 /* Rounds of the cron that the rates of INFO are means of. */
 
@@ -190,10 +193,17 @@ struct exec {
     list slow;                /* struct slow of observe.c */
     size_t slow_n;
     uint64_t slow_next;
+    list tasks;               /* background.c */
+    size_t tasks_n;
+    client *background[BACKGROUND_CLIENTS];
+    bool background_posted;
+    timer *background_timer;
 };
 
 /* client.c */
 client *client__create(exec *x, conn *c);
+client *client__create_background(exec *x);  /* without a connection; in no list */
+void client__free(client *c);
 void client__process(client *c);
 void client__flush(client *c);               /* writes what the gates let through */
 void client__queue_out(client *c);           /* flush at the end of the turn */
@@ -209,6 +219,8 @@ uint64_t client__gate_lsn(const client *c);
  * next; false: it waits. */
 bool dispatch__request(client *c, const slice *argv, size_t argc);
 bool dispatch__again(client *c);             /* after a wait */
+/* The same for a command that is in no table, by the server itself. */
+bool dispatch__background(client *c, const struct command *cmd, const slice *argv, size_t argc);
 void dispatch__cancel(client *c);            /* the client goes away while it waits */
 int dispatch__run(struct call *c);           /* the handler, and the standard reply for an error */
 void dispatch__unlock(exec *x);
@@ -224,6 +236,12 @@ bool exec__paused(const exec *x);            /* CLIENT PAUSE: no key goes by its
 bool cold__must_wait(exec *x, unsigned flags);
 /* A command has ended that found so many pages in memory. */
 void cold__count(exec *x, bool waited, uint64_t found);
+
+/* background.c */
+void background__init(exec *x);
+void background__close(exec *x); /* What is under way is given up; nothing begins any more. */
+void background__free(exec *x);
+void background__ended(client *c); /* The call of a client without a connection has ended. */
 
 /* block.c */
 void block__init(exec *x);
