@@ -22,6 +22,15 @@ int btree_ceil(pager *p, object *o, slice key, slice *found, slice *val);
 int btree_need_write(pager *p, object *o, slice key);
 int btree_put(pager *p, object *o, slice key, slice val);  /* adds or replaces */
 int btree_del(pager *p, object *o, slice key);             /* ERR_NOTFOUND */
+/* All entries with keys in [from, to), of which the caller knows how many there are. What is asked for,
+ * once, is the pages at both ends; leaves in between are freed unseen. ERR_CORRUPT: there were not as many. */
+int btree_need_range(pager *p, object *o, slice from, slice to);
+int btree_del_range(pager *p, object *o, slice from, slice to, uint64_t count);
+/* Those of them that which() picks: all leaves of the range are needed. */
+typedef bool btree_which(void *cookie, slice key, slice val);
+int btree_need_those(pager *p, object *o, slice from, slice to);
+int btree_del_those(pager *p, object *o, slice from, slice to, btree_which *which, void *cookie,
+                    uint64_t *gone);
 /* From the first key >= from, in order, until each() returns nonzero, which is returned; OK at
  * the end. May answer ERR_COLD after some calls: each() keeps what it needs to go on from there. */
 typedef int btree_each(void *cookie, slice key, slice val);

@@ -148,13 +148,13 @@ static int make_plan(pager *p, object *o, const struct bt_path *path, struct ste
     return OK;
 }
 
-static int join(pager *p, object *o, const struct step *s, unsigned level, slice separator) {
+int bt__join(pager *p, object *o, uint64_t left_index, uint64_t right_index, unsigned level, slice separator) {
     struct bt_list left = {.copy = BUF_INIT}, right = {.copy = BUF_INIT};
     buf image = BUF_INIT;
     slice page;
-    int rc = bt__get(p, o, s->left, level, &page);
+    int rc = bt__get(p, o, left_index, level, &page);
     if (rc == OK) rc = bt_list_load(page, &left);
-    if (rc == OK) rc = bt__get(p, o, s->right, level, &page);
+    if (rc == OK) rc = bt__get(p, o, right_index, level, &page);
     if (rc == OK) rc = bt_list_load(page, &right);
     if (rc != OK) goto out;
     for (size_t i = 0; i < right.count; i++)
@@ -166,8 +166,8 @@ static int join(pager *p, object *o, const struct step *s, unsigned level, slice
         goto out;
     }
     bt_build(&left, 0, left.count, level, bt__page_bytes(bytes), &image);
-    rc = bt__write(p, o, s->left, &image);
-    if (rc == OK) rc = btree_page_free(p, o, s->right);
+    rc = bt__write(p, o, left_index, &image);
+    if (rc == OK) rc = btree_page_free(p, o, right_index);
 out:
     bt_list_free(&left);
     bt_list_free(&right);
@@ -224,16 +224,15 @@ static int follow_plan(pager *p, object *o, const struct bt_path *path, const st
         rc = remove_entry(p, o, index, level, gone);
         if (rc != OK || s->plan == PLAN_KEEP) break;
         rc = separator_of(p, o, path, level, s->right_pos, &key);
-        if (rc == OK) rc = join(p, o, s, level, slice_of(&key));
+        if (rc == OK) rc = bt__join(p, o, s->left, s->right, level, slice_of(&key));
         gone = s->right_pos;
     }
     buf_free(&key);
     return rc;
 }
 
-/* A root with one child gives its place to it. When that child is cold it is not looked at: it
- * may have one child itself, until the next removal. */
-static int lower_root(pager *p, object *o) {
+/* When the one child is cold it is not looked at: it may have one child itself, until the next removal. */
+int bt__lower_root(pager *p, object *o) {
     for (;;) {
         const uint8_t *meta = p->ops->meta(o);
         unsigned height = meta[BT_AT_HEIGHT];
@@ -266,7 +265,7 @@ int btree_del(pager *p, object *o, slice key) {
     bool last = steps[path.height - 1].plan == PLAN_DROP;
     if (last != (btree_count(p->ops->meta(o)) == 1)) return ERR_CORRUPT;
     if (rc == OK) rc = follow_plan(p, o, &path, steps);
-    if (rc == OK) rc = lower_root(p, o);
+    if (rc == OK) rc = bt__lower_root(p, o);
     if (rc != OK) return rc;
     uint8_t *meta = p->ops->meta_mut(p, o);
     put_u64(meta + BT_AT_COUNT, get_u64(meta + BT_AT_COUNT) - 1);

@@ -1,5 +1,5 @@
-/* btree_internal.h -- the root of a B+ tree, shared by btree.c (looking, putting) and
- * btree_del.c (removing, free pages). */
+/* btree_internal.h -- the root of a B+ tree, shared by btree.c (looking, putting),
+ * btree_del.c (removing, free pages) and btree_range.c (removing many). */
 #ifndef COVE_TYPES_BTREE_INTERNAL_H
 #define COVE_TYPES_BTREE_INTERNAL_H
 
@@ -36,6 +36,10 @@ int bt__descend(pager *p, object *o, slice key, struct bt_path *path);
 int bt__next_leaf(pager *p, object *o, struct bt_path *path);
 /* Writes a node's image over a page. */
 int bt__write(pager *p, object *o, uint64_t index, const buf *image);
+/* The right node goes into the left one, its neighbour; separator: the right one's key in the parent. */
+int bt__join(pager *p, object *o, uint64_t left, uint64_t right, unsigned level, slice separator);
+/* A root with one child gives its place to it. */
+int bt__lower_root(pager *p, object *o);
 /* The size for a node whose entries take `bytes`. */
 size_t bt__page_bytes(size_t bytes);
 

@@ -77,8 +77,6 @@ int stream__need_ack(const struct value *v, const struct stream_group *g, slice 
 struct needing {
     const struct value *v;
     const struct stream_group *g;
-    slice prefix;
-    int rc;
 };
 
 static int need_row(void *cookie, const struct stream_pending *p) {
@@ -86,26 +84,56 @@ static int need_row(void *cookie, const struct stream_pending *p) {
     return need_pending(n->v, n->g, p->id, NULL);
 }
 
-static int need_prefixed(void *cookie, slice key, slice val) {
-    struct needing *n = cookie;
-    (void)val;
-    if (!stream__has_prefix(key, n->prefix)) return 1;
-    n->rc = need(n->v, key);
-    return n->rc == OK ? 0 : 1;
+/* All rows of one kind of a group, or of one consumer's (0: of all). */
+struct rows {
+    struct stream_key from, to;
+};
+
+static void rows_of(struct rows *r, uint8_t kind, const struct stream_group *g, uint64_t consumer) {
+    stream__key(&r->from, kind);
+    stream__key(&r->to, kind);
+    if (consumer != 0) {
+        stream__key_u64(&r->from, g->number);
+        stream__key_u64(&r->to, g->number);
+    }
+    uint64_t number = consumer != 0 ? consumer : g->number;
+    stream__key_u64(&r->from, number);
+    stream__key_u64(&r->to, number + 1); /* Numbers are counted up from 1. */
+}
+
+static slice key_slice(const struct stream_key *k) { return slice_make(k->p, k->n); }
+
+static int need_rows(const struct value *v, uint8_t kind, const struct stream_group *g, uint64_t consumer) {
+    struct rows r;
+    rows_of(&r, kind, g, consumer);
+    return btree_need_range(v->pager, v->obj, key_slice(&r.from), key_slice(&r.to));
 }
 
 static const uint8_t group_kinds[] = {'c', 'n', 'p', 'q'};
 
-static int need_all(const struct value *v, const struct stream_group *g) {
+static int need_all(const struct value *v, const struct stream_group *g, slice name) {
+    int cold = OK;
     for (size_t i = 0; i < sizeof(group_kinds); i++) {
-        struct stream_key k;
-        stream__key(&k, group_kinds[i]);
-        struct needing n = {v, g, stream__key_u64(&k, g->number), OK};
-        int rc = btree_scan(v->pager, v->obj, n.prefix, need_prefixed, &n);
-        if (n.rc != OK) return n.rc;
-        if (rc < 0) return rc;
+        int rc = need_rows(v, group_kinds[i], g, 0);
+        if (rc == ERR_COLD) cold = rc;
+        else if (rc != OK) return rc;
     }
-    return OK;
+    return cold == OK ? need_name(v, 'g', NULL, name) : cold;
+}
+
+/* What a consumer has pending goes row by row, or, when it is much of what the group has, leaf by leaf. */
+#define MUCH_OF 16
+static bool has_much(const struct stream_group *g, const struct stream_consumer *c) {
+    return c->pending > 64 && c->pending >= g->pending / MUCH_OF;
+}
+
+static int need_own_all(const struct value *v, const struct stream_group *g, const struct stream_consumer *c) {
+    struct needing n = {.v = v, .g = g};
+    struct rows r;
+    if (!has_much(g, c)) return stream_pending_each(v, g, c, STREAM_ID_MIN, need_row, &n);
+    rows_of(&r, 'p', g, 0);
+    int rc = btree_need_those(v->pager, v->obj, key_slice(&r.from), key_slice(&r.to));
+    return rc == OK ? need_rows(v, 'q', g, c->number) : rc;
 }
 
 int stream__need_group(const struct value *v, uint8_t op, const slice *a) {
@@ -114,7 +142,7 @@ int stream__need_group(const struct value *v, uint8_t op, const slice *a) {
     int rc = stream_group_get(v, a[0], &g);
     if (op == STREAM_GROUP_SET && rc == ERR_NOTFOUND) return need_name(v, 'g', NULL, a[0]);
     if (op == STREAM_GROUP_SET || rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    if (op == STREAM_GROUP_DROP) return need_all(v, &g);
+    if (op == STREAM_GROUP_DROP) return need_all(v, &g, a[0]);
     if (op == STREAM_ACK) return stream__need_ack(v, &g, a[1]);
     rc = stream_consumer_get(v, &g, a[1], &c);
     if (op == STREAM_PEND && rc == ERR_NOTFOUND) {
@@ -126,8 +154,7 @@ int stream__need_group(const struct value *v, uint8_t op, const slice *a) {
     if (op == STREAM_PEND) return need_list(v, &g, a[4], STREAM_RECORD_BYTES, &c);
     assert(op == STREAM_CONSUMER_DROP);
     rc = need_number(v, &g, c.number);
-    struct needing n = {.v = v, .g = &g};
-    return rc == OK ? stream_pending_each(v, &g, &c, STREAM_ID_MIN, need_row, &n) : rc;
+    return rc == OK ? need_own_all(v, &g, &c) : rc;
 }
 
 /* ---- changing ----------------------------------------------------------------------------- */
@@ -263,17 +290,20 @@ static slice next_key(reader *r) {
     return read_raw(r, n);
 }
 
+static int del_rows(struct value *v, uint8_t kind, const struct stream_group *g, uint64_t consumer,
+                    uint64_t count) {
+    struct rows r;
+    rows_of(&r, kind, g, consumer);
+    return btree_del_range(v->pager, v->obj, key_slice(&r.from), key_slice(&r.to), count);
+}
+
 static int drop_group(struct value *v, slice name, const struct stream_group *g) {
     struct stream_key k;
-    buf keys = BUF_INIT;
     int rc = OK;
     for (size_t i = 0; i < sizeof(group_kinds) && rc == OK; i++) {
-        stream__key(&k, group_kinds[i]);
-        rc = gather_keys(v, stream__key_u64(&k, g->number), &keys);
+        bool pending = group_kinds[i] == 'p' || group_kinds[i] == 'q';
+        rc = del_rows(v, group_kinds[i], g, 0, pending ? g->pending : g->consumers);
     }
-    reader r = reader_make(slice_of(&keys));
-    while (rc == OK && reader_left(&r) > 0) rc = del(v, next_key(&r));
-    buf_free(&keys);
     if (rc != OK) return rc;
     uint64_t groups = stream__meta_u64(v, SM_GROUPS);
     if (groups == 0) return ERR_CORRUPT;
@@ -282,7 +312,25 @@ static int drop_group(struct value *v, slice name, const struct stream_group *g)
     return del(v, stream__key_name(&k, name));
 }
 
-static int drop_own_all(struct value *v, struct stream_group *g, const struct stream_consumer *c) {
+static bool is_of(void *cookie, slice key, slice val) {
+    const struct stream_consumer *c = cookie;
+    (void)key;
+    return val.n >= 8 && get_u64(val.p) == c->number; /* As stream__put_pending() writes it. */
+}
+
+static int drop_much(struct value *v, struct stream_group *g, struct stream_consumer *c) {
+    struct rows r;
+    uint64_t gone;
+    rows_of(&r, 'p', g, 0);
+    int rc = btree_del_those(v->pager, v->obj, key_slice(&r.from), key_slice(&r.to), is_of, c, &gone);
+    if (rc != OK) return rc;
+    if (gone != c->pending || gone > g->pending) return ERR_CORRUPT;
+    g->pending -= gone;
+    return del_rows(v, 'q', g, c->number, gone);
+}
+
+static int drop_own_all(struct value *v, struct stream_group *g, struct stream_consumer *c) {
+    if (has_much(g, c)) return drop_much(v, g, c);
     struct stream_key own;
     buf keys = BUF_INIT;
     stream__key(&own, 'q');
@@ -304,7 +352,7 @@ static int drop_own_all(struct value *v, struct stream_group *g, const struct st
 }
 
 static int drop_consumer(struct value *v, const slice *a, struct stream_group *g,
-                         const struct stream_consumer *c) {
+                         struct stream_consumer *c) {
     struct stream_key k;
     int rc = drop_own_all(v, g, c);
     if (rc != OK) return rc;

@@ -60,6 +60,41 @@ static void del(struct toy *t, object *o, struct model *m, int i) {
     m->byte[i] = 0;
 }
 
+/* A range, or those of it with a small first byte. */
+static bool has_small_byte(void *cookie, slice key, slice val) {
+    (void)key;
+    return val.n > 0 && val.p[0] < *(const uint8_t *)cookie;
+}
+
+static void del_many(struct toy *t, object *o, struct model *m, rnd *r, int from, int to) {
+    char a[BTREE_KEY_MAX], b[BTREE_KEY_MAX];
+    uint8_t under = rnd_below(r, 2) == 0 ? 0 : (uint8_t)(1 + rnd_below(r, 255));
+    uint64_t gone = 0, told = 0;
+    slice low = key_of(from, a), high = to < KEYS ? key_of(to, b) : SLICE("q");
+    for (int i = from; i < to; i++) {
+        if (m->byte[i] == 0 || (under > 0 && (m->n[i] == 0 || m->byte[i] >= under))) continue;
+        m->byte[i] = 0;
+        gone++;
+    }
+    m->count -= gone;
+    int rc;
+    if (under == 0) {
+        UNTIL_WARM(t, rc, btree_need_range(&t->base, o, low, high));
+        CHECK_INT(rc, OK);
+        CHECK_INT(btree_del_range(&t->base, o, low, high, gone), OK);
+        return;
+    }
+    UNTIL_WARM(t, rc, btree_need_those(&t->base, o, low, high));
+    CHECK_INT(rc, OK);
+    CHECK_INT(btree_del_those(&t->base, o, low, high, has_small_byte, &under, &told), OK);
+    CHECK_INT(told, gone);
+}
+
+static void del_random_range(struct toy *t, object *o, struct model *m, rnd *r) {
+    int from = (int)rnd_below(r, KEYS), width = 1 + (int)rnd_below(r, rnd_below(r, 4) == 0 ? KEYS : 60);
+    del_many(t, o, m, r, from, from + width < KEYS ? from + width : KEYS);
+}
+
 struct walk {
     struct model *m;
     int next;
@@ -120,7 +155,7 @@ static object *make_tree(struct toy *t) {
     return o;
 }
 
-static void run(uint64_t seed, int prefix, size_t longest, int steps) {
+static void run_ranges(uint64_t seed, int prefix, size_t longest, int steps, int ranges) {
     struct toy t;
     toy_init(&t, seed, 20);
     prefix_bytes = prefix;
@@ -138,6 +173,10 @@ static void run(uint64_t seed, int prefix, size_t longest, int steps) {
             put(&t, o, &m, i, (uint8_t)(1 + rnd_below(&r, 255)), rnd_below(&r, longest + 1));
         else
             del(&t, o, &m, i);
+        if (ranges > 0 && rnd_below(&r, (uint64_t)ranges) == 0) {
+            del_random_range(&t, o, &m, &r);
+            check_whole(&t, o, &m);
+        }
         if (step % 3000 == 0) check_whole(&t, o, &m);
     }
     check_whole(&t, o, &m);
@@ -147,6 +186,42 @@ static void run(uint64_t seed, int prefix, size_t longest, int steps) {
     CHECK_INT(m.count, 0);
     put(&t, o, &m, 5, 5, 5);
     check_whole(&t, o, &m);
+    t.base.ops->free(&t.base, o);
+    toy_deinit(&t);
+}
+
+static void run(uint64_t seed, int prefix, size_t longest, int steps) {
+    run_ranges(seed, prefix, longest, steps, 0);
+}
+
+TEST("ranges and parts of them go at once: small values") { run_ranges(11, 0, 40, 12000, 150); }
+TEST("ranges and parts of them go at once: large values") { run_ranges(12, 0, BTREE_VAL_MAX, 9000, 200); }
+TEST("ranges and parts of them go at once: a high tree") { run_ranges(13, 900, 100, 12000, 150); }
+
+TEST("a range's leaves are not needed, only those at its ends; another number than it has is refused") {
+    struct toy t;
+    static struct model m;
+    char a[BTREE_KEY_MAX], b[BTREE_KEY_MAX];
+    prefix_bytes = 0;
+    memset(&m, 0, sizeof(m));
+    toy_init(&t, 5, 100);
+    object *o = make_tree(&t);
+    for (int i = 0; i < KEYS; i++) put(&t, o, &m, i, 1, 1000);
+    toy_chill(&t);
+    size_t fetched = 0;
+    slice low = key_of(100, a), high = key_of(KEYS - 100, b);
+    while (btree_need_range(&t.base, o, low, high) == ERR_COLD) fetched += toy_fetch(&t);
+    CHECK(fetched <= 4); /* The root and two leaves, of over a hundred. */
+    CHECK_INT(btree_del_range(&t.base, o, low, high, KEYS - 200), OK);
+    toy_warm(&t);
+    for (int i = 100; i < KEYS - 100; i++) m.byte[i] = 0;
+    m.count = 200;
+    check_whole(&t, o, &m);
+    CHECK_INT(btree_del_range(&t.base, o, key_of(0, a), SLICE("q"), 200), OK);
+    CHECK_INT(btree_count(t.base.ops->meta(o)), 0);
+    CHECK_INT(o->count, 1); /* The free list is left. */
+    for (int i = 0; i < 10; i++) put(&t, o, &m, i, 1, 10);
+    CHECK_INT(btree_del_range(&t.base, o, key_of(0, a), key_of(5, b), 4), ERR_CORRUPT);
     t.base.ops->free(&t.base, o);
     toy_deinit(&t);
 }
