@@ -181,11 +181,12 @@ static int cmd_xrevrange(call *c) { return range(c, true); }
 
 /* Keeps those ids that entries have. */
 static int existing(const struct value *v, buf *ids) {
+    struct stream_finder finder = {.any = false};
     size_t kept = 0;
     int cold = OK;
     for (size_t i = 0; i < ids->n; i += STREAM_ID_BYTES) {
         struct stream_entry e;
-        int rc = stream_get(v, stream_id_read(ids->p + i), &e);
+        int rc = stream_find(v, &finder, stream_id_read(ids->p + i), &e);
         if (rc == ERR_COLD) cold = rc;
         else if (rc != OK && rc != ERR_NOTFOUND) return rc;
         if (rc != OK) continue;

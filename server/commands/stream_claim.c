@@ -17,6 +17,7 @@ struct claiming {
     size_t ids_end; /* the argument after the last id */
     size_t n;       /* claimed */
     struct stream_delivery d;
+    struct stream_finder finder;
 };
 
 static int find_group(struct claiming *k, bool *replied) {
@@ -57,7 +58,7 @@ static int apply(struct claiming *k) {
     int rc = OK;
     if (k->d.records.n > 0) {
         rc = stream_delivery_init(k->c, v, &k->g, &k->d, true, &was);
-        if (rc == OK) rc = stream_delivery_need(v, &k->d);
+        if (rc == OK && gone[1].n > 0) rc = stream_delivery_need(v, &k->d);
         return rc == OK ? stream_delivery_apply(k->c, &k->d) : rc;
     }
     if (k->d.moved) {
@@ -123,7 +124,7 @@ static int claim_one(struct claiming *k, struct claim *one) {
         one->known = true;
         one->pending = rc == OK;
     }
-    int rc = stream_get(v, id, &e);
+    int rc = stream_find(v, &k->finder, id, &e);
     if (rc == ERR_NOTFOUND) {
         one->gone = one->pending;
         return OK;
@@ -218,7 +219,7 @@ static int sweep_one(void *cookie, const struct stream_pending *p) {
         return CLAIMS_END;
     }
     s->attempts--;
-    int rc = stream_get(&k->e.value, p->id, &e);
+    int rc = stream_find(&k->e.value, &k->finder, p->id, &e);
     if (rc == ERR_NOTFOUND) {
         note_gone(k, p->id);
         s->count--;

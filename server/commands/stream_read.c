@@ -135,6 +135,7 @@ struct serving {
     const struct reading *r;
     struct stream_group g;
     struct target *t;
+    struct stream_finder finder;
     uint64_t now, left; /* left: entries still wanted */
     size_t n;
 };
@@ -166,7 +167,7 @@ static int deliver_again(void *cookie, const struct stream_pending *p) {
     if (s->left == 0) return HISTORY_ENDS;
     s->left--;
     s->n++;
-    int rc = stream_get(s->v, p->id, &e);
+    int rc = stream_find(s->v, &s->finder, p->id, &e);
     if (rc == ERR_NOTFOUND) {
         reply_array(s->c, 2);
         stream_reply_id(s->c, p->id);
@@ -203,7 +204,7 @@ static int serve_stream(struct serving *s, slice key) {
     if (call_proto(s->c) == 2) reply_array(s->c, 2);
     reply_bulk(s->c, key);
     rc = serve_entries(s, &consumer, !d->fresh);
-    if (rc == OK && s->r->grouped) rc = stream_delivery_need(s->v, d);
+    if (rc == OK && s->r->grouped && s->r->n > 1) rc = stream_delivery_need(s->v, d);
     return rc;
 }
 
@@ -285,7 +286,7 @@ static int finish(call *c, const struct reading *r, struct target *t, size_t ser
     for (size_t i = 0; i < r->n && rc == OK && r->grouped; i++) {
         if (t[i].served) rc = stream_delivery_apply(c, &t[i].delivery);
     }
-    assert(rc != ERR_COLD);
+    assert(rc != ERR_COLD || r->n == 1); /* One effect asks for what it needs before it changes anything. */
     return rc;
 }
 

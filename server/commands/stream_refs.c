@@ -20,6 +20,7 @@ struct deletion {
     buf ids, outcomes;
     /* Those that effects are about. */
     buf acks, unrefs, gone;
+    struct stream_finder finder;
 };
 
 /* ---- arguments ---------------------------------------------------------------------------------- */
@@ -88,7 +89,7 @@ static int plan_one(struct deletion *d, const struct value *v, const uint8_t *ra
     *outcome = NOT_THERE;
     int rc = d->ack ? stream_pending_get(v, &d->g, id, &p) : OK;
     if (rc == ERR_NOTFOUND) return OK;
-    if (rc == OK) rc = stream_get(v, id, &e);
+    if (rc == OK) rc = stream_find(v, &d->finder, id, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     bool there = rc == OK;
     rc = OK;

@@ -58,6 +58,15 @@ typedef int stream_each_fn(void *cookie, struct stream_entry *e);
 int stream_each(const struct value *v, stream_id from, stream_id to, uint64_t count, bool backward,
                 stream_each_fn *each, void *cookie);
 int stream_get(const struct value *v, stream_id id, struct stream_entry *e); /* ERR_NOTFOUND */
+/* As stream_get(), for ids that rise: a block is walked once for all of them. Begins as {0}, and is good
+ * until something changes. */
+struct stream_finder {
+    bool open, any;
+    stream_id block, last; /* the open block's, and what was looked for last */
+    struct stream_cursor cursor;
+    struct stream_entry at; /* any: where the walk is */
+};
+int stream_find(const struct value *v, struct stream_finder *f, stream_id id, struct stream_entry *e);
 int stream_first(const struct value *v, stream_id *id); /* ERR_NOTFOUND: there is no entry */
 int stream_last(const struct value *v, stream_id *id);
 /* The block at or after `id`: what is trimmed is decided block by block. ERR_NOTFOUND. */

@@ -223,6 +223,7 @@ int stream__trim(struct value *v, stream_id to) {
 
 /* The ids rise, and each is an entry's: so a block that goes is not asked for again. */
 int stream__need_delete(const struct value *v, slice ids) {
+    struct stream_finder finder = {.any = false};
     int cold = OK;
     for (size_t i = 0; i < ids.n; i += STREAM_ID_BYTES) {
         struct stream_block_at b;
@@ -234,7 +235,7 @@ int stream__need_delete(const struct value *v, slice ids) {
         }
         int rc = stream__block_floor(v, id, &b);
         if (rc == OK) rc = btree_need_write(v->pager, v->obj, block_key(&k, b.id));
-        if (rc == OK) rc = stream_get(v, id, &e);
+        if (rc == OK) rc = stream_find(v, &finder, id, &e);
         if (rc == ERR_COLD) cold = rc;
         else if (rc != OK) return ERR_CORRUPT;
     }

@@ -1,4 +1,4 @@
-/* stream_internal.h -- the parts of a stream, shared by stream.c (entries), stream_edit.c (changes of
+/* stream_internal.h -- the parts of a stream, shared by stream.c (entries), stream_find.c, stream_edit.c (changes of
  * entries), stream_group.c, stream_pend.c (changes of groups), stream_refs.c, stream_check.c and
  * stream_rdb.c. */
 #ifndef COVE_TYPES_STREAM_INTERNAL_H

@@ -42,28 +42,28 @@ static int need_consumer(const struct value *v, const struct stream_group *g, ui
     return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
 }
 
-/* What is pending under `id`, if something is: both its rows and its consumer's. `to`: whose it becomes. */
+/* What is pending under `id`, if something is: both its rows and its consumer's, unless that was asked for
+ * just before (*known, 0: none was). `to`: whose it becomes. */
 static int need_pending(const struct value *v, const struct stream_group *g, stream_id id,
-                        const struct stream_consumer *to) {
+                        const struct stream_consumer *to, uint64_t *known) {
     struct stream_pending p;
-    struct stream_key k;
     int rc = OK;
     if (to != NULL) rc = need_own(v, g, to->number, id);
     if (rc == OK) rc = stream_pending_get(v, g, id, &p);
-    if (rc == ERR_NOTFOUND) {
-        stream__key(&k, 'p');
-        stream__key_u64(&k, g->number);
-        return need(v, stream__key_id(&k, id));
-    }
-    if (rc == OK) rc = need_own(v, g, p.consumer, id);
-    return rc == OK ? need_consumer(v, g, p.consumer) : rc;
+    if (rc == ERR_NOTFOUND) return OK; /* The leaf where it belongs has been looked at. */
+    if (rc == OK && (to == NULL || p.consumer != to->number)) rc = need_own(v, g, p.consumer, id);
+    if (rc != OK || p.consumer == *known) return rc;
+    rc = need_consumer(v, g, p.consumer);
+    if (rc == OK) *known = p.consumer;
+    return rc;
 }
 
 static int need_list(const struct value *v, const struct stream_group *g, slice list, size_t step,
                      const struct stream_consumer *to) {
+    uint64_t known = 0;
     int cold = OK;
     for (size_t i = 0; i < list.n; i += step) {
-        int rc = need_pending(v, g, stream_id_read(list.p + i), to);
+        int rc = need_pending(v, g, stream_id_read(list.p + i), to, &known);
         if (rc == ERR_COLD) cold = rc;
         else if (rc != OK) return rc;
     }
@@ -77,11 +77,12 @@ int stream__need_ack(const struct value *v, const struct stream_group *g, slice 
 struct needing {
     const struct value *v;
     const struct stream_group *g;
+    uint64_t known;
 };
 
 static int need_row(void *cookie, const struct stream_pending *p) {
     struct needing *n = cookie;
-    return need_pending(n->v, n->g, p->id, NULL);
+    return need_pending(n->v, n->g, p->id, NULL, &n->known);
 }
 
 /* All rows of one kind of a group, or of one consumer's (0: of all). */
@@ -175,18 +176,32 @@ int stream__new_consumer(struct value *v, struct stream_group *g, slice name, ui
     return rc == OK ? stream__put_consumer(v, g, name, c) : rc;
 }
 
-/* One pending entry less for the consumer. */
-static int take_from_consumer(struct value *v, const struct stream_group *g, uint64_t number) {
+/* Pending entries that a consumer has no longer: its row is written once for those that come in a row. */
+struct taken {
+    uint64_t consumer, n;
+};
+
+static int take_now(struct value *v, const struct stream_group *g, struct taken *t) {
     struct stream_consumer c;
     uint8_t bytes[STREAM_NAME_MAX];
     slice name;
-    int rc = stream_consumer_name(v, g, number, &name);
+    if (t->n == 0) return OK;
+    int rc = stream_consumer_name(v, g, t->consumer, &name);
     if (rc == OK) rc = stream_consumer_get(v, g, name, &c);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    if (c.number != number || c.pending == 0) return ERR_CORRUPT;
-    c.pending--;
+    if (c.number != t->consumer || c.pending < t->n) return ERR_CORRUPT;
+    c.pending -= t->n;
+    t->n = 0;
     if (name.n > 0) memcpy(bytes, name.p, name.n); /* The page that holds it may change. */
     return stream__put_consumer(v, g, slice_make(bytes, name.n), &c);
+}
+
+static int take_from_consumer(struct value *v, const struct stream_group *g, uint64_t consumer,
+                              struct taken *t) {
+    int rc = t->consumer == consumer ? OK : take_now(v, g, t);
+    t->consumer = consumer;
+    t->n++;
+    return rc;
 }
 
 static int drop_own(struct value *v, const struct stream_group *g, const struct stream_pending *p) {
@@ -209,6 +224,7 @@ static int drop_pending(struct value *v, struct stream_group *g, const struct st
 
 int stream__ack(struct value *v, slice name, struct stream_group *g, slice ids) {
     uint64_t before = g->pending;
+    struct taken taken = {0, 0};
     int rc = OK;
     for (size_t i = 0; i < ids.n && rc == OK; i += STREAM_ID_BYTES) {
         struct stream_pending p;
@@ -218,13 +234,14 @@ int stream__ack(struct value *v, slice name, struct stream_group *g, slice ids) 
             continue;
         }
         if (rc == OK) rc = drop_pending(v, g, &p);
-        if (rc == OK) rc = take_from_consumer(v, g, p.consumer);
+        if (rc == OK) rc = take_from_consumer(v, g, p.consumer, &taken);
     }
+    if (rc == OK) rc = take_now(v, g, &taken);
     return rc == OK && g->pending != before ? stream__put_group(v, name, g) : rc;
 }
 
 static int pend_one(struct value *v, struct stream_group *g, struct stream_consumer *c,
-                    const struct stream_pending *now) {
+                    const struct stream_pending *now, struct taken *taken) {
     struct stream_pending before;
     int rc = stream_pending_get(v, g, now->id, &before);
     bool fresh = rc == ERR_NOTFOUND;
@@ -235,7 +252,7 @@ static int pend_one(struct value *v, struct stream_group *g, struct stream_consu
         g->pending++;
     } else {
         rc = drop_own(v, g, &before);
-        if (rc == OK) rc = take_from_consumer(v, g, before.consumer);
+        if (rc == OK) rc = take_from_consumer(v, g, before.consumer, taken);
     }
     c->pending++;
     return rc == OK ? stream__put_own(v, g, now) : rc;
@@ -243,6 +260,7 @@ static int pend_one(struct value *v, struct stream_group *g, struct stream_consu
 
 static int pend(struct value *v, const slice *a, struct stream_group *g) {
     struct stream_consumer c;
+    struct taken taken = {0, 0};
     uint64_t seen = get_u64(a[2].p), active = get_u64(a[2].p + 8);
     int rc = stream_consumer_get(v, g, a[1], &c);
     if (rc == ERR_NOTFOUND) rc = stream__new_consumer(v, g, a[1], seen, active, &c);
@@ -252,8 +270,9 @@ static int pend(struct value *v, const slice *a, struct stream_group *g) {
         const uint8_t *p = a[4].p + i;
         struct stream_pending now = {stream_id_read(p), c.number, get_u64(p + STREAM_ID_BYTES),
                                      get_u64(p + STREAM_ID_BYTES + 8)};
-        rc = pend_one(v, g, &c, &now);
+        rc = pend_one(v, g, &c, &now, &taken);
     }
+    if (rc == OK) rc = take_now(v, g, &taken);
     if (rc == OK && a[3].n > 0) {
         g->last = stream_id_read(a[3].p);
         g->read = (int64_t)get_u64(a[3].p + STREAM_ID_BYTES);
