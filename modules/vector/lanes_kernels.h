@@ -1,0 +1,24 @@
+/* lanes_kernels.h -- the loops of lanes.h as functions, for what processor there is. */
+#ifndef COVE_VECTOR_LANES_KERNELS_H
+#define COVE_VECTOR_LANES_KERNELS_H
+
+#include "modules/vector/code.h"
+
+struct lanes_kernels {
+    void (*rotate)(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale);
+    /* One code: r is room for dim floats, numbers for dim bytes. Returns the scale of the levels. */
+    void (*encode)(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,
+                   double facts[5]); /* |r|^2, <r,c>, <r,u>, |u|^2, <c,u> */
+    float (*tables)(const float *q, uint32_t groups, unsigned bits, float *t, float *least);
+    void (*quantise)(const float *t, size_t n, float by, uint8_t *out);
+    float (*half_l2)(const float *q, const uint8_t *h, size_t n);
+    float (*half_dot)(const float *q, const uint8_t *h, size_t n);
+    void (*half_to_floats)(const uint8_t *h, size_t n, float *out);
+    uint32_t (*scan)(const struct code_query *query, const uint8_t *block, float g, float spread, float limit,
+                     float *est, float *err);
+};
+extern const struct lanes_kernels lanes_plain;
+const struct lanes_kernels *lanes_avx2(void); /* NULL: this processor has none. */
+const struct lanes_kernels *lanes_best(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* lanes_plain.c -- the kernels of codes for any processor, and the choice among them. */
+#include "modules/vector/lanes_kernels.h"
+
+#include "modules/vector/lanes.h"
+
+static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
+    lanes_rotate(seed, x, n, k, scale);
+}
+static void encode_k(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,
+                     double facts[5]) {
+    lanes_encode(s, o, c, r, numbers, facts);
+}
+static float tables_k(const float *q, uint32_t groups, unsigned bits, float *t, float *least) {
+    return lanes_tables_of(q, groups, bits, t, least);
+}
+static void quantise_k(const float *t, size_t n, float by, uint8_t *out) { lanes_quantise(t, n, by, out); }
+static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
+static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
+static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
+
+static uint32_t scan_k(const struct code_query *query, const uint8_t *block, float g, float spread, float limit,
+                       float *est, float *err) {
+    uint32_t groups = code_groups(&query->shape), sums[CODE_ROWS] = {0};
+    for (uint32_t i = 0; i < groups; i++) {
+        const uint8_t *t = query->tables + 16 * (size_t)i, *b = block + 16 * (size_t)i;
+        for (unsigned j = 0; j < 16; j++) {
+            sums[j] += t[b[j] & 15];
+            sums[j + 16] += t[b[j] >> 4];
+        }
+    }
+    return lanes_estimate(query, block + 16 * (size_t)groups, sums, g, spread, limit, est, err);
+}
+
+const struct lanes_kernels lanes_plain = {.rotate = rotate_k,
+                                          .encode = encode_k,
+                                          .tables = tables_k,
+                                          .quantise = quantise_k,
+                                          .half_l2 = half_l2_k,
+                                          .half_dot = half_dot_k,
+                                          .half_to_floats = half_to_floats_k,
+                                          .scan = scan_k};
+
+const struct lanes_kernels *lanes_best(void) {
+    const struct lanes_kernels *wide = lanes_avx2();
+    return wide != NULL ? wide : &lanes_plain;
+}

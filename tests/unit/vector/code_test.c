@@ -1,0 +1,277 @@
+/* code_test.c -- codes: what they estimate, how they lie in blocks, and that wide registers change nothing. */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "base/rnd.h"
+#include "modules/vector/lanes_kernels.h"
+
+static float gauss(rnd *r) {
+    double u = 0;
+    for (int i = 0; i < 12; i++) u += rnd_unit(r);
+    return (float)(u - 6);
+}
+static void fill(rnd *r, float *x, uint32_t n, float by) {
+    for (uint32_t i = 0; i < n; i++) x[i] = gauss(r) * by;
+}
+static uint8_t *aligned(uint8_t *room) { return room + (32 - (uintptr_t)room % 32) % 32; }
+
+struct set { /* a block of vectors around a centroid, and a query */
+    struct code_shape shape;
+    float *o, *c, *q;
+    uint8_t *block, *codes, *room, *tables;
+    struct code_factors f[CODE_ROWS];
+    struct code_query query;
+};
+
+static void set_make(struct set *s, rnd *r, uint32_t dim, uint8_t bits, bool product) {
+    s->shape = (struct code_shape){.dim = dim, .bits = bits, .product = product};
+    s->o = mem_alloc((CODE_ROWS + 2) * (size_t)dim * sizeof(float));
+    s->c = s->o + CODE_ROWS * (size_t)dim;
+    s->q = s->c + dim;
+    fill(r, s->c, dim, 1);
+    fill(r, s->q, dim, 1);
+    for (uint32_t i = 0; i < CODE_ROWS * dim; i++) s->o[i] = s->c[i % dim] + gauss(r) * 0.7f;
+    s->block = mem_calloc(1, block_bytes(&s->shape) + 1);
+    s->codes = mem_alloc(CODE_ROWS * code_bytes(&s->shape));
+    s->room = mem_alloc(code_groups(&s->shape) * (size_t)16 + 32);
+    s->tables = aligned(s->room);
+    for (unsigned i = 0; i < CODE_ROWS; i++) {
+        uint8_t *code = s->codes + i * code_bytes(&s->shape);
+        code_encode(&s->shape, s->o + i * (size_t)dim, s->c, code, &s->f[i]);
+        block_put(&s->shape, s->block, i, code, &s->f[i]);
+    }
+    code_query_init(&s->query, &s->shape, s->q, s->tables);
+}
+static void set_free(struct set *s) {
+    mem_free(s->o);
+    mem_free(s->block);
+    mem_free(s->codes);
+    mem_free(s->room);
+}
+
+static double truth(const struct set *s, unsigned i) {
+    double d = 0;
+    const float *o = s->o + i * (size_t)s->shape.dim;
+    for (uint32_t k = 0; k < s->shape.dim; k++) {
+        double x = (double)o[k] - (double)s->q[k];
+        d += s->shape.product ? -(double)o[k] * (double)s->q[k] : x * x;
+    }
+    return d;
+}
+static double g_of(const struct set *s, double *spread) {
+    double d = 0, p = 0;
+    for (uint32_t k = 0; k < s->shape.dim; k++) {
+        double x = (double)s->c[k] - (double)s->q[k];
+        d += x * x;
+        p -= (double)s->c[k] * (double)s->q[k];
+    }
+    *spread = sqrt(d);
+    return s->shape.product ? p : d;
+}
+
+/* The error in units of what the code says it is. */
+struct spread {
+    double sum, squares;
+    uint64_t n, over19, over30;
+};
+static void measure(struct spread *p, const struct set *s) {
+    float est[CODE_ROWS], err[CODE_ROWS];
+    double spread, g = g_of(s, &spread);
+    (void)block_scan(&s->query, s->block, (float)g, (float)spread, INFINITY, est, err);
+    for (unsigned i = 0; i < CODE_ROWS; i++) {
+        CHECK(err[i] > 0);
+        double z = ((double)est[i] - truth(s, i)) / (double)err[i];
+        p->sum += z;
+        p->squares += z * z;
+        p->n++;
+        p->over19 += z > 1.9;
+        p->over30 += z > 3.0;
+    }
+}
+
+static void estimates(uint32_t dim, uint8_t bits, bool product) {
+    rnd r;
+    struct spread p = {0};
+    rnd_seed(&r, dim + bits);
+    for (int i = 0; i < 300; i++) {
+        struct set s;
+        set_make(&s, &r, dim, bits, product);
+        measure(&p, &s);
+        set_free(&s);
+    }
+    double n = (double)p.n, mean = p.sum / n, sd = sqrt(p.squares / n - mean * mean);
+    printf("# %u dimensions, %u bits: mean %.3f, deviation %.3f, over 1.9: %.4f, over 3: %.4f\n", dim, bits, mean,
+           sd, (double)p.over19 / n, (double)p.over30 / n);
+    CHECK(fabs(mean) < 0.05);
+    CHECK(sd > 0.85 && sd < 1.1);
+    CHECK((double)p.over19 / n < 0.045);
+    CHECK((double)p.over30 / n < 0.005);
+}
+
+TEST("estimates of distances are right in the mean, and their errors as large as is said") {
+    const uint32_t dims[] = {64, 128, 768, 1536};
+    for (int i = 0; i < 4; i++)
+        for (uint8_t bits = 1; bits <= 4; bits *= 2) estimates(dims[i], bits, false);
+}
+
+TEST("estimates of products too") {
+    for (uint8_t bits = 1; bits <= 4; bits *= 2) estimates(128, bits, true);
+}
+
+TEST("a bit more halves the error, about") {
+    rnd r;
+    double sum[3] = {0};
+    rnd_seed(&r, 4);
+    for (int i = 0; i < 50; i++) {
+        for (int b = 0; b < 3; b++) {
+            struct set s;
+            set_make(&s, &r, 256, (uint8_t)(1 << b), false);
+            for (unsigned k = 0; k < CODE_ROWS; k++) sum[b] += (double)s.f[k].err;
+            set_free(&s);
+        }
+    }
+    CHECK(sum[1] < 0.65 * sum[0]);
+    CHECK(sum[2] < 0.35 * sum[1]);
+}
+
+static double looked_up(const struct set *s, unsigned row) {
+    const uint8_t *code = s->codes + row * code_bytes(&s->shape);
+    double sum = 0;
+    for (uint32_t g = 0; g < code_groups(&s->shape); g++)
+        sum += s->tables[16 * (size_t)g + (code[g / 2] >> (g % 2 * 4) & 15)];
+    return sum;
+}
+
+TEST("sums of looked-up bytes are exact, however many groups there are") {
+    rnd r;
+    rnd_seed(&r, 5);
+    const struct { uint32_t dim; uint8_t bits; } cases[] = {{64, 1}, {112, 2}, {64, 4}, {1024, 1}, {1040, 1},
+                                                            {4096, 1}, {512, 2}, {528, 2}, {512, 4}, {65536, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct set s;
+        float est[CODE_ROWS], err[CODE_ROWS];
+        set_make(&s, &r, cases[i].dim, cases[i].bits, false);
+        (void)block_scan(&s.query, s.block, 0, 1, INFINITY, est, err);
+        for (unsigned k = 0; k < CODE_ROWS; k++) {
+            float product = (float)looked_up(&s, k) * s.query.step + s.query.least;
+            float want = s.f[k].add + 0.0f + s.f[k].resc * product;
+            CHECK(memcmp(&want, &est[k], 4) == 0);
+        }
+        set_free(&s);
+    }
+}
+
+TEST("plain and wide give the same bits") {
+    rnd r;
+    rnd_seed(&r, 6);
+    for (uint32_t dim = 64; dim <= 1600; dim += 16 * (1 + dim / 100)) {
+        for (uint8_t bits = 1; bits <= 4; bits *= 2) {
+            struct set s;
+            float a[4][CODE_ROWS];
+            set_make(&s, &r, dim, bits, dim % 32 == 0);
+            uint32_t x = block_scan(&s.query, s.block, 3, 2, 900, a[0], a[1]);
+            CHECK_INT(x, block_scan_plain(&s.query, s.block, 3, 2, 900, a[2], a[3]));
+            CHECK(memcmp(a[0], a[2], sizeof(a[0])) == 0 && memcmp(a[1], a[3], sizeof(a[1])) == 0);
+            float *t = mem_alloc(32 * (size_t)code_groups(&s.shape) * sizeof(float)), *u, l0, l1;
+            u = t + 16 * (size_t)code_groups(&s.shape);
+            float r0 = lanes_plain.tables(s.q, code_groups(&s.shape), bits, t, &l0);
+            float r1 = lanes_best()->tables(s.q, code_groups(&s.shape), bits, u, &l1);
+            CHECK(memcmp(&r0, &r1, 4) == 0 && memcmp(&l0, &l1, 4) == 0);
+            CHECK(memcmp(t, u, 16 * (size_t)code_groups(&s.shape) * sizeof(float)) == 0);
+            double f0[5], f1[5];
+            uint8_t *n0 = mem_alloc(2 * (size_t)dim), *n1 = n0 + dim;
+            lanes_plain.encode(&s.shape, s.o, s.c, t, n0, f0);
+            lanes_best()->encode(&s.shape, s.o, s.c, t, n1, f1);
+            CHECK(memcmp(f0, f1, sizeof(f0)) == 0 && memcmp(n0, n1, dim) == 0);
+            mem_free(t);
+            mem_free(n0);
+            set_free(&s);
+        }
+    }
+}
+
+TEST("a vector that is the centroid, and zero ones, are known exactly") {
+    rnd r;
+    rnd_seed(&r, 8);
+    for (int product = 0; product < 2; product++) {
+        struct set s;
+        float est[CODE_ROWS], err[CODE_ROWS];
+        double spread;
+        set_make(&s, &r, 128, 2, product);
+        memcpy(s.o, s.c, 128 * sizeof(float));
+        code_encode(&s.shape, s.o, s.c, s.codes, &s.f[0]);
+        block_put(&s.shape, s.block, 0, s.codes, &s.f[0]);
+        (void)block_scan(&s.query, s.block, (float)g_of(&s, &spread), 2, INFINITY, est, err);
+        CHECK(err[0] == 0);
+        CHECK(fabs((double)est[0] - truth(&s, 0)) < 1e-3 * fabs(truth(&s, 0)) + 1e-3);
+        float zero[128] = {0};
+        code_encode(&s.shape, zero, zero, s.codes, &s.f[0]);
+        CHECK(s.f[0].add == 0 && s.f[0].resc == 0 && s.f[0].err == 0);
+        set_free(&s);
+    }
+}
+
+TEST("rows come back from a block as they were put; cleared ones are never found") {
+    rnd r;
+    rnd_seed(&r, 9);
+    for (uint8_t bits = 1; bits <= 4; bits *= 2) {
+        struct set s;
+        set_make(&s, &r, 96, bits, false);
+        size_t n = code_bytes(&s.shape);
+        uint8_t *code = mem_alloc(n);
+        for (unsigned i = 0; i < CODE_ROWS; i++) {
+            struct code_factors f;
+            block_get(&s.shape, s.block, i, code, &f);
+            CHECK(memcmp(code, s.codes + i * n, n) == 0);
+            CHECK(f.add == s.f[i].add && f.resc == s.f[i].resc && f.err == s.f[i].err);
+        }
+        block_clear(&s.shape, s.block, 3);
+        block_clear(&s.shape, s.block, 31);
+        float est[CODE_ROWS], err[CODE_ROWS];
+        CHECK_INT(block_scan(&s.query, s.block, 0, 1, 1e30f, est, err), ~(1u << 3 | 1u << 31));
+        mem_free(code);
+        set_free(&s);
+    }
+}
+
+TEST("half floats: every one comes back, others go to the nearest, ties to even") {
+    for (uint32_t h = 0; h < 65536; h++) {
+        uint8_t in[32], out[2];
+        float x[16];
+        if ((h & 0x7c00) == 0x7c00) continue; /* infinite, or no number: never written */
+        for (int i = 0; i < 16; i++) put_u16(in + 2 * i, (uint16_t)h);
+        half_to_floats(in, 16, x);
+        half_from_floats(x, 1, out);
+        CHECK_INT(get_u16(out), h);
+        double m = h & 1023, e = h >> 10 & 31;
+        double want = e == 0 ? ldexp(m, -24) : ldexp(1024 + m, (int)e - 25);
+        CHECK((double)x[0] == ((h & 0x8000) != 0 ? -want : want));
+    }
+    const struct { float x; uint16_t h; } cases[] = {
+        {1.0f, 0x3c00}, {1.0f + 0x1p-11f, 0x3c00}, {1.0f + 3 * 0x1p-11f, 0x3c02}, {65504, 0x7bff},
+        {1e9f, 0x7bff}, {-INFINITY, 0xfbff}, {NAN, 0}, {0x1p-25f, 0}, {0x1.8p-24f, 2}, {2047.5f, 0x6800}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        uint8_t out[2];
+        half_from_floats(&cases[i].x, 1, out);
+        CHECK_INT(get_u16(out) & (cases[i].x != cases[i].x ? 0x7fff : 0xffff), cases[i].h);
+    }
+}
+
+TEST("distances to half floats: plain and wide the same bits, at any alignment") {
+    rnd r;
+    rnd_seed(&r, 10);
+    float q[1040];
+    uint8_t h[2 * 1040 + 8];
+    for (size_t n = 16; n <= 1040; n += 16) {
+        for (size_t shift = 0; shift < 3; shift++) {
+            fill(&r, q, (uint32_t)n, 1);
+            half_from_floats(q, n, h + shift);
+            fill(&r, q, (uint32_t)n, 1);
+            float a = lanes_plain.half_l2(q, h + shift, n), b = half_l2_square(q, h + shift, n);
+            float c = lanes_plain.half_dot(q, h + shift, n), d = half_dot(q, h + shift, n);
+            CHECK(memcmp(&a, &b, 4) == 0 && memcmp(&c, &d, 4) == 0);
+        }
+    }
+}
