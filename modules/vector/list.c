@@ -3,12 +3,16 @@
 
 #include "modules/vector/scan.h"
 
-/* ---- VRANDMEMBER: a draw at a time ------------------------------------------------- */
+/* ---- VRANDMEMBER: a draw at a time -------------------------------------------------
+ * A slot is drawn, and drawn again when it is free: each element is as likely as the others.
+ * Where most slots are free, or most elements are wanted, all are walked instead. */
 
 #define DRAWS 64 /* made together, so that their cold pages come in one round */
 #define DRAWS_PER_STEP 4096   /* under a millisecond */
 #define REPEATS_MAX 1000000000 /* A reply of more would not fit anything. */
 #define RARE 4 /* Distinct draws are cheap while they are under a quarter of all. */
+#define SPARSE 16        /* slots for an element: so many draws would find one. */
+#define SPARSE_MAX 65536 /* Names of all elements of a sparse set are kept; of more it is not worth it. */
 
 struct draws {
     uint64_t left, made;      /* names still wanted; written to out */
@@ -17,9 +21,8 @@ struct draws {
     size_t r_n;
     uint64_t *seen, seen_cap; /* hashes of names, for distinct ones; 0: a free place */
     buf out;
-    /* Many distinct ones: a sample of a walk over all, each element as likely as the
-     * others. */
-    bool walk;
+    /* A sample of a walk over all, each element as likely as the others. */
+    bool walk, walked;
     struct scan scan;
     struct name { uint8_t *p; size_t n; } *names;
     uint64_t names_n, names_max, met;
@@ -46,18 +49,18 @@ static struct name name_copy(slice s) {
     return n;
 }
 
-static int sample_one(void *cookie, slice name, const struct element *e) {
+static int sample_one(void *cookie, const struct value *v, const struct element *e) {
     struct draws *d = cookie;
-    (void)e;
+    (void)v;
     d->met++;
     if (d->names_n < d->names_max) {
-        d->names[d->names_n++] = name_copy(name);
+        d->names[d->names_n++] = name_copy(e->name);
         return OK;
     }
     uint64_t at = rnd_below(d->rnd, d->met);
     if (at >= d->names_max) return OK;
     mem_free(d->names[at].p);
-    d->names[at] = name_copy(name);
+    d->names[at] = name_copy(e->name);
     return OK;
 }
 
@@ -68,11 +71,24 @@ static int sample(call *c, struct draws *d, const struct entry *e,
         d->met = 0;
     }
     int rc = scan_step(&d->scan, c, &e->value, set, cmd_vrandmember, sample_one, d);
-    if (rc != OK) return rc;
-    reply_array(c, d->names_n);
-    for (uint64_t i = 0; i < d->names_n; i++)
-        reply_bulk(c, slice_make(d->names[i].p, d->names[i].n));
-    return OK;
+    d->walked = rc == OK;
+    return rc;
+}
+
+static void take(struct draws *d, slice name) {
+    resp_bulk(&d->out, name);
+    d->made++;
+    d->left--;
+}
+
+/* From the names of the walk: all of them, or as many as are wanted with repeats. */
+static void take_walked(struct draws *d) {
+    if (d->names_n == 0) d->left = 0;
+    for (size_t i = 0; i < DRAWS && d->left > 0; i++) {
+        const struct name *n = &d->names[d->distinct ? d->made : rnd_below(d->rnd, d->names_n)];
+        take(d, slice_make(n->p, n->n));
+        if (d->distinct && d->made == d->names_n) d->left = 0;
+    }
 }
 
 /* False: it has been drawn before. Equal hashes of different names only cost another
@@ -87,26 +103,27 @@ static bool first_time(struct draws *d, slice name) {
     }
 }
 
-static int draw_batch(call *c, struct draws *d, const struct entry *e) {
+static int look_up(const struct value *v, const struct vset *set, uint64_t r, struct element *e) {
+    return vset_slot(v, &set->shape, (uint32_t)((r >> 32) * set->slots >> 32), e);
+}
+
+static int draw_batch(call *c, struct draws *d, const struct entry *e, const struct vset *set) {
     const struct value *v = &e->value;
-    slice name, record;
+    struct element el;
     int answer = OK;
     if (d->r_n == 0) {
         d->r_n = d->left < DRAWS ? (size_t)d->left : DRAWS;
         for (size_t i = 0; i < d->r_n; i++) d->r[i] = rnd_u64(call_rnd(c));
     }
     for (size_t i = 0; i < d->r_n; i++) {
-        int rc = table_random(v->pager, v->obj, d->r[i], &name, &record);
+        int rc = look_up(v, set, d->r[i], &el);
         if (rc == ERR_COLD) answer = ERR_COLD;
-        else if (rc != OK) return rc;
+        else if (rc != OK && rc != ERR_NOTFOUND) return rc;
     }
     if (answer != OK) return answer;
     for (size_t i = 0; i < d->r_n; i++) {
-        (void)table_random(v->pager, v->obj, d->r[i], &name, &record); /* As before. */
-        if (d->distinct && !first_time(d, name)) continue;
-        resp_bulk(&d->out, name);
-        d->made++;
-        d->left--;
+        if (look_up(v, set, d->r[i], &el) != OK) continue; /* Free: another draw. */
+        if (!d->distinct || first_time(d, el.name)) take(d, el.name);
     }
     d->r_n = 0;
     return OK;
@@ -114,14 +131,15 @@ static int draw_batch(call *c, struct draws *d, const struct entry *e) {
 
 static struct draws *draws_start(call *c, int64_t count, const struct vset *set) {
     struct draws *d = mem_calloc(1, sizeof(*d));
+    bool sparse = set->slots / SPARSE > set->count && set->count <= SPARSE_MAX;
     d->distinct = count > 0;
     d->rnd = call_rnd(c);
     d->left = count > 0 ? (uint64_t)count : (uint64_t)-count;
     if (d->distinct && d->left > set->count) d->left = set->count;
-    if (d->distinct && d->left * RARE > set->count) {
+    if (sparse || (d->distinct && d->left * RARE > set->count)) {
         d->walk = true;
-        d->names_max = d->left;
-        d->names = mem_calloc((size_t)d->left, sizeof(*d->names));
+        d->names_max = d->distinct ? d->left : set->count;
+        d->names = mem_calloc((size_t)d->names_max, sizeof(*d->names));
     } else if (d->distinct) {
         for (d->seen_cap = 16; d->seen_cap < 4 * d->left;) d->seen_cap *= 2;
         d->seen = mem_calloc((size_t)d->seen_cap, sizeof(*d->seen));
@@ -130,14 +148,15 @@ static struct draws *draws_start(call *c, int64_t count, const struct vset *set)
     return d;
 }
 
-static int draw_many(call *c, struct draws *d, const struct entry *e,
-                     const struct vset *set) {
-    if (d->walk) return sample(c, d, e, set);
+static int draw_all(call *c, struct draws *d, const struct entry *e, const struct vset *set) {
     size_t drawn = 0;
     while (d->left > 0) {
+        int rc = OK;
         /* Others may have taken elements away since the first step. */
-        if (d->distinct && d->made >= set->count) break;
-        int rc = draw_batch(c, d, e);
+        if (d->distinct && !d->walk && d->made >= set->count) break;
+        if (!d->walk) rc = draw_batch(c, d, e, set);
+        else if (!d->walked) rc = sample(c, d, e, set);
+        else take_walked(d);
         if (rc != OK) return rc;
         drawn += DRAWS;
         if (d->left > 0 && drawn >= DRAWS_PER_STEP && call_may_park(c)) {
@@ -145,8 +164,6 @@ static int draw_many(call *c, struct draws *d, const struct entry *e,
             return ERR_AGAIN;
         }
     }
-    reply_array(c, (size_t)d->made);
-    buf_append(call_out(c), d->out.p, d->out.n);
     return OK;
 }
 
@@ -165,10 +182,11 @@ int cmd_vrandmember(call *c) {
     if (rc != OK) return rc;
     if (count == 0) return reply_empty_array(c);
     if (d == NULL) d = draws_start(c, many ? count : -1, &set);
-    if (many) return draw_many(c, d, &e, &set);
-    rc = draw_batch(c, d, &e);
-    if (rc == OK) buf_append(call_out(c), d->out.p, d->out.n);
-    return rc;
+    rc = draw_all(c, d, &e, &set);
+    if (rc != OK) return rc;
+    if (many) reply_array(c, (size_t)d->made);
+    buf_append(call_out(c), d->out.p, d->out.n);
+    return OK;
 }
 
 /* ---- VRANGE: a walk over all names, the first of which are kept -------------------- */
@@ -209,9 +227,10 @@ static void range_trim(struct range *r) {
     if (r->n > r->limit) range_clear(r, (size_t)r->limit);
 }
 
-static int range_one(void *cookie, slice name, const struct element *e) {
+static int range_one(void *cookie, const struct value *v, const struct element *e) {
     struct range *r = cookie;
-    (void)e;
+    slice name = e->name;
+    (void)v;
     int low = r->from.endless ? 1 : slice_cmp(name, r->from.name);
     int high = r->to.endless ? -1 : slice_cmp(name, r->to.name);
     if (low < 0 || (low == 0 && r->from.open) || high > 0 || (high == 0 && r->to.open))

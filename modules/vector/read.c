@@ -47,7 +47,7 @@ int cmd_vinfo(call *c) {
 /* The element at argument 2. */
 static int open_element(call *c, struct entry *e, struct vset *set, struct element *el) {
     int rc = vset_open(c, false, e, set);
-    return rc != OK ? rc : vset_find(&e->value, &set->shape, call_arg(c, 2), el);
+    return rc != OK ? rc : vset_find(&e->value, &set->shape, call_arg(c, 2), NULL, el);
 }
 
 static void reply_raw(call *c, const struct vset_shape *s, const struct point *p) {
@@ -89,7 +89,10 @@ int cmd_vgetattr(call *c) {
     int rc = open_element(c, &e, &set, &el);
     if (rc == ERR_NOTFOUND) return reply_null(c);
     if (rc != OK) return rc;
-    return el.has_attribute ? reply_bulk(c, el.attribute) : reply_null(c);
+    slice attribute;
+    rc = el.has_attribute ? vset_attribute(&e.value, el.slot, &attribute) : ERR_NOTFOUND;
+    if (rc == ERR_NOTFOUND) return reply_null(c);
+    return rc != OK ? rc : reply_bulk(c, attribute);
 }
 
 int cmd_vismember(call *c) {

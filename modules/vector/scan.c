@@ -1,12 +1,15 @@
 /* scan.c -- a walk over all elements of a set, in steps. */
 #include "modules/vector/scan.h"
 
-#define RESTARTS_MAX                                                                     \
-    4 /* A set that changes all the time must not keep a walk from its end. */
-#define PAGES_AHEAD                                                                      \
-    32 /* Cold pages of one round: half a megabyte, and 32 requests at once. */
-/* Work in rough nanoseconds: an element's own, and its bytes from memory. */
+#include "modules/vector/store.h"
+
+/* A set that changes all the time must not keep a walk from its end. */
+#define RESTARTS_MAX 4
+/* Cold pages of one round: a megabyte, and 16 requests at once. */
+#define PAGES_AHEAD 16
+/* Work in rough nanoseconds: a page's own, an element's own, and its bytes from memory. */
 #define STEP_WORK 1000000
+#define PAGE_WORK 50
 #define ELEMENT_WORK 40
 #define BYTES_PER_WORK 8
 
@@ -16,41 +19,43 @@ bool scan_resume(struct scan *s, const struct vset *set) {
     if (s->begun) s->restarts++;
     s->begun = true;
     s->ended = false;
-    s->cursor = s->elements = 0;
+    s->page = 0;
+    s->elements = 0;
     s->uid = set->shape.uid;
     s->version = set->version;
     return true;
 }
 
-static int visit_page(struct scan *s, slice page, const struct vset *set, scan_each *each,
+static int visit_page(struct scan *s, const struct value *v, slice page, const struct vset *set, scan_each *each,
                       void *cookie, uint64_t *work) {
     struct element e;
-    for (uint32_t off = tpage_next(page.p, 0); off != TPAGE_NONE;
-         off = tpage_next(page.p, off)) {
-        slice record = tpage_val(page.p, off);
-        if (!element_read(&set->shape, record, &e)) return ERR_CORRUPT;
-        int rc = each(cookie, tpage_key(page.p, off), &e);
+    size_t bytes = quant_bytes(set->shape.quant, set->shape.dim);
+    for (uint32_t row = 0; row < rows_n(page); row++) {
+        if (!vset__row(&set->shape, page, s->page, row, &e)) continue;
+        int rc = each(cookie, v, &e);
         if (rc != OK) return rc;
         s->elements++;
-        *work += ELEMENT_WORK + record.n / BYTES_PER_WORK;
+        *work += ELEMENT_WORK + bytes / BYTES_PER_WORK;
     }
     return OK;
 }
 
-/* Asks for pages from the cursor on. A page covers as much of the hashes as its
- * neighbours, or half or twice of it: steps of the smaller kind meet nearly all of them,
- * some twice. */
-static void ask_ahead(const struct scan *s, call *c, const struct value *v) {
-    uint64_t pages = v->pager->ops->pages(v->obj), at = s->cursor;
-    unsigned bits = 1;
-    while (bits < 63 && (uint64_t)1 << bits < pages) bits++;
-    uint64_t step = (uint64_t)1 << (64 - bits);
-    for (int i = 0; i < 2 * PAGES_AHEAD; i++) {
+/* The page that is next, and its attributes if they are asked for. */
+static int open_page(const struct scan *s, const struct value *v, const struct vset *set, uint32_t page, slice *out) {
+    int rc = vset__vectors(v, &set->shape, page, out);
+    return rc == OK && s->attributes ? vset__attributes_need(v, &set->shape, *out, page) : rc;
+}
+
+/* Asks for pages from the next on. Of a page that is cold itself it is not known which attributes are long. */
+static void ask_ahead(const struct scan *s, call *c, const struct value *v, const struct vset *set) {
+    uint32_t rows = vset_rows(&set->shape), pages = vset_pages(set);
+    for (uint32_t i = s->page; i < pages && i < s->page + 2 * PAGES_AHEAD; i++) {
+        slice page;
         if (keyspace_wanted(call_keyspace(c)) >= PAGES_AHEAD) return;
-        (void)table_need_from(v->pager, v->obj, at,
-                              1); /* Cold or not: it is asked for. */
-        if (at > UINT64_MAX - step) return;
-        at += step;
+        if (open_page(s, v, set, i, &page) != ERR_COLD || !s->attributes) continue;
+        for (uint32_t slot = i * rows; slot / rows == i; slot += VSET_ATTRIBUTE_ROWS)
+            (void)vset_attribute_need(v, slot); /* Cold or not: it is asked for. */
+        (void)vset_attribute_need(v, i * rows + rows - 1);
     }
 }
 
@@ -59,20 +64,18 @@ int scan_step(struct scan *s, call *c, const struct value *v, const struct vset 
     uint64_t work = 0;
     s->steps++;
     while (!s->ended) {
-        uint64_t cursor = s->cursor;
         slice page;
-        int rc = table_page(v->pager, v->obj, &cursor, &page);
+        int rc = s->page < vset_pages(set) ? open_page(s, v, set, s->page, &page) : ERR_NOTFOUND;
         if (rc == ERR_COLD) {
             s->cold_rounds++;
-            ask_ahead(s, c, v);
+            ask_ahead(s, c, v, set);
             return rc;
         }
+        if (rc == OK) rc = visit_page(s, v, page, set, each, cookie, &work);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        if (rc == OK) rc = visit_page(s, page, set, each, cookie, &work);
-        if (rc == ERR_NOTFOUND) cursor = 0; /* no page at all */
-        else if (rc != OK) return rc;
-        s->cursor = cursor;
-        s->ended = cursor == 0;
+        work += PAGE_WORK;
+        s->page++;
+        s->ended = s->page >= vset_pages(set);
         if (!s->ended && work >= STEP_WORK && call_may_park(c)) {
             parked_resume(call_park(c, again, NULL, NULL));
             return ERR_AGAIN;

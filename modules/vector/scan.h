@@ -11,7 +11,9 @@
 #include "modules/vector/commands.h"
 
 struct scan {
-    uint64_t cursor, uid, version;
+    uint64_t uid, version;
+    uint32_t page; /* of vectors: the next */
+    bool attributes; /* the walk asks for them: set before the first step */
     bool begun, ended;
     unsigned restarts;
     uint64_t elements, cold_rounds, steps; /* for PROFILE */
@@ -21,9 +23,9 @@ struct scan {
  * gathered must be forgotten, for the walk begins at the first element. */
 bool scan_resume(struct scan *s, const struct vset *set);
 
-/* Name, element and what the cookie knows; both are borrowed during the call. Not 0: an
- * error, which ends the walk. */
-typedef int scan_each(void *cookie, slice name, const struct element *e);
+/* The element is borrowed during the call; its attribute is in memory, if the walk asks for
+ * attributes. Not 0: an error, which ends the walk. */
+typedef int scan_each(void *cookie, const struct value *v, const struct element *e);
 /* One step. OK: the walk is at its end. ERR_COLD, ERR_AGAIN (parked; `again` will run):
  * to be returned by the handler. */
 int scan_step(struct scan *s, call *c, const struct value *v, const struct vset *set,

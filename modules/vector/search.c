@@ -60,7 +60,7 @@ static int query_element(call *c, struct search *s, const struct value *v, size_
         reply_error(c, VECTOR_SYNTAX);
         return ERR_EXISTS;
     }
-    int rc = vset_find(v, &s->shape, call_arg(c, at + 1), &e);
+    int rc = vset_find(v, &s->shape, call_arg(c, at + 1), NULL, &e);
     if (rc != OK) return rc;
     float *x = mem_alloc(s->shape.dim * sizeof(float));
     quant_decode(s->shape.quant, &e.point, s->shape.dim, x);
@@ -267,19 +267,24 @@ static struct search *search_create(call *c, enum search_kind kind,
     return s;
 }
 
-static int consider(void *cookie, slice name, const struct element *e) {
+static int consider(void *cookie, const struct value *v, const struct element *e) {
     struct search *s = cookie;
+    slice attribute = slice_make(NULL, 0);
     double d = measure_distance(&s->measure, &e->point);
     if (s->bounded && d > s->bound) return OK;
     if (!top_wants(&s->top, d, e->node) || e->node == s->without) return OK;
+    if (e->has_attribute && s->scan.attributes) {
+        int rc = vset_attribute(v, e->slot, &attribute);
+        if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+    }
     if (s->filter != NULL) {
         s->filtered++;
-        if (!e->has_attribute || !expr_match(s->filter, e->attribute)) return OK;
+        if (!e->has_attribute || !expr_match(s->filter, attribute)) return OK;
     }
     struct top_item item = {.distance = d, .node = e->node, .norm = e->point.norm,
                             .range = e->point.range, .has_attribute = e->has_attribute};
     size_t bytes = s->vectors ? quant_bytes(s->shape.quant, s->shape.dim) : 0;
-    top_add(&s->top, &item, name, s->attributes ? e->attribute : slice_make(NULL, 0),
+    top_add(&s->top, &item, e->name, s->attributes ? attribute : slice_make(NULL, 0),
             slice_make(e->point.bytes, bytes));
     return OK;
 }
@@ -293,6 +298,7 @@ static int search_step(call *c, struct search *s, const struct entry *e,
         s->top.k = (size_t)(s->offset < most - want ? want + s->offset : most);
         top_clear(&s->top);
     }
+    s->scan.attributes = s->attributes || s->filter != NULL;
     int rc = scan_step(&s->scan, c, &e->value, set, again, consider, s);
     if (rc == OK) top_sort(&s->top);
     return rc;
@@ -419,7 +425,7 @@ int cmd_vlinks(call *c) {
     if (rc != OK) return rc;
     struct search *s = earlier(c, &set);
     if (s == NULL) {
-        rc = vset_find(&e.value, &set.shape, call_arg(c, 2), &el);
+        rc = vset_find(&e.value, &set.shape, call_arg(c, 2), NULL, &el);
         if (rc == ERR_NOTFOUND) return reply_null(c);
         if (rc != OK) return rc;
         s = search_create(c, SEARCH_LINKS, &set);

@@ -1,22 +1,7 @@
-/* set.c -- the vector set type: root, records, effects, checks.
- *
- * The root (meta), little endian:
- *
- *    0     4         8   9      10    12   16      24           32          40    48 56
- *    | dim | input n | q | metr | 0   | M  | count | attributes | last node | uid |
- * version | */
-#include "modules/vector/set.h"
+/* set.c -- the vector set type: root, effects. */
+#include "modules/vector/store.h"
 
 #include <assert.h>
-#include <stdio.h>
-
-#define META_BYTES 56
-enum { AT_DIM = 0, AT_INPUT = 4, AT_QUANT = 8, AT_METRIC = 9, AT_M = 12, AT_COUNT = 16,
-       AT_ATTRIBUTES = 24, AT_NODE = 32, AT_UID = 40, AT_VERSION = 48 };
-
-#define RECORD_BYTES 20 /* before the vector */
-#define RECORD_ATTRIBUTE 1u
-#define RECORD_ZERO 2u
 
 #define M_MAX 4096
 
@@ -46,132 +31,74 @@ static bool shape_read(slice in, struct vset_shape *s) {
 }
 
 static void meta_read(const uint8_t *m, struct vset *out) {
-    out->shape = (struct vset_shape){.dim = get_u32(m + AT_DIM),
-                                     .input_dim = get_u32(m + AT_INPUT),
-                                     .quant = m[AT_QUANT],
-                                     .metric = m[AT_METRIC],
-                                     .m = get_u32(m + AT_M),
-                                     .uid = get_u64(m + AT_UID)};
-    out->count = get_u64(m + AT_COUNT);
-    out->attributes = get_u64(m + AT_ATTRIBUTES);
-    out->last_node = get_u64(m + AT_NODE);
-    out->version = get_u64(m + AT_VERSION);
+    out->shape = (struct vset_shape){.dim = get_u32(m + VSET_AT_DIM),
+                                     .input_dim = get_u32(m + VSET_AT_INPUT),
+                                     .quant = m[VSET_AT_QUANT],
+                                     .metric = m[VSET_AT_METRIC],
+                                     .m = get_u32(m + VSET_AT_M),
+                                     .uid = get_u64(m + VSET_AT_UID)};
+    out->count = get_u64(m + VSET_AT_COUNT);
+    out->attributes = get_u64(m + VSET_AT_ATTRIBUTES);
+    out->last_node = get_u64(m + VSET_AT_NODE);
+    out->version = get_u64(m + VSET_AT_VERSION);
+    out->slots = get_u32(m + VSET_AT_SLOTS);
 }
 
-static void meta_write(uint8_t *m, const struct vset *s) {
-    put_u32(m + AT_DIM, s->shape.dim);
-    put_u32(m + AT_INPUT, s->shape.input_dim);
-    m[AT_QUANT] = (uint8_t)s->shape.quant;
-    m[AT_METRIC] = (uint8_t)s->shape.metric;
-    put_u32(m + AT_M, s->shape.m);
-    put_u64(m + AT_COUNT, s->count);
-    put_u64(m + AT_ATTRIBUTES, s->attributes);
-    put_u64(m + AT_NODE, s->last_node);
-    put_u64(m + AT_UID, s->shape.uid);
-    put_u64(m + AT_VERSION, s->version);
+/* What of the root is counted here; its slots, buckets and roomy pages are the store's. */
+static void write_counts(struct value *v, const struct vset *s) {
+    uint8_t *m = vset__meta_mut(v);
+    put_u64(m + VSET_AT_COUNT, s->count);
+    put_u64(m + VSET_AT_ATTRIBUTES, s->attributes);
+    put_u64(m + VSET_AT_NODE, s->last_node);
+    put_u64(m + VSET_AT_VERSION, s->version);
 }
 
 void vset_read(const struct value *v, struct vset *out) {
-    assert(v->kind == VALUE_OBJECT && v->pager->ops->meta_bytes(v->obj) == META_BYTES);
-    meta_read(v->pager->ops->meta(v->obj), out);
+    assert(v->kind == VALUE_OBJECT && v->pager->ops->meta_bytes(v->obj) == VSET_META_BYTES);
+    meta_read(vset__meta(v), out);
 }
+
+const uint8_t *vset_index_meta(const struct value *v) { return vset__meta(v) + VSET_AT_INDEX; }
+uint8_t *vset_index_meta_mut(struct value *v) { return vset__meta_mut(v) + VSET_AT_INDEX; }
 
 static bool vset_stored_ok(const struct stored_value *s) {
     struct vset set;
-    if (s->kind != VALUE_OBJECT || s->aux != 0 || !s->hashed || s->bytes.n != META_BYTES)
+    const uint8_t *m = s->bytes.p;
+    if (s->kind != VALUE_OBJECT || s->aux != 0 || s->hashed || s->bytes.n != VSET_META_BYTES) return false;
+    meta_read(m, &set);
+    if (m[VSET_AT_FORMAT] != VSET_FORMAT || m[VSET_AT_ROOMY_N] > VSET_ROOMY_MAX || !shape_ok(&set.shape) ||
+        set.count == 0 || set.count > set.slots || set.attributes > set.count ||
+        vset_pages(&set) > VSET_PAGES_MAX || !vset__names_stored_ok(set.count, get_u32(m + VSET_AT_BUCKETS)))
         return false;
-    meta_read(s->bytes.p, &set);
-    return shape_ok(&set.shape) && set.count > 0 && set.count <= VALUE_COUNT_MAX &&
-           set.attributes <= set.count;
-}
-
-object *vset_make(pager *p, const struct vset_shape *s) {
-    object *o = p->ops->make(p, true, META_BYTES);
-    struct vset set = {.shape = *s};
-    if (o != NULL) meta_write(p->ops->meta_mut(p, o), &set);
-    return o;
-}
-
-/* ---- records ----------------------------------------------------------------------- */
-
-bool vset_fits(const struct vset_shape *s, size_t name, size_t attribute) {
-    size_t fixed = RECORD_BYTES + quant_bytes(s->quant, s->dim);
-    return name <= KEY_BYTES_MAX && attribute <= TABLE_ENTRY_MAX - fixed - name;
-}
-
-static float get_f32(const uint8_t *p) {
-    float v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
-bool element_read(const struct vset_shape *s, slice record, struct element *out) {
-    size_t bytes = quant_bytes(s->quant, s->dim);
-    if (record.n < RECORD_BYTES + bytes) return false;
-    uint32_t flags = get_u32(record.p + 16);
-    size_t rest = record.n - RECORD_BYTES - bytes;
-    if (rest != 0 && (flags & RECORD_ATTRIBUTE) == 0) return false;
-    *out =
-        (struct element){.node = get_u64(record.p),
-                         .point = {.bytes = record.p + RECORD_BYTES,
-                                   .norm = get_f32(record.p + 8),
-                                   .range = get_f32(record.p + 12),
-                                   .zero = (flags & RECORD_ZERO) != 0},
-                         .has_attribute = (flags & RECORD_ATTRIBUTE) != 0,
-                         .attribute = slice_make(record.p + RECORD_BYTES + bytes, rest)};
+    for (uint32_t i = 0; i < m[VSET_AT_ROOMY_N]; i++)
+        if (get_u32(m + VSET_AT_ROOMY + 4 * (size_t)i) >= vset_pages(&set) - 1) return false;
     return true;
 }
 
-int vset_find(const struct value *v, const struct vset_shape *s, slice name,
-              struct element *out) {
-    slice record;
-    if (name.n > KEY_BYTES_MAX) return ERR_NOTFOUND;
-    int rc = table_get(v->pager, v->obj, name, &record);
-    if (rc != OK) return rc;
-    return element_read(s, record, out) ? OK : ERR_CORRUPT;
-}
-
-/* Writes an element; what the point and the attribute point to must not lie in the
- * table. */
-static int write_record(pager *p, object *o, const struct vset_shape *s, slice name,
-                        uint64_t node, const struct point *point, const slice *attribute,
-                        bool *added) {
-    uint8_t *to;
-    size_t bytes = quant_bytes(s->quant, s->dim);
-    size_t rest = attribute == NULL ? 0 : attribute->n, n = RECORD_BYTES + bytes + rest;
-    slice was;
-    bool removed = false;
-    int rc = table_get(p, o, name, &was);
-    /* No page has room for two of the largest entries. */
-    if (rc == OK && n > PAGE_BYTES && n > was.n) rc = table_del(p, o, name, &removed);
-    if (rc == ERR_NOTFOUND) rc = OK;
-    if (rc == OK) rc = table_put_space(p, o, name, n, &to, added);
-    if (rc != OK) return rc;
-    if (removed) *added = false;
-    put_u64(to, node);
-    memcpy(to + 8, &point->norm, 4);
-    memcpy(to + 12, &point->range, 4);
-    put_u32(to + 16,
-            (attribute != NULL ? RECORD_ATTRIBUTE : 0) | (point->zero ? RECORD_ZERO : 0));
-    memcpy(to + RECORD_BYTES, point->bytes, bytes);
-    if (rest != 0) memcpy(to + RECORD_BYTES + bytes, attribute->p, rest);
+int vset_make(struct value *v, const struct vset_shape *s) {
+    object *o = v->pager->ops->make(v->pager, false, VSET_META_BYTES);
+    if (o == NULL) return ERR_NOMEM;
+    v->kind = VALUE_OBJECT;
+    v->obj = o;
+    uint8_t *m = vset__meta_mut(v);
+    put_u32(m + VSET_AT_DIM, s->dim);
+    put_u32(m + VSET_AT_INPUT, s->input_dim);
+    m[VSET_AT_QUANT] = (uint8_t)s->quant;
+    m[VSET_AT_METRIC] = (uint8_t)s->metric;
+    m[VSET_AT_FORMAT] = VSET_FORMAT;
+    put_u32(m + VSET_AT_M, s->m);
+    put_u64(m + VSET_AT_UID, s->uid);
+    put_u32(m + VSET_AT_BUCKETS, 1);
     return OK;
 }
 
-int vset_put(pager *p, object *o, slice name, uint64_t node, const struct point *point,
-             const slice *attribute) {
-    struct vset s;
-    bool added;
-    meta_read(p->ops->meta(o), &s);
-    int rc = write_record(p, o, &s.shape, name, node, point, attribute, &added);
-    if (rc != OK) return rc;
-    if (node > s.last_node) s.last_node = node;
-    s.version++;
-    if (added) s.count++;
-    if (attribute != NULL && added) s.attributes++;
-    meta_write(p->ops->meta_mut(p, o), &s);
-    return added ? OK : ERR_EXISTS;
+static void drop(struct value *v) {
+    v->pager->ops->free(v->pager, v->obj);
+    v->kind = VALUE_NONE;
+    v->obj = NULL;
 }
+
+bool vset_fits(size_t name, size_t attribute) { return name <= KEY_BYTES_MAX && attribute <= PAGE_BYTES_MAX; }
 
 /* ---- effects ----------------------------------------------------------------------- */
 
@@ -202,6 +129,108 @@ static bool count_attribute(struct vset *s, bool has, bool had) {
     return s->attributes <= s->count;
 }
 
+/* An element that is to be put in: what it replaces, and where it goes. */
+struct change {
+    struct vset set;
+    uint32_t tag;
+    bool found, had;
+    uint32_t was; /* its slot, when it was there */
+    struct vset_room room;
+    struct element to;      /* all but its slot, which is the room's */
+    const slice *attribute; /* NULL: none */
+    buf kept;               /* what that borrows, when it stays */
+};
+
+/* Asks for all that the change will meet, and looks at it: after this nothing fails. `attribute`: one is given. */
+static int change_need(const struct value *v, struct change *c, slice name, bool attribute) {
+    struct element old;
+    int rc = vset_find(v, &c->set.shape, name, &c->was, &old), room;
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    c->tag = vset__tag(v, name);
+    c->found = rc == OK;
+    c->had = c->found && old.has_attribute;
+    if (c->found) {
+        room = vset__room_beside(v, &c->set.shape, c->was, &c->room);
+        rc = vset__attribute_look(v, c->was, c->had);
+        vset__note(vset_place_need(v, c->was), &rc);
+    } else {
+        room = vset__room(v, &c->set, name.n, &c->room);
+        rc = vset__names_need_add(v, c->tag, c->set.count);
+    }
+    if (room == OK && (attribute || c->had)) vset__note(vset__attribute_look(v, c->room.slot, false), &rc);
+    vset__note(room, &rc);
+    return rc;
+}
+
+/* The pages are in memory, and what c borrows lies in none of them. */
+static int change_make(struct value *v, struct change *c) {
+    const struct vset_shape *s = &c->set.shape;
+    struct element *e = &c->to;
+    int rc = OK;
+    e->slot = c->room.slot;
+    e->has_attribute = c->attribute != NULL;
+    e->attribute_apart = c->attribute != NULL && vset__apart(c->attribute->n);
+    if (c->found) {
+        if (c->had) rc = vset__attribute_cut(v, c->was);
+        if (rc == OK) rc = vset_place_set(v, c->was, 0);
+        if (rc == OK) rc = vset__clear(v, s, c->was);
+    }
+    if (rc == OK) rc = vset__fill(v, s, &c->room, e);
+    if (rc == OK && c->found) rc = vset__names_move(v, c->tag, c->was, e->slot);
+    else if (rc == OK) rc = vset__names_add(v, c->tag, e->slot);
+    if (rc == OK) rc = vset__names_grow(v, c->set.count);
+    if (rc == OK && c->attribute != NULL) rc = vset__attribute_put(v, e->slot, *c->attribute);
+    if (rc == OK) write_counts(v, &c->set);
+    return rc;
+}
+
+int vset_put(struct value *v, slice name, uint64_t node, const struct point *point, const slice *attribute) {
+    struct change c = {.to = {.name = name, .node = node, .point = *point}, .attribute = attribute};
+    vset_read(v, &c.set);
+    int rc = change_need(v, &c, name, attribute != NULL);
+    if (rc == OK && c.found) rc = ERR_EXISTS;
+    if (rc != OK) return rc;
+    if (node > c.set.last_node) c.set.last_node = node;
+    c.set.version++;
+    c.set.count++;
+    c.set.attributes += attribute != NULL;
+    return change_make(v, &c);
+}
+
+/* Which attribute the element has after VECTOR_ADD. An empty one removes what an element has; a new element keeps
+ * even an empty one. */
+static int choose_attribute(const struct value *v, struct change *c, const slice *given, slice *kept) {
+    c->attribute = given;
+    if (given != NULL && given->n == 0 && c->found) c->attribute = NULL;
+    if (given != NULL || !c->had) return OK;
+    int rc = vset_attribute(v, c->was, kept);
+    if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+    buf_append_slice(&c->kept, *kept); /* It stays, and moves. */
+    *kept = slice_of(&c->kept);
+    c->attribute = kept;
+    return OK;
+}
+
+static int add_to(struct value *v, slice name, slice f32, const slice *given) {
+    struct change c = {.to.name = name};
+    slice kept;
+    buf bytes = BUF_INIT;
+    vset_read(v, &c.set);
+    int rc = change_need(v, &c, name, given != NULL);
+    if (rc == OK) rc = choose_attribute(v, &c, given, &kept);
+    c.set.count += !c.found;
+    if (rc == OK && !count_attribute(&c.set, c.attribute != NULL, c.had)) rc = ERR_CORRUPT;
+    if (rc == OK) {
+        c.set.version++;
+        c.to.node = ++c.set.last_node;
+        encode(&c.set.shape, f32, &bytes, &c.to.point);
+        rc = change_make(v, &c);
+    }
+    buf_free(&c.kept);
+    buf_free(&bytes);
+    return rc;
+}
+
 static int apply_add(struct value *v, const effect *e) {
     struct vset_shape shape;
     struct vset set;
@@ -209,106 +238,69 @@ static int apply_add(struct value *v, const effect *e) {
     slice name = e->args[0], f32 = e->args[1];
     const slice *attribute = e->argc == 4 ? &e->args[3] : NULL;
     uint32_t n = shape.input_dim != 0 ? shape.input_dim : shape.dim;
-    if (f32.n != (size_t)n * 4 || name.n > KEY_BYTES_MAX) return ERR_CORRUPT;
-    pager *p = v->pager;
-    buf old = BUF_INIT, bytes = BUF_INIT;
-    bool found = false, had = false;
-    slice kept;
+    if (f32.n != (size_t)n * 4 || !vset_fits(name.n, attribute == NULL ? 0 : attribute->n)) return ERR_CORRUPT;
     if (v->kind == VALUE_OBJECT) {
         vset_read(v, &set);
-        if (!same_shape(&set.shape, &shape)) return ERR_CORRUPT;
-        struct element was;
-        int rc = vset_find(v, &set.shape, name, &was);
-        if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        found = rc == OK;
-        had = found && was.has_attribute;
-        if (had && attribute == NULL) { /* It stays, but its record will move. */
-            buf_append_slice(&old, was.attribute);
-            kept = slice_of(&old);
-            attribute = &kept;
-        }
-    } else if (v->kind != VALUE_NONE) {
-        return ERR_CORRUPT;
+        return same_shape(&set.shape, &shape) ? add_to(v, name, f32, attribute) : ERR_CORRUPT;
     }
-    /* Empty removes what an element has; a new element keeps even an empty one. */
-    if (found && e->argc == 4 && attribute->n == 0) attribute = NULL;
-    if (!vset_fits(&shape, name.n, attribute == NULL ? 0 : attribute->n)) {
-        buf_free(&old);
-        return ERR_CORRUPT;
-    }
-    object *o = v->kind == VALUE_OBJECT ? v->obj : vset_make(p, &shape);
-    if (o == NULL) return ERR_NOMEM;
-    meta_read(p->ops->meta(o), &set);
-    set.last_node++;
-    set.version++;
-    set.count += !found;
-    struct point point;
-    bool added;
-    int rc = ERR_CORRUPT;
-    if (count_attribute(&set, attribute != NULL, had)) {
-        encode(&shape, f32, &bytes, &point);
-        rc = write_record(p, o, &shape, name, set.last_node, &point, attribute, &added);
-    }
-    buf_free(&old);
-    buf_free(&bytes);
-    if (rc != OK) { /* Or a page that is larger than a table's gets came from the store. */
-        if (v->kind == VALUE_NONE) p->ops->free(p, o);
-        return rc;
-    }
-    assert(added != found);
-    meta_write(p->ops->meta_mut(p, o), &set);
-    v->kind = VALUE_OBJECT;
-    v->obj = o;
-    return OK;
+    if (v->kind != VALUE_NONE) return ERR_CORRUPT;
+    int rc = vset_make(v, &shape);
+    if (rc == OK) rc = add_to(v, name, f32, attribute);
+    if (rc != OK && v->kind == VALUE_OBJECT) drop(v);
+    return rc;
 }
 
 static int apply_rem(struct value *v, const effect *e) {
     struct vset set;
     struct element was;
-    bool removed;
-    if (e->argc != 1 || v->kind == VALUE_NONE) return ERR_CORRUPT;
+    if (e->argc != 1 || v->kind != VALUE_OBJECT) return ERR_CORRUPT;
     vset_read(v, &set);
-    int rc = vset_find(v, &set.shape, e->args[0], &was);
+    const struct vset_shape *s = &set.shape;
+    slice name = e->args[0];
+    int rc = vset_find(v, s, name, NULL, &was);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    bool had = was.has_attribute;
-    if (set.count <= 1) {
-        v->pager->ops->free(v->pager, v->obj);
-        v->kind = VALUE_NONE;
-        v->obj = NULL;
+    if (set.count == 1) {
+        drop(v);
         return OK;
     }
+    uint32_t slot = was.slot;
+    bool had = was.has_attribute;
+    rc = vset__names_need_remove(v, set.count);
+    vset__note(vset__attribute_look(v, slot, had), &rc);
+    vset__note(vset_place_need(v, slot), &rc);
     set.count--;
-    if (!count_attribute(&set, false, had)) return ERR_CORRUPT;
-    rc = table_del(v->pager, v->obj, e->args[0], &removed);
+    if (rc == OK && !count_attribute(&set, false, had)) rc = ERR_CORRUPT;
     if (rc != OK) return rc;
-    assert(removed);
+    rc = vset__names_remove(v, vset__tag(v, name), slot);
+    if (rc == OK) rc = vset__names_shrink(v, set.count);
+    if (rc == OK && had) rc = vset__attribute_cut(v, slot);
+    if (rc == OK) rc = vset_place_set(v, slot, 0);
+    if (rc == OK) rc = vset__clear(v, s, slot);
+    if (rc != OK) return rc;
+    vset__roomy(v, s, slot);
     set.version++;
-    meta_write(v->pager->ops->meta_mut(v->pager, v->obj), &set);
+    write_counts(v, &set);
     return OK;
 }
 
 static int apply_attr(struct value *v, const effect *e) {
     struct vset set;
-    struct element was;
-    bool added;
-    if (e->argc != 2 || v->kind == VALUE_NONE) return ERR_CORRUPT;
+    struct element el;
+    if (e->argc != 2 || v->kind != VALUE_OBJECT || !vset_fits(0, e->args[1].n)) return ERR_CORRUPT;
     vset_read(v, &set);
-    slice name = e->args[0], attribute = e->args[1];
-    if (!vset_fits(&set.shape, name.n, attribute.n)) return ERR_CORRUPT;
-    int rc = vset_find(v, &set.shape, name, &was);
+    int rc = vset_find(v, &set.shape, e->args[0], NULL, &el);
     if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
-    bool has = attribute.n > 0, had = was.has_attribute;
-    if (!count_attribute(&set, has, had)) return ERR_CORRUPT;
-    buf bytes = BUF_INIT; /* The vector lies in the page that changes. */
-    buf_append(&bytes, was.point.bytes, quant_bytes(set.shape.quant, set.shape.dim));
-    was.point.bytes = bytes.p;
-    rc = write_record(v->pager, v->obj, &set.shape, name, was.node, &was.point,
-                      has ? &attribute : NULL, &added);
-    buf_free(&bytes);
+    bool had = el.has_attribute, was_apart = el.attribute_apart;
+    el.has_attribute = e->args[1].n > 0;
+    el.attribute_apart = vset__apart(e->args[1].n);
+    rc = vset__attribute_look(v, el.slot, had);
+    if (rc == OK && !count_attribute(&set, el.has_attribute, had)) rc = ERR_CORRUPT;
+    if (rc == OK && had) rc = vset__attribute_cut(v, el.slot);
+    if (rc == OK && el.has_attribute) rc = vset__attribute_put(v, el.slot, e->args[1]);
+    if (rc == OK && (el.has_attribute != had || el.attribute_apart != was_apart)) rc = vset__flag(v, &set.shape, &el);
     if (rc != OK) return rc;
-    assert(!added);
     set.version++;
-    meta_write(v->pager->ops->meta_mut(v->pager, v->obj), &set);
+    write_counts(v, &set);
     return OK;
 }
 
@@ -334,76 +326,36 @@ static uint64_t vset_length(struct value *v) {
     return set.count;
 }
 
-struct walk {
-    struct vset_shape shape;
-    uint8_t *digest;
-    uint64_t count, attributes, last_node;
-    bool damaged;
+struct digest {
+    const struct vset_shape *shape;
+    uint8_t *sum;
 };
 
-static int digest_one(void *cookie, slice name, slice record) {
-    struct walk *w = cookie;
-    struct element e;
+static int digest_one(void *cookie, const struct element *e, const slice *attribute) {
+    struct digest *d = cookie;
     uint8_t one[20] = {0};
-    if (!element_read(&w->shape, record, &e)) return ERR_CORRUPT;
-    digest_mix(one, name.p, name.n);
-    digest_mix(one, e.point.bytes, quant_bytes(w->shape.quant, w->shape.dim));
-    digest_mix(one, &e.point.norm, 4);
-    digest_mix(one, &e.point.range, 4);
-    if (e.has_attribute) digest_mix(one, e.attribute.p, e.attribute.n);
-    for (int i = 0; i < 20; i++) w->digest[i] ^= one[i];
-    return 0;
+    digest_mix(one, e->name.p, e->name.n);
+    digest_mix(one, e->point.bytes, quant_bytes(d->shape->quant, d->shape->dim));
+    digest_mix(one, &e->point.norm, 4);
+    digest_mix(one, &e->point.range, 4);
+    if (attribute != NULL) digest_mix(one, attribute->p, attribute->n);
+    for (int i = 0; i < 20; i++) d->sum[i] ^= one[i];
+    return OK;
 }
 
 static int vset_digest(struct value *v, uint8_t digest[20]) {
     struct vset set;
-    uint64_t cursor = 0;
-    uint8_t shape[VSET_SHAPE_BYTES];
+    uint8_t shape[VSET_SHAPE_BYTES], sum[20] = {0};
     vset_read(v, &set);
-    int rc = table_need_from(v->pager, v->obj, 0, SIZE_MAX);
+    struct digest d = {.shape = &set.shape, .sum = sum};
+    int rc = vset_each(v, digest_one, &d);
     if (rc != OK) return rc;
     digest_start(digest, DIGEST_MODULE);
     set.shape.uid = 0; /* Chance, not content. */
     vset_shape_write(shape, &set.shape);
     digest_mix(digest, shape, sizeof(shape));
-    struct walk w = {.shape = set.shape, .digest = digest};
-    return table_scan(v->pager, v->obj, &cursor, SIZE_MAX, digest_one, &w);
-}
-
-static int check_one(void *cookie, slice name, slice record) {
-    struct walk *w = cookie;
-    struct element e;
-    (void)name;
-    if (!element_read(&w->shape, record, &e)) {
-        w->damaged = true;
-        return 0;
-    }
-    w->count++;
-    w->attributes += e.has_attribute;
-    if (e.node > w->last_node) w->last_node = e.node;
-    if (w->shape.quant != QUANT_INT8) return 0;
-    for (uint32_t i = 0; i < w->shape.dim; i++)
-        if (e.point.bytes[i] == 0x80) w->damaged = true;
-    return 0;
-}
-
-static int vset_check(struct value *v, char why[160]) {
-    struct vset set;
-    uint64_t cursor = 0, entries;
-    vset_read(v, &set);
-    int rc = table_check(v->pager, v->obj, &entries, why);
-    if (rc != OK) return rc;
-    struct walk w = {.shape = set.shape};
-    rc = table_scan(v->pager, v->obj, &cursor, SIZE_MAX, check_one, &w);
-    if (rc != OK) return rc;
-    if (!w.damaged && entries == set.count && w.count == set.count && set.count > 0 &&
-        w.attributes == set.attributes && w.last_node <= set.last_node)
-        return OK;
-    snprintf(why, 160, "vector set: %llu of %llu elements, %llu of %llu attributes%s",
-             (unsigned long long)w.count, (unsigned long long)set.count,
-             (unsigned long long)w.attributes, (unsigned long long)set.attributes,
-             w.damaged ? ", a damaged record" : "");
-    return ERR_CORRUPT;
+    for (int i = 0; i < 20; i++) digest[i] ^= sum[i];
+    return OK;
 }
 
 const struct type vset_type = {

@@ -1,11 +1,10 @@
-/* set.h -- the vector set type: elements in a paged hash table, facts about all of them
- * in its root.
+/* set.h -- the vector set type: facts about all elements in its root, elements in slots.
  *
- *   table: element name -> record: node u64 | norm f32 | range f32 | flags u32 | vector |
- * attribute
+ * An element lives in a slot, a number that is free again when the element goes away or is given another vector
+ * (then it has another slot, of the same page of vectors: so a walk over these pages meets every element that
+ * stays once). How slots and names are kept: store.h.
  *
- * `node` counts insertions: an update is one, too, so it breaks ties and answers
- * hnsw-max-node-uid. */
+ * `node` counts insertions: an update is one, too, so it breaks ties and answers hnsw-max-node-uid. */
 #ifndef COVE_VECTOR_SET_H
 #define COVE_VECTOR_SET_H
 
@@ -35,30 +34,52 @@ struct vset {
     struct vset_shape shape;
     uint64_t count, attributes, last_node;
     uint64_t version; /* of the content: any change makes it another */
+    uint32_t slots;   /* one more than the highest that was ever used */
 };
 /* Of a value of this type. */
 void vset_read(const struct value *v, struct vset *out);
 
+/* Borrowed until any page or object changes. */
 struct element {
+    slice name;
+    uint32_t slot;
     uint64_t node;
     struct point point;
     bool has_attribute;
-    slice attribute;
+    bool attribute_apart; /* in a page of its own */
 };
-/* False: the record is damaged. Borrows it. */
-bool element_read(const struct vset_shape *s, slice record, struct element *out);
-/* OK, ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT. */
-int vset_find(const struct value *v, const struct vset_shape *s, slice name,
-              struct element *out);
-/* Whether name, vector and attribute fit one entry. */
-bool vset_fits(const struct vset_shape *s, size_t name, size_t attribute);
+/* OK, ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT. slot may be NULL: out says it, too. */
+int vset_find(const struct value *v, const struct vset_shape *s, slice name, uint32_t *slot, struct element *out);
+int vset_slot(const struct value *v, const struct vset_shape *s, uint32_t slot, struct element *out);
+/* The attribute of the slot's element; ERR_NOTFOUND: it has none. */
+int vset_attribute(const struct value *v, uint32_t slot, slice *out);
+/* Ask for what those need; OK also when there is nothing. */
+int vset_slot_need(const struct value *v, const struct vset_shape *s, uint32_t slot);
+int vset_attribute_need(const struct value *v, uint32_t slot);
 
-/* For restore: a new set, and elements as they were stored. */
-object *vset_make(pager *p, const struct vset_shape *s);
-int vset_put(pager *p, object *o, slice name, uint64_t node, const struct point *point,
-             const slice *attribute);
+/* A number beside each slot, for an index: 0 in a free slot, and in one that has just been filled. */
+int vset_place(const struct value *v, uint32_t slot, uint32_t *place);
+int vset_place_set(struct value *v, uint32_t slot, uint32_t place);
+int vset_place_need(const struct value *v, uint32_t slot);
+/* Bytes of the root that are an index's own; zero in a new set. */
+#define VSET_INDEX_META 128
+const uint8_t *vset_index_meta(const struct value *v);
+uint8_t *vset_index_meta_mut(struct value *v);
+
+/* All elements in the order of their slots, when all pages are in memory (ERR_COLD: they have been asked for).
+ * attribute is NULL when there is none. Anything but 0 from each ends the walk. */
+typedef int vset_each_fn(void *cookie, const struct element *e, const slice *attribute);
+int vset_each(const struct value *v, vset_each_fn *each, void *cookie);
+
+/* Whether name and attribute are short enough. */
+bool vset_fits(size_t name, size_t attribute);
+
+/* For restore: a new set, and elements as they were stored. ERR_EXISTS: the name is there. */
+int vset_make(struct value *v, const struct vset_shape *s);
+int vset_put(struct value *v, slice name, uint64_t node, const struct point *point, const slice *attribute);
 
 extern const struct type vset_type;
+int vset_check(struct value *v, char why[160]);
 int vset_dump(struct value *v, buf *out);
 int vset_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_version);
 extern const uint8_t vset_rdb_types[];

@@ -50,21 +50,20 @@ struct dump {
     uint64_t left; /* of the elements that the payload promises */
 };
 
-static int dump_one(void *cookie, slice name, slice record) {
+static int dump_one(void *cookie, const struct element *e, const slice *attribute) {
     struct dump *d = cookie;
     const struct vset_shape *s = &d->set->shape;
-    struct element e;
-    if (d->left-- == 0 || !element_read(s, record, &e)) return ERR_CORRUPT;
-    write_string(d->out, name);
-    if (d->set->attributes > 0) write_string(d->out, e.attribute);
-    write_string(d->out, slice_make(e.point.bytes, quant_bytes(s->quant, s->dim)));
+    if (d->left-- == 0) return ERR_CORRUPT;
+    write_string(d->out, e->name);
+    if (d->set->attributes > 0) write_string(d->out, attribute != NULL ? *attribute : slice_make(NULL, 0));
+    write_string(d->out, slice_make(e->point.bytes, quant_bytes(s->quant, s->dim)));
     write_uint(d->out, 6);
-    write_uint(d->out, e.node);
+    write_uint(d->out, e->node);
     write_uint(d->out, NODE_VERSION);        /* level 0 */
     write_uint(d->out, 0);                   /* no links */
     write_uint(d->out, (uint64_t)s->m * 2);  /* of at most as many */
     write_uint(d->out, 0);                   /* the worst of them */
-    write_uint(d->out, float_bits(e.point.range) << 32 | float_bits(e.point.norm));
+    write_uint(d->out, float_bits(e->point.range) << 32 | float_bits(e->point.norm));
     return 0;
 }
 
@@ -85,13 +84,10 @@ static void write_projection(buf *out, const struct vset_shape *s) {
 
 int vset_dump(struct value *v, buf *out) {
     struct vset set;
-    uint64_t cursor = 0;
     size_t start = out->n;
     vset_read(v, &set);
     const struct vset_shape *s = &set.shape;
     if ((uint64_t)s->dim * s->input_dim * 4 > RDB_STRING_MAX) return ERR_LIMIT;
-    int rc = table_need_from(v->pager, v->obj, 0, SIZE_MAX);
-    if (rc != OK) return rc;
     buf_u8(out, RDB_MODULE_2);
     rdb_write_len(out, MODULE_ID);
     write_uint(out, s->dim);
@@ -102,7 +98,7 @@ int vset_dump(struct value *v, buf *out) {
                         (uint64_t)s->metric << FLAG_METRIC_SHIFT);
     if (s->input_dim != 0) write_projection(out, s);
     struct dump d = {&set, out, set.count};
-    rc = table_scan(v->pager, v->obj, &cursor, SIZE_MAX, dump_one, &d);
+    int rc = vset_each(v, dump_one, &d);
     if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     rdb_write_len(out, FIELD_END);
     if (rc != OK) out->n = start;
@@ -212,8 +208,8 @@ struct stores {
     buf name, attribute, vector, copy;
 };
 
-static int restore_one(reader *r, pager *p, object *o, const struct vset_shape *s,
-                       bool attributes, struct stores *st) {
+static int restore_one(reader *r, struct value *v, const struct vset_shape *s, bool attributes,
+                       struct stores *st) {
     slice name, vector, attribute = slice_make(NULL, 0);
     struct point point = {0};
     uint64_t node;
@@ -222,9 +218,9 @@ static int restore_one(reader *r, pager *p, object *o, const struct vset_shape *
     if (rc == OK) rc = read_string(r, &st->vector, &vector);
     if (rc == OK) rc = read_params(r, &node, &point);
     if (rc == OK) rc = fix_point(s, vector, &st->copy, &point);
-    if (rc == OK && !vset_fits(s, name.n, attribute.n)) rc = ERR_CORRUPT;
+    if (rc == OK && !vset_fits(name.n, attribute.n)) rc = ERR_CORRUPT;
     if (rc != OK) return rc;
-    rc = vset_put(p, o, name, node, &point, attribute.n > 0 ? &attribute : NULL);
+    rc = vset_put(v, name, node, &point, attribute.n > 0 ? &attribute : NULL);
     return rc == ERR_EXISTS ? ERR_CORRUPT : rc; /* A name twice. */
 }
 
@@ -239,21 +235,19 @@ int vset_restore(struct value *v, uint8_t rdb_type, reader *r, unsigned rdb_vers
     if (rc != OK) return rc;
     /* No chance here: the first bytes of what is restored make its uid. */
     s.uid = hash_xx(r->p, reader_left(r) < 4096 ? reader_left(r) : 4096, count) >> 11;
-    object *o = vset_make(v->pager, &s);
-    if (o == NULL) return ERR_NOMEM;
+    rc = vset_make(v, &s);
+    if (rc != OK) return rc;
     struct stores st = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
     for (uint64_t i = 0; i < count && rc == OK; i++)
-        rc = restore_one(r, v->pager, o, &s, attributes, &st);
+        rc = restore_one(r, v, &s, attributes, &st);
     if (rc == OK && (rdb_read_len(r) != FIELD_END || r->bad)) rc = ERR_CORRUPT;
     buf_free(&st.name);
     buf_free(&st.attribute);
     buf_free(&st.vector);
     buf_free(&st.copy);
-    if (rc != OK) {
-        v->pager->ops->free(v->pager, o);
-        return rc;
-    }
-    v->kind = VALUE_OBJECT;
-    v->obj = o;
-    return OK;
+    if (rc == OK) return OK;
+    v->pager->ops->free(v->pager, v->obj);
+    v->kind = VALUE_NONE;
+    v->obj = NULL;
+    return rc;
 }

@@ -84,8 +84,8 @@ static bool suits(call *c, const struct add *a, const struct vset_shape *s) {
     return false;
 }
 
-static bool fits(call *c, const struct vset_shape *s, slice element, size_t attribute) {
-    if (vset_fits(s, element.n, attribute)) return true;
+static bool fits(call *c, slice element, size_t attribute) {
+    if (vset_fits(element.n, attribute)) return true;
     reply_error(c, "ERR element name or attribute too large");
     return false;
 }
@@ -101,11 +101,9 @@ static int add_checked(call *c, struct add *a) {
         struct element was;
         vset_read(&e.value, &set);
         if (!suits(c, a, &set.shape)) return OK;
-        rc = vset_find(&e.value, &set.shape, a->element, &was);
+        rc = vset_find(&e.value, &set.shape, a->element, NULL, &was);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
         found = rc == OK;
-        if (found && a->attribute == NULL && was.has_attribute)
-            attribute = was.attribute.n;
     } else if (rc == ERR_NOTFOUND) {
         uint32_t dim = a->vector.dim, reduce = a->vector.reduce;
         set.shape = (struct vset_shape){.quant = a->quant,
@@ -117,7 +115,7 @@ static int add_checked(call *c, struct add *a) {
     } else {
         return rc;
     }
-    if (!fits(c, &set.shape, a->element, attribute)) return OK;
+    if (!fits(c, a->element, attribute)) return OK;
     uint8_t shape[VSET_SHAPE_BYTES];
     vset_shape_write(shape, &set.shape);
     slice args[4] = {a->element, slice_of(&a->vector.f32),
@@ -148,7 +146,7 @@ static int open_element(call *c, struct entry *e, struct vset *set, struct eleme
     int rc = call_write_type(c, call_arg(c, 1), TYPE_VECTORSET, e);
     if (rc != OK) return rc;
     vset_read(&e->value, set);
-    return vset_find(&e->value, &set->shape, call_arg(c, 2), el);
+    return vset_find(&e->value, &set->shape, call_arg(c, 2), NULL, el);
 }
 
 int cmd_vrem(call *c) {
@@ -170,7 +168,7 @@ int cmd_vsetattr(call *c) {
     int rc = open_element(c, &e, &set, &el);
     if (rc == ERR_NOTFOUND) return reply_bool(c, false);
     if (rc != OK) return rc;
-    if (!fits(c, &set.shape, call_arg(c, 2), call_arg(c, 3).n)) return OK;
+    if (!fits(c, call_arg(c, 2), call_arg(c, 3).n)) return OK;
     slice args[2] = {call_arg(c, 2), call_arg(c, 3)};
     rc = call_value(c, TYPE_VECTORSET, VECTOR_ATTR, call_arg(c, 1), args, 2);
     return rc != OK ? rc : reply_bool(c, true);

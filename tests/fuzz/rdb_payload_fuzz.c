@@ -63,11 +63,11 @@ struct seen_name {
     size_t n;
 };
 
-static int take_name(void *cookie, slice name, slice record) {
+static int take_name(void *cookie, const struct element *e, const slice *attribute) {
     struct seen_name *s = cookie;
-    (void)record;
-    if (name.n > 0) memcpy(s->p, name.p, name.n);
-    s->n = name.n;
+    (void)attribute;
+    if (e->name.n > 0) memcpy(s->p, e->name.p, e->name.n);
+    s->n = e->name.n;
     return 1;
 }
 
@@ -147,8 +147,7 @@ static void use_value(struct toy *t, const struct type *type, struct value *v) {
         need(type->check(v, why) == OK && (!more || stream_head(v).length == 0));
     } else if (type == &vset_type) {
         struct seen_name first = {.n = 0};
-        uint64_t cursor = 0;
-        need(table_scan(v->pager, v->obj, &cursor, 1, take_name, &first) == 1);
+        need(vset_each(v, take_name, &first) == 1);
         slice name = slice_make(first.p, first.n), attr[2] = {name, SLICE("{}")};
         need(toy_apply(t, type, v, &store, VECTOR_ATTR, attr, 2) == OK);
         need(type->check(v, why) == OK);

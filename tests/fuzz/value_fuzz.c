@@ -193,21 +193,19 @@ static void use_zset(struct toy *t, struct value *v, buf *store) {
     }
 }
 
-static int see_element(void *cookie, slice name, slice record) {
+static int see_element(void *cookie, const struct element *e, const slice *attribute) {
     struct vset set;
-    struct element e;
     const struct value *v = cookie;
     vset_read(v, &set);
-    touch(name);
-    if (!element_read(&set.shape, record, &e)) return 0;
-    touch(e.attribute);
+    touch(e->name);
+    if (attribute != NULL) touch(*attribute);
     struct measure m;
     float *x = malloc(set.shape.dim * sizeof(float));
     need(x != NULL);
-    measure_init(&m, set.shape.quant, set.shape.metric, set.shape.dim, &e.point);
-    volatile double far = metric_score(set.shape.metric, measure_distance(&m, &e.point));
+    measure_init(&m, set.shape.quant, set.shape.metric, set.shape.dim, &e->point);
+    volatile double far = metric_score(set.shape.metric, measure_distance(&m, &e->point));
     (void)far;
-    quant_decode(set.shape.quant, &e.point, set.shape.dim, x);
+    quant_decode(set.shape.quant, &e->point, set.shape.dim, x);
     free(x);
     return 0;
 }
@@ -215,11 +213,16 @@ static int see_element(void *cookie, slice name, slice record) {
 static void use_vset(struct toy *t, struct value *v, buf *store) {
     struct vset set;
     struct element e;
-    uint64_t cursor = 0;
+    slice attribute;
+    uint32_t slot, place;
     uint8_t shape[VSET_SHAPE_BYTES];
     vset_read(v, &set);
-    (void)table_scan(v->pager, v->obj, &cursor, SIZE_MAX, see_element, v);
-    if (vset_find(v, &set.shape, SLICE("f"), &e) == OK) touch(e.attribute);
+    (void)vset_each(v, see_element, v);
+    if (vset_find(v, &set.shape, SLICE("f"), &slot, &e) == OK) {
+        touch(e.name);
+        if (vset_attribute(v, slot, &attribute) == OK) touch(attribute);
+        if (vset_place(v, slot, &place) == OK) (void)vset_place_set(v, slot, 0);
+    }
     uint32_t n = set.shape.input_dim != 0 ? set.shape.input_dim : set.shape.dim;
     float *x = calloc(n, sizeof(float));
     need(x != NULL);

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "modules/vector/set.h"
+#include "modules/vector/store.h"
 #include "tests/model/toy_pager.c"
 
 #define NAMES 120
@@ -123,12 +123,14 @@ static void compare(struct toy *t, struct value *v, const struct model *m, enum 
     for (int i = 0; i < NAMES; i++) {
         struct element e;
         const struct model_element *want = &m->e[i];
-        int rc = vset_find(v, &set.shape, name_of(i, tmp), &e);
+        int rc = vset_find(v, &set.shape, name_of(i, tmp), NULL, &e);
         CHECK_INT(rc, want->there ? OK : ERR_NOTFOUND);
         if (rc != OK) continue;
         CHECK_INT(e.node, want->node);
         CHECK_INT(e.has_attribute, want->has_attribute);
-        if (want->has_attribute) CHECK_SLICE(e.attribute, want->attribute);
+        slice attribute = SLICE("");
+        CHECK_INT(vset_attribute(v, e.slot, &attribute), want->has_attribute ? OK : ERR_NOTFOUND);
+        if (want->has_attribute) CHECK_SLICE(attribute, want->attribute);
         compare_vector(q, want, &e);
     }
 }
@@ -256,7 +258,7 @@ TEST("the largest attribute can be replaced by another as large") {
     float x[DIM] = {1};
     struct vset_shape s = shape_of(QUANT_INT8);
     size_t most = 3 << 20;
-    while (vset_fits(&s, 9, most + 1)) most++;
+    while (vset_fits(9, most + 1)) most++;
     char *big = mem_alloc(most + 1), why[160] = "";
     memset(big, 'x', most);
     big[most] = '\0';
@@ -270,42 +272,57 @@ TEST("the largest attribute can be replaced by another as large") {
         CHECK_INT(vset_type.check(&v, why), OK);
     }
     struct element e;
-    CHECK_INT(vset_find(&v, &s, SLICE("element:1"), &e), OK);
-    CHECK_INT(e.attribute.n, most);
+    slice attribute;
+    CHECK_INT(vset_find(&v, &s, SLICE("element:1"), NULL, &e), OK);
+    CHECK_INT(vset_attribute(&v, e.slot, &attribute), OK);
+    CHECK_INT(attribute.n, most);
     mem_free(big);
     free_value(&t, &v);
     toy_deinit(&t);
 }
 
-/* The root of a set of three, with four bytes of it another number. */
+/* The root of a set of three, with one number of it another. */
 static bool stored_ok(size_t at, uint32_t number) {
-    uint8_t meta[56] = {0};
+    uint8_t meta[VSET_META_BYTES] = {0};
     put_u32(meta, DIM);
-    meta[8] = QUANT_INT8;
-    put_u32(meta + 12, 16);
-    put_u64(meta + 16, 3); /* elements */
-    put_u64(meta + 24, 2); /* of them with attributes */
-    put_u32(meta + at, number);
-    struct stored_value s = {VALUE_OBJECT, 0, true, slice_make(meta, sizeof(meta))};
+    meta[VSET_AT_QUANT] = QUANT_INT8;
+    meta[VSET_AT_FORMAT] = VSET_FORMAT;
+    put_u32(meta + VSET_AT_M, 16);
+    put_u64(meta + VSET_AT_COUNT, 3);
+    put_u64(meta + VSET_AT_ATTRIBUTES, 2);
+    put_u32(meta + VSET_AT_SLOTS, 5000);
+    put_u32(meta + VSET_AT_BUCKETS, 1);
+    put_u32(meta + VSET_AT_ROOMY, 3);
+    meta[VSET_AT_ROOMY_N] = 1;
+    if (at == VSET_AT_QUANT || at == VSET_AT_METRIC || at == VSET_AT_FORMAT || at == VSET_AT_ROOMY_N)
+        meta[at] = (uint8_t)number;
+    else put_u32(meta + at, number);
+    struct stored_value s = {VALUE_OBJECT, 0, false, slice_make(meta, sizeof(meta))};
     bool ok = vset_type.stored_ok(&s);
-    struct stored_value dense = s, raw = s, cut = s;
-    dense.hashed = false;
+    struct stored_value hashed = s, raw = s, cut = s;
+    hashed.hashed = true;
     raw.kind = VALUE_RAW;
     cut.bytes.n--;
-    CHECK(!vset_type.stored_ok(&dense) && !vset_type.stored_ok(&raw));
+    CHECK(!vset_type.stored_ok(&hashed) && !vset_type.stored_ok(&raw));
     CHECK(!vset_type.stored_ok(&cut));
     return ok;
 }
 
-TEST("a stored vector set is a table whose shape and counts may be") {
-    CHECK(stored_ok(0, DIM));
-    CHECK(!stored_ok(0, 0));
-    CHECK(!stored_ok(0, VECTOR_DIM_MAX + 1));
-    CHECK(!stored_ok(4, VECTOR_DIM_MAX + 1));
-    CHECK(!stored_ok(8, 3));      /* a quantisation that is none */
-    CHECK(!stored_ok(8, 3 << 8)); /* a metric that is none */
-    CHECK(!stored_ok(12, 5000));
-    CHECK(!stored_ok(16, 0));
-    CHECK(!stored_ok(20, 1 << 30)); /* more elements than can be */
-    CHECK(!stored_ok(24, 4));       /* more attributes than elements */
+TEST("a stored vector set has pages by index, and a shape and counts that may be") {
+    CHECK(stored_ok(VSET_AT_DIM, DIM));
+    CHECK(!stored_ok(VSET_AT_DIM, 0));
+    CHECK(!stored_ok(VSET_AT_DIM, VECTOR_DIM_MAX + 1));
+    CHECK(!stored_ok(VSET_AT_INPUT, VECTOR_DIM_MAX + 1));
+    CHECK(!stored_ok(VSET_AT_QUANT, 3));
+    CHECK(!stored_ok(VSET_AT_METRIC, 3));
+    CHECK(!stored_ok(VSET_AT_FORMAT, VSET_FORMAT + 1));
+    CHECK(!stored_ok(VSET_AT_M, 5000));
+    CHECK(!stored_ok(VSET_AT_COUNT, 0));
+    CHECK(!stored_ok(VSET_AT_COUNT + 4, 1 << 30)); /* more elements than slots */
+    CHECK(!stored_ok(VSET_AT_ATTRIBUTES, 4));      /* more attributes than elements */
+    CHECK(!stored_ok(VSET_AT_SLOTS, 2));
+    CHECK(!stored_ok(VSET_AT_BUCKETS, 0));
+    CHECK(!stored_ok(VSET_AT_BUCKETS, 2)); /* for three names */
+    CHECK(!stored_ok(VSET_AT_ROOMY_N, VSET_ROOMY_MAX + 1));
+    CHECK(!stored_ok(VSET_AT_ROOMY, 100)); /* a page that never was */
 }
