@@ -99,6 +99,10 @@ $(B)/tests/$(1)/%: tests/$(1)/%.c $(B)/tests/test.o $(ALL_LIBS)
 	$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $$@ $$< $(B)/tests/test.o -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
 endef
 $(foreach k,model sim golden torture bench,$(eval $(call whole_rule,$(k))))
+# Not a test: a program of its own, whose loops over floats want vectors.
+$(B)/tests/bench/vectors_data: tests/bench/vectors_data.c $(call lib_of,base)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -O3 $(LDFLAGS) -o $@ $< $(call lib_of,base) $(LIBS)
 include tests/s3/s3.mk
 tests_of = $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/*_test.c))
 
