@@ -119,7 +119,7 @@ run: setup
 
 # Every stage, one closing line. WERROR: what is compiled here has no warnings.
 .PHONY: test test-large test-build test-unit test-model test-golden test-style test-tcl test-clients test-s3 test-redis \
-        test-compat test-crash test-owners test-real test-sizes test-torture bench asan tidy fuzz sim torture
+        test-compat test-crash test-owners test-real test-sizes test-torture bench bench-vectors asan tidy fuzz sim torture
 test: setup setup-test
 	@WERROR=-Werror tests/run.sh tests/stages $(STAGES)
 test-large: setup setup-test
@@ -168,6 +168,10 @@ test-sizes: build
 bench: setup setup-test
 	@$(MAKE) --no-print-directory build
 	@tests/bench/run.sh
+# Hours at full size: BENCH_ARGS="--scale 0.1 --only library,resp" is what tests/bench/vectors.py takes.
+bench-vectors: setup
+	@$(MAKE) --no-print-directory build $(B)/tests/bench/vectors_data
+	@tests/bench/vectors.sh $(BENCH_ARGS)
 
 # The unit, model, golden and tcl tests under ASan and UBSan, built into a folder of their own.
 ASAN = SAN=address,undefined B=build/asan

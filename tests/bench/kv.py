@@ -23,7 +23,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "crash"))
 from server import ROOT, Server, free_port  # noqa: E402
-from resp import Client  # noqa: E402
+from resp import Client, Error  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -35,19 +35,19 @@ def peer(program):
 
 
 class Redis:
-    """The distribution's redis-server."""
+    """The distribution's redis-server, or another program that takes its options."""
 
-    def __init__(self, folder, options):
+    def __init__(self, folder, options, program=None, wait=20):
         self.port = free_port()
         self.process = subprocess.Popen(
-            [peer("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder,
+            [program or peer("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder,
              "--save", ""] + options, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 20
+        end = time.monotonic() + wait
         while True:
             try:
                 Client(self.port)("PING")
                 return
-            except OSError:
+            except (OSError, Error):  # An error: it is loading.
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
