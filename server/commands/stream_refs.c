@@ -99,7 +99,9 @@ static int plan_one(struct deletion *d, const struct value *v, const uint8_t *ra
     if (any) buf_append(&d->unrefs, raw, STREAM_ID_BYTES);
     else if (d->ack) buf_append(&d->acks, raw, STREAM_ID_BYTES);
     if (there && !keep) buf_append(&d->gone, raw, STREAM_ID_BYTES);
-    if (d->ack || there) *outcome = keep ? STILL_NEEDED : DELETED;
+    /* As in Redis, what is needed is told so even if the entry itself has gone. */
+    if (keep) *outcome = STILL_NEEDED;
+    else if (d->ack || there) *outcome = DELETED;
     return OK;
 }
 
