@@ -137,6 +137,40 @@ test -tags {cove} "WAITAOF counts the store as the replica" {
     assert_error "ERR timeout is negative" {r WAITAOF 0 1 -1}
 }
 
+test -tags {cove} "COMMAND DOCS: every command of the server that takes arguments tells them" {
+    proc walk {docs info parts} {
+        set missing {}
+        foreach {name doc} $docs row $info {
+            if {[dict get $doc group] eq "module"} continue
+            if {[dict exists $doc subcommands]} {
+                lappend missing {*}[walk [dict get $doc subcommands] [lindex $row 9] 2]
+            } elseif {abs([lindex $row 1]) > $parts && ![dict exists $doc arguments]} {
+                lappend missing $name
+            }
+        }
+        return $missing
+    }
+    set docs [r COMMAND DOCS]
+    assert_equal {} [walk $docs [r COMMAND INFO {*}[dict keys $docs]] 1]
+}
+
+test -tags {cove} "COMMAND DOCS: what came with later versions" {
+    set delex [dict get [r COMMAND DOCS delex] delex]
+    assert_equal {8.4.0 string} [list [dict get $delex since] [dict get $delex group]]
+    set condition [lindex [dict get $delex arguments] 1]
+    assert_equal {ifeq-value ifne-value ifdeq-digest ifdne-digest} [lmap a [dict get $condition arguments] {dict get $a name}]
+    set msetex [dict get [r COMMAND DOCS msetex] msetex arguments]
+    assert_equal {numkeys data condition expiration} [lmap a $msetex {dict get $a name}]
+    set condition [lindex [dict get [r COMMAND DOCS set] set arguments] 2]
+    assert_equal {NX XX IFEQ IFNE IFDEQ IFDNE} [lmap a [dict get $condition arguments] {dict get $a token}]
+    assert_equal 8.4.0 [lindex [dict get [r COMMAND DOCS set] set history] end 0]
+    assert_equal {6.2.0 8.2.0} [lmap h [dict get [r COMMAND DOCS xtrim] xtrim history] {lindex $h 0}]
+    set ids [lindex [dict get [r COMMAND DOCS xdelex] xdelex arguments] 2]
+    assert_equal {IDS block} [list [dict get $ids token] [dict get $ids type]]
+    set get [lindex [dict get [r COMMAND DOCS sort] sort arguments] 3]
+    assert_sorted_equal {optional multiple multiple_token} [dict get $get flags]
+}
+
 test -tags {cove} "COMMAND DOCS: arguments with tokens, choices and blocks" {
     set docs [dict get [r COMMAND DOCS set] set]
     set args [dict get $docs arguments]

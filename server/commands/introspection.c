@@ -211,12 +211,25 @@ static void reply_args(call *c, const struct command_arg *args) {
     }
 }
 
+/* What came with which version. */
+static void reply_history(call *c, const char *const *history) {
+    size_t n = 0;
+    while (history[2 * n] != NULL) n++;
+    reply_bulk_str(c, "history");
+    reply_set(c, n);
+    for (size_t i = 0; i < n; i++) {
+        reply_array(c, 2);
+        reply_bulk_str(c, history[2 * i]);
+        reply_bulk_str(c, history[2 * i + 1]);
+    }
+}
+
 static void reply_docs(call *c, const struct command *cmd) {
     size_t subs = 0, pairs = 3;
     const char *usage = usage_of(commands_declared_name(table(c), cmd));
     while (cmd->subcommands != NULL && cmd->subcommands[subs].name != NULL) subs++;
     pairs += (cmd->complexity != NULL ? 1u : 0u) + (cmd->args != NULL || usage != NULL ? 1u : 0u) +
-             (subs > 0 ? 1u : 0u);
+             (subs > 0 ? 1u : 0u) + (cmd->history != NULL ? 1u : 0u);
     reply_bulk_str(c, commands_full_name(table(c), cmd));
     reply_map(c, pairs);
     reply_bulk_str(c, "summary");
@@ -229,6 +242,7 @@ static void reply_docs(call *c, const struct command *cmd) {
         reply_bulk_str(c, "complexity");
         reply_bulk_str(c, cmd->complexity);
     }
+    if (cmd->history != NULL) reply_history(c, cmd->history);
     if (cmd->args != NULL) {
         reply_bulk_str(c, "arguments");
         reply_args(c, cmd->args);

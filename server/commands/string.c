@@ -330,12 +330,18 @@ static unsigned set_key_flags(const slice *argv, size_t argc) {
 
 #define W CMD_WRITE | CMD_DENYOOM
 #define G .group = GROUP_STRING
+static const char *const set_history[] = {
+    "2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options.",
+    "6.0.0", "Added the `KEEPTTL` option.",
+    "6.2.0", "Added the `GET`, `EXAT` and `PXAT` option.",
+    "7.0.0", "Allowed the `NX` and `GET` options to be used together.",
+    "8.4.0", "Added the `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` options.", NULL};
 static const struct command rows[] = {
     {.name = "get", .fn = cmd_get, .arity = 2, .flags = CMD_READONLY | CMD_FAST, G,
      .keys = ONE_KEY(KEY_RO | KEY_ACCESS), .since = "1.0.0", .summary = "Get the value of a key", .complexity = "O(1)"},
     {.name = "set", .fn = cmd_set, .arity = -3, .flags = W, G,
      .keys = ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
-     .key_flags = set_key_flags, .since = "1.0.0",
+     .key_flags = set_key_flags, .since = "1.0.0", .history = set_history,
      .summary = "Set the string value of a key", .complexity = "O(1)"},
     {.name = "setnx", .fn = cmd_setnx, .arity = 3, .flags = W | CMD_FAST, G, .keys = ONE_KEY(KEY_OW | KEY_INSERT),
      .since = "1.0.0", .summary = "Set the value of a key, only if the key does not exist", .complexity = "O(1)"},

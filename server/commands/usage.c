@@ -11,6 +11,7 @@
  *     condition(NX|XX)     one of these
  *     data{field value}    these together
  *     key...               any number of times
+ *     GET=key+             so too, the word before each
  *
  * One line that can be read beats a tree of structs that cannot: the tree is walked only when
  * somebody asks for it. usage_reply() reads lines of this table only, so what it cannot read is a
@@ -37,7 +38,7 @@ static const struct { const char *name, *usage; } usages[] = {
      "key [operation(GET=encoding_offset{encoding offset:i}|write{[OVERFLOW=wrap_sat_fail(WRAP|SAT|FAIL)] "
      "write_operation(SET=encoding_offset_value{encoding offset:i value:i}|"
      "INCRBY=encoding_offset_increment{encoding offset:i increment:i})})...]"},
-    {"bitfield_ro", "key [GET=encoding_offset{encoding offset:i}...]"},
+    {"bitfield_ro", "key [GET=encoding_offset{encoding offset:i}+]"},
     {"bitop", "operation destkey:k key..."},
     {"bitpos", "key bit:i [index{start:i [end_index{end:i [index_unit(BYTE|BIT)]}]}]"},
     {"blmove", "source:k destination:K wherefrom(LEFT|RIGHT) whereto(LEFT|RIGHT) timeout:d"},
@@ -90,6 +91,9 @@ static const struct { const char *name, *usage; } usages[] = {
     {"decr", "key"},
     {"decrby", "key decrement:i"},
     {"del", "key..."},
+    {"delex", "key [condition(IFEQ=ifeq-value|IFNE=ifne-value|IFDEQ=ifdeq-digest|IFDNE=ifdne-digest)]"},
+    {"delifeq", "key value"},
+    {"digest", "key"},
     {"dump", "key"},
     {"echo", "message"},
     {"exists", "key..."},
@@ -191,6 +195,9 @@ static const struct { const char *name, *usage; } usages[] = {
     {"mget", "key..."},
     {"move", "key db:i"},
     {"mset", "data{key value}..."},
+    {"msetex",
+     "numkeys:i data{key value}... [condition(NX|XX)] [expiration(EX=seconds:i|PX=milliseconds:i|"
+     "EXAT=unix-time-seconds:t|PXAT=unix-time-milliseconds:t|KEEPTTL)]"},
     {"msetnx", "data{key value}..."},
     {"object|encoding", "key"},
     {"object|freq", "key"},
@@ -200,6 +207,10 @@ static const struct { const char *name, *usage; } usages[] = {
     {"pexpire", "key milliseconds:i [condition(NX|XX|GT|LT)]"},
     {"pexpireat", "key unix-time-milliseconds:t [condition(NX|XX|GT|LT)]"},
     {"pexpiretime", "key"},
+    {"pfadd", "key [element...]"},
+    {"pfcount", "key..."},
+    {"pfdebug", "subcommand key"},
+    {"pfmerge", "destkey:k sourcekey:k..."},
     {"ping", "[message]"},
     {"psetex", "key milliseconds:i value"},
     {"pttl", "key"},
@@ -217,8 +228,9 @@ static const struct { const char *name, *usage; } usages[] = {
     {"sdiffstore", "destination:k key..."},
     {"select", "index"},
     {"set",
-     "key value [condition(NX|XX)] [GET] [expiration(EX=seconds:i|PX=milliseconds:i|"
-     "EXAT=unix-time-seconds:t|PXAT=unix-time-milliseconds:t|KEEPTTL)]"},
+     "key value [condition(NX|XX|IFEQ=ifeq-value|IFNE=ifne-value|IFDEQ=ifdeq-digest|IFDNE=ifdne-digest)] "
+     "[GET] [expiration(EX=seconds:i|PX=milliseconds:i|EXAT=unix-time-seconds:t|"
+     "PXAT=unix-time-milliseconds:t|KEEPTTL)]"},
     {"setbit", "key offset:i value:i"},
     {"setex", "key seconds:i value"},
     {"setnx", "key value"},
@@ -232,6 +244,12 @@ static const struct { const char *name, *usage; } usages[] = {
     {"smembers", "key"},
     {"smismember", "key member..."},
     {"smove", "source:k destination:k member"},
+    {"sort",
+     "key [BY=by-pattern:p] [LIMIT=offset_count{offset:i count:i}] [GET=get-pattern:p+] [order(ASC|DESC)] "
+     "[ALPHA] [STORE=destination:k]"},
+    {"sort_ro",
+     "key [BY=by-pattern:p] [LIMIT=offset_count{offset:i count:i}] [GET=get-pattern:p+] [order(ASC|DESC)] "
+     "[ALPHA]"},
     {"spop", "key [count:i]"},
     {"srandmember", "key [count:i]"},
     {"srem", "key member..."},
@@ -329,7 +347,7 @@ const char *usage_of(const char *full_name) {
 struct item {
     slice name, token, inner; /* inner: of a oneof or a block */
     char type;                /* s i d p t k K, T pure token, O oneof, B block */
-    bool optional, multiple;
+    bool optional, multiple, multiple_token;
 };
 
 /* The place after the bracket that closes the one at `at`. */
@@ -380,8 +398,9 @@ static bool next_item(slice s, size_t *at, struct item *out) {
         out->type = 'T';
         out->token = out->name;
     }
-    out->multiple = i + 2 < s.n && s.p[i] == '.';
-    if (out->multiple) i += 3;
+    out->multiple_token = i < s.n && s.p[i] == '+';
+    out->multiple = out->multiple_token || (i + 2 < s.n && s.p[i] == '.');
+    if (out->multiple) i += out->multiple_token ? 1 : 3;
     if (out->optional) i = end + 1;
     assert(i >= s.n || s.p[i] == ' ' || s.p[i] == '|');
     *at = i + 1;
@@ -428,9 +447,10 @@ static void reply_item(call *c, const struct item *item, int *key) {
     if (item->token.n > 0) pair(c, "token", item->token);
     if (flags) {
         reply_bulk_str(c, "flags");
-        reply_set(c, (size_t)item->optional + (size_t)item->multiple);
+        reply_set(c, (size_t)item->optional + (size_t)item->multiple + (size_t)item->multiple_token);
         if (item->optional) reply_status(c, "optional");
         if (item->multiple) reply_status(c, "multiple");
+        if (item->multiple_token) reply_status(c, "multiple_token");
     }
 }
 
