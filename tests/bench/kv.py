@@ -4,7 +4,7 @@
 Both servers run at the same time on loopback; redis-benchmark loads one, then the other, in interleaved
 pairs, and the ratio of a pair is what counts: the machine may be noisy, but it is the same noise. Printed:
 server CPU per request (user and system, from /proc), requests per second, p50 and p99, of strings and of other
-types; then durable SETs, and memory per key.
+types; then durable SETs, memory per key, and memory per element of small and large collections.
 
     kv.py [--pairs 9] [--scale 1.0] [--quick] [--only speed|types|durable|memory]
     kv.py --s3 s3://bucket/prefix --endpoint URL    durable SETs over that store only
@@ -179,6 +179,70 @@ def memory(n):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def text(i):
+    return "element:%012d" % i
+
+
+# Name, command, and what it takes for element i.
+ELEMENTS = [("list", "RPUSH", lambda i: [text(i)]), ("set", "SADD", lambda i: [text(i)]),
+            ("set of numbers", "SADD", lambda i: [str(i * 7919)]), ("hash", "HSET", lambda i: [text(i), "%016d" % i]),
+            ("zset", "ZADD", lambda i: [str(i * 7919 % 1000003), text(i)]),
+            ("stream", "XADD", lambda i: ["*", "field", "%016d" % i])]
+
+
+def fill_elements(c, command, args, key, first, n):
+    if command == "XADD":
+        return [(command, key, *args(i)) for i in range(first, first + n)]
+    return [(command, key, *[a for i in range(first, first + n) for a in args(i)])]
+
+
+def settled(port):
+    """used_memory when what the fill left behind is given back: replies, buffers, an old table of a rehash."""
+    last = used(port)
+    for _ in range(20):
+        time.sleep(0.3)
+        now = used(port)
+        if abs(now - last) < 10000:
+            return now
+        last = now
+    return last
+
+
+def bytes_per_element(port, command, args, sizes):
+    """Of collections of these sizes, all filled before the difference is taken."""
+    c = Client(port, timeout=300)
+    c("FLUSHALL")
+    before, batch = settled(port), []
+    for number, size in enumerate(sizes):
+        for first in range(0, size, 100):
+            batch += fill_elements(c, command, args, "k%09d" % number, first, min(100, size - first))
+            if len(batch) >= 100:
+                c.pipeline(batch)
+                batch = []
+    c.pipeline(batch)
+    c.close()
+    return (settled(port) - before) / sum(sizes)
+
+
+def elements(n):
+    folder = tempfile.mkdtemp(prefix="cove-bench-")
+    redis = Redis(folder, [])
+    cove = Server(folder, options=["--ack", "memory"]).start()
+    print("\n## Memory per element: texts of 20 bytes (values of 16) in %d collections of 10, and in one of %d; "
+          "used_memory, with the keys" % (n // 10, n))
+    print("| type | redis, of 10 | cove, of 10 | ratio | redis, large | cove, large | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for name, command, args in ELEMENTS:
+        cells = []
+        for sizes in ([10] * (n // 10), [n]):
+            r, c = (bytes_per_element(s.port, command, args, sizes) for s in (redis, cove))
+            cells.append("%.1f | %.1f | **%.2f**" % (r, c, c / r))
+        print("| %s | %s |" % (name, " | ".join(cells)), flush=True)
+    redis.kill()
+    cove.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--pairs", type=int, default=9)
@@ -203,6 +267,7 @@ def main():
         durable(half, a.scale, "file")
     if a.only in (None, "memory"):
         memory(a.keys)
+        elements(a.keys // 2)
 
 
 if __name__ == "__main__":
