@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """differential.py -- the same random commands to Cove and to the distribution's Redis 7.0; every reply compared.
 
-    differential.py [--seed N] [--seconds S | --sequences N] [--steps N]
+    differential.py [--seed N] [--seconds S | --sequences N | --commands N] [--steps N]
 
 A sequence is a run of steps (pair.py) drawn from a grammar (grammar.py) and a seed, on two empty servers, over
 RESP2 or RESP3. In between Cove alone drops its memory, so that its replies come from the store. A sequence
 that differs is shrunk and printed as the commands that show it; the seed printed first repeats a run.
+--commands: until so many replies have been compared, however long that takes.
 """
 import argparse
 import os
@@ -149,6 +150,7 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--sequences", type=int, default=1000000)
+    parser.add_argument("--commands", type=int, default=0)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--ack", default=None)
     parser.add_argument("--reports", type=int, default=10)
@@ -158,10 +160,10 @@ def main():
     ack = options.ack or random.Random(first).choice(("store", "memory"))
     pair = Pair(["--ack", ack])
     passed = failed = 0
-    until = time.monotonic() + options.seconds
+    until = time.monotonic() + (options.seconds if options.commands == 0 else float("inf"))
     try:
         for seed in range(first, first + options.sequences):
-            if time.monotonic() > until or failed >= options.reports:
+            if time.monotonic() > until or failed >= options.reports or 0 < options.commands <= pair.replies:
                 break
             steps, protocol = draw_sequence(seed, options.steps)
             try:

@@ -2,7 +2,8 @@
 # run.sh -- the same random commands to Redis and to Cove, once with each kind of acknowledgement; then whole
 # RDB files both ways.
 #
-#   tests/compat/run.sh [seed]      COMPAT_SECONDS=40 for each; a seed repeats what a run printed
+#   tests/compat/run.sh [seed]      COMPAT_SECONDS=40 for each, or COMPAT_COMMANDS=500000 of them; a seed repeats
+#                                   what a run printed
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export COVE_SERVER=${B:-build}/cove-server
@@ -21,8 +22,10 @@ summed() {
         failed=$((failed + 1))
     fi
 }
+bound=(--seconds "${COMPAT_SECONDS:-40}")
+[ -z "${COMPAT_COMMANDS:-}" ] || bound=(--commands "$COMPAT_COMMANDS")
 for ack in memory store; do
-    summed "ack $ack" python3 tests/compat/differential.py --ack "$ack" --seconds "${COMPAT_SECONDS:-40}" ${1:+--seed "$1"}
+    summed "ack $ack" python3 tests/compat/differential.py --ack "$ack" "${bound[@]}" ${1:+--seed "$1"}
 done
 summed "RDB files" python3 tests/compat/rdb_files.py ${1:+--seed "$1"}
 echo "$passed passed, $failed failed"
