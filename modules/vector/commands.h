@@ -23,6 +23,9 @@ int cmd_vsim(call *c);
 int cmd_vsearch(call *c);
 int cmd_vlinks(call *c);
 
+/* tend.c: after a command that has read or changed the set: what its index needs is done soon. */
+void vset_tend(call *c, slice key);
+
 /* A vector among the arguments: [REDUCE dim] FP32 blob | VALUES n v1 .. vn */
 struct vector_arg {
     buf f32;         /* owned */

@@ -1,4 +1,5 @@
 /* set.c -- the vector set type: root, effects. */
+#include "modules/vector/ivf.h"
 #include "modules/vector/store.h"
 
 #include <assert.h>
@@ -72,7 +73,7 @@ static bool vset_stored_ok(const struct stored_value *s) {
         return false;
     for (uint32_t i = 0; i < m[VSET_AT_ROOMY_N]; i++)
         if (get_u32(m + VSET_AT_ROOMY + 4 * (size_t)i) >= vset_pages(&set) - 1) return false;
-    return true;
+    return ivf_meta_ok(m + VSET_AT_INDEX, &set.shape);
 }
 
 int vset_make(struct value *v, const struct vset_shape *s) {
@@ -139,6 +140,7 @@ struct change {
     struct element to;      /* all but its slot, which is the room's */
     const slice *attribute; /* NULL: none */
     buf kept;               /* what that borrows, when it stays */
+    struct ivf_plan plan;   /* where the index puts it */
 };
 
 /* Asks for all that the change will meet, and looks at it: after this nothing fails. `attribute`: one is given. */
@@ -171,7 +173,8 @@ static int change_make(struct value *v, struct change *c) {
     e->has_attribute = c->attribute != NULL;
     e->attribute_apart = c->attribute != NULL && vset__apart(c->attribute->n);
     if (c->found) {
-        if (c->had) rc = vset__attribute_cut(v, c->was);
+        rc = ivf_remove(v, c->was);
+        if (rc == OK && c->had) rc = vset__attribute_cut(v, c->was);
         if (rc == OK) rc = vset_place_set(v, c->was, 0);
         if (rc == OK) rc = vset__clear(v, s, c->was);
     }
@@ -180,13 +183,16 @@ static int change_make(struct value *v, struct change *c) {
     else if (rc == OK) rc = vset__names_add(v, c->tag, e->slot);
     if (rc == OK) rc = vset__names_grow(v, c->set.count);
     if (rc == OK && c->attribute != NULL) rc = vset__attribute_put(v, e->slot, *c->attribute);
+    if (rc == OK) rc = ivf_put(v, &c->plan, e->slot);
     if (rc == OK) write_counts(v, &c->set);
     return rc;
 }
 
 int vset_put(struct value *v, slice name, uint64_t node, const struct point *point, const slice *attribute) {
-    struct change c = {.to = {.name = name, .node = node, .point = *point}, .attribute = attribute};
+    struct change c = {.to = {.name = name, .node = node, .point = *point}, .attribute = attribute,
+                       .plan = IVF_PLAN_INIT};
     vset_read(v, &c.set);
+    assert(!ivf_wants(v)); /* A set that is being restored. */
     int rc = change_need(v, &c, name, attribute != NULL);
     if (rc == OK && c.found) rc = ERR_EXISTS;
     if (rc != OK) return rc;
@@ -211,8 +217,17 @@ static int choose_attribute(const struct value *v, struct change *c, const slice
     return OK;
 }
 
+/* The same for the index: where the vector goes, and where the old one is. */
+static int index_need(const struct value *v, struct change *c) {
+    if (!ivf_wants(v)) return OK;
+    int rc = ivf_plan(v, &c->set.shape, &c->to.point, 1, &c->plan);
+    vset__note(vset_place_need(v, c->room.slot), &rc);
+    if (c->found) vset__note(ivf_need_remove(v, c->was), &rc);
+    return rc;
+}
+
 static int add_to(struct value *v, slice name, slice f32, const slice *given) {
-    struct change c = {.to.name = name};
+    struct change c = {.to.name = name, .plan = IVF_PLAN_INIT};
     slice kept;
     buf bytes = BUF_INIT;
     vset_read(v, &c.set);
@@ -224,8 +239,10 @@ static int add_to(struct value *v, slice name, slice f32, const slice *given) {
         c.set.version++;
         c.to.node = ++c.set.last_node;
         encode(&c.set.shape, f32, &bytes, &c.to.point);
-        rc = change_make(v, &c);
+        rc = index_need(v, &c);
     }
+    if (rc == OK) rc = change_make(v, &c);
+    buf_free(&c.plan.code);
     buf_free(&c.kept);
     buf_free(&bytes);
     return rc;
@@ -268,10 +285,12 @@ static int apply_rem(struct value *v, const effect *e) {
     rc = vset__names_need_remove(v, set.count);
     vset__note(vset__attribute_look(v, slot, had), &rc);
     vset__note(vset_place_need(v, slot), &rc);
+    vset__note(ivf_need_remove(v, slot), &rc);
     set.count--;
     if (rc == OK && !count_attribute(&set, false, had)) rc = ERR_CORRUPT;
     if (rc != OK) return rc;
-    rc = vset__names_remove(v, vset__tag(v, name), slot);
+    rc = ivf_remove(v, slot);
+    if (rc == OK) rc = vset__names_remove(v, vset__tag(v, name), slot);
     if (rc == OK) rc = vset__names_shrink(v, set.count);
     if (rc == OK && had) rc = vset__attribute_cut(v, slot);
     if (rc == OK) rc = vset_place_set(v, slot, 0);
@@ -309,7 +328,7 @@ static int vset_apply(struct value *v, const effect *e) {
     case VECTOR_ADD: return apply_add(v, e);
     case VECTOR_REM: return apply_rem(v, e);
     case VECTOR_ATTR: return apply_attr(v, e);
-    default: return ERR_CORRUPT; /* The byte may come from a damaged log. */
+    default: return v->kind == VALUE_OBJECT ? ivf_apply(v, e) : ERR_CORRUPT; /* The byte may be damaged. */
     }
 }
 
@@ -358,6 +377,9 @@ static int vset_digest(struct value *v, uint8_t digest[20]) {
     return OK;
 }
 
+/* What the index does changes no element. */
+static bool vset_silent(uint8_t op) { return op >= VECTOR_INDEX; }
+
 const struct type vset_type = {
     .id = TYPE_VECTORSET,
     .name = "vectorset",
@@ -370,4 +392,5 @@ const struct type vset_type = {
     .length = vset_length,
     .digest = vset_digest,
     .check = vset_check,
+    .silent = vset_silent,
 };

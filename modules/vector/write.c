@@ -123,7 +123,9 @@ static int add_checked(call *c, struct add *a) {
     if (a->attribute != NULL) args[3] = *a->attribute;
     rc = call_value(c, TYPE_VECTORSET, VECTOR_ADD, key, args,
                     a->attribute != NULL ? 4 : 3);
-    return rc != OK ? rc : reply_bool(c, !found);
+    if (rc != OK) return rc;
+    vset_tend(c, key);
+    return reply_bool(c, !found);
 }
 
 int cmd_vadd(call *c) {
@@ -158,7 +160,9 @@ int cmd_vrem(call *c) {
     if (rc != OK) return rc;
     slice args[1] = {call_arg(c, 2)};
     rc = call_value(c, TYPE_VECTORSET, VECTOR_REM, call_arg(c, 1), args, 1);
-    return rc != OK ? rc : reply_bool(c, true);
+    if (rc != OK) return rc;
+    vset_tend(c, call_arg(c, 1));
+    return reply_bool(c, true);
 }
 
 int cmd_vsetattr(call *c) {

@@ -310,6 +310,12 @@ static void tell(keyspace *ks, db *d, slice key) {
     if (ks->hooks.changed != NULL) ks->hooks.changed(ks->cookies.changed, d, key);
 }
 
+static bool silent(const keyspace *ks, const effect *e) {
+    if (e->target != EFFECT_VALUE) return false;
+    const struct type *t = ks->types->by_id[e->type];
+    return t->silent != NULL && t->silent(e->op);
+}
+
 int keyspace_apply(keyspace *ks, effect *e, bool live) {
     if (e->target == EFFECT_CATALOGUE) return db__catalogue(ks, e);
     db *d = db__for_effect(ks, e->db), *to = d;
@@ -331,7 +337,7 @@ int keyspace_apply(keyspace *ks, effect *e, bool live) {
     ks__count(&to->expires, e->expires);
     ks__count(&d->keys, e->src_keys);
     ks__count(&d->expires, e->src_expires);
-    if (!live) return OK;
+    if (!live || silent(ks, e)) return OK;
     if (!two || e->op == ENTRY_MOVE) tell(ks, d, e->key);
     if (two) tell(ks, to, to_key);
     return OK;

@@ -76,6 +76,9 @@ struct type {
     int (*digest)(struct value *v, uint8_t digest[20]);
     /* Walks every invariant of the value; ERR_CORRUPT and a sentence. May be cold. */
     int (*check)(struct value *v, char why[160]);
+    /* Does an effect of this op change nothing that a client could see (an index is reorganised)? Then nobody is
+     * told of it: WATCH, who waits for the key. NULL: all do. */
+    bool (*silent)(uint8_t op);
 };
 
 /* For restore(): with rc OK, *v becomes what was built in a copy of it that has a scratch of its own; else that

@@ -1,0 +1,65 @@
+/* ivf_best.c -- what may be among the k least, of estimates with errors.
+ *
+ * The k least upper bounds (estimate + error) are kept in a heap; its greatest is the limit: nothing whose lower
+ * bound is above it can be among the k least. */
+#include <math.h>
+
+#include "base/mem.h"
+#include "modules/vector/ivf_internal.h"
+
+#define PRUNE_AT 1024 /* candidates, at least */
+
+void ivf__best_init(struct ivf_best *b, size_t k) {
+    *b = (struct ivf_best){.k = k, .limit = INFINITY, .prune_at = PRUNE_AT};
+    b->uppers = mem_alloc((k + 1) * sizeof(float));
+}
+
+void ivf__best_deinit(struct ivf_best *b) {
+    mem_free(b->found);
+    mem_free(b->uppers);
+    *b = (struct ivf_best){.k = b->k};
+}
+
+void ivf__best_clear(struct ivf_best *b) {
+    b->n = b->uppers_n = 0;
+    b->limit = INFINITY;
+    b->prune_at = PRUNE_AT;
+}
+
+void ivf__best_prune(struct ivf_best *b) {
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n; i++)
+        if (!(b->found[i].est - b->found[i].err > b->limit)) b->found[kept++] = b->found[i];
+    b->n = kept;
+    b->prune_at = 2 * kept > PRUNE_AT ? 2 * kept : PRUNE_AT;
+}
+
+static void bound(struct ivf_best *b, float upper) {
+    size_t k = b->k, i = 0;
+    float *h = b->uppers;
+    if (b->uppers_n < k) {
+        for (i = b->uppers_n++; i > 0 && h[(i - 1) / 2] < upper; i = (i - 1) / 2) h[i] = h[(i - 1) / 2];
+        h[i] = upper;
+    } else if (upper < h[0]) {
+        for (;;) {
+            size_t c = 2 * i + 1;
+            if (c >= k) break;
+            if (c + 1 < k && h[c + 1] > h[c]) c++;
+            if (h[c] <= upper) break;
+            h[i] = h[c];
+            i = c;
+        }
+        h[i] = upper;
+    }
+    if (b->uppers_n == k) b->limit = h[0];
+}
+
+void ivf__best_add(struct ivf_best *b, float est, float err, uint32_t id) {
+    if (b->n == b->cap) {
+        b->cap = b->cap == 0 ? 256 : 2 * b->cap;
+        b->found = mem_realloc(b->found, b->cap * sizeof(*b->found));
+    }
+    b->found[b->n++] = (struct ivf_candidate){.est = est, .err = err, .slot = id};
+    bound(b, est + err);
+    if (b->n >= b->prune_at) ivf__best_prune(b);
+}

@@ -1,0 +1,278 @@
+/* ivf_job.c -- clusters made of vectors, and vectors encoded. */
+#include "modules/vector/ivf_job.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "modules/vector/ivf_internal.h"
+#include "modules/vector/kmeans.h"
+#include "modules/vector/rotate.h"
+
+#define BUILD_CLUSTERS_MAX 512   /* More come by splits: one effect makes these. */
+#define BUILD_BYTES_MAX (2 << 20) /* Of centroids, for the same reason. */
+#define BUILD_PASSES 6
+#define SPLIT_PASSES 6
+#define SPLIT_MAX 64             /* Ways at a time. */
+#define NODE_CLUSTERS 64         /* Of a node in a new index. */
+#define MOVES_MAX 64
+
+/* Few dimensions carry too little in a bit each: see vectors.md's figures for 100 and 768. */
+uint8_t ivf_bits(uint32_t dim) {
+    return dim >= 384 ? 1 : dim >= 48 ? 2 : 4;
+}
+
+void ivf_job_init(struct ivf_job *j, const struct vset_shape *s, const struct code_shape *c,
+                  uint64_t seed) {
+    *j = (struct ivf_job){.shape = *s, .code = *c, .seed = seed};
+}
+
+void ivf_job_deinit(struct ivf_job *j) {
+    buf_free(&j->vectors);
+    buf_free(&j->centroids);
+    for (int i = 0; i < 3; i++) buf_free(&j->args[i]);
+    mem_free(j->rows);
+    mem_free(j->neighbours);
+}
+
+void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p) {
+    if (j->n == j->cap) {
+        j->cap = j->cap == 0 ? 256 : 2 * j->cap;
+        j->rows = mem_realloc(j->rows, j->cap * sizeof(*j->rows));
+    }
+    j->rows[j->n++] = (struct ivf_job_row){slot, p->norm, p->range, p->zero};
+    buf_append(&j->vectors, p->bytes, quant_bytes(j->shape.quant, j->shape.dim));
+}
+
+/* All rows, rotated: n x code.dim floats; the caller's. */
+static float *rotated(const struct ivf_job *j) {
+    size_t bytes = quant_bytes(j->shape.quant, j->shape.dim);
+    float *y = mem_alloc((j->n + 1) * j->code.dim * sizeof(float));
+    float *x = mem_alloc(j->shape.dim * sizeof(float));
+    for (size_t i = 0; i < j->n; i++) {
+        const struct ivf_job_row *r = &j->rows[i];
+        struct point p = {.bytes = j->vectors.p + i * bytes, .norm = r->norm, .range = r->range,
+                          .zero = r->zero};
+        ivf_vector(&j->shape, &p, x);
+        rotate(j->seed, x, j->shape.dim, y + i * j->code.dim);
+    }
+    mem_free(x);
+    return y;
+}
+
+/* What half floats make of them. */
+static void as_stored(float *centroids, size_t k, uint32_t dim) {
+    uint8_t *half = mem_alloc(2 * (size_t)dim);
+    for (size_t i = 0; i < k; i++) {
+        half_from_floats(centroids + i * dim, dim, half);
+        half_to_floats(half, dim, centroids + i * dim);
+    }
+    mem_free(half);
+}
+
+static void append_u32(buf *b, uint32_t n) {
+    uint8_t p[4];
+    put_u32(p, n);
+    buf_append(b, p, 4);
+}
+
+static void append_half(buf *b, const float *x, uint32_t dim) {
+    buf_reserve(b, 2 * (size_t)dim);
+    half_from_floats(x, dim, b->p + b->n);
+    b->n += 2 * (size_t)dim;
+}
+
+/* ---- a new index ------------------------------------------------------------------------------------ */
+
+void ivf_job_build(struct ivf_job *j) {
+    uint32_t dim = j->code.dim;
+    uint8_t bits = j->code.bits, seed[8];
+    float *y = rotated(j), *centroids = NULL;
+    uint32_t *part = mem_alloc((j->n + 1) * sizeof(*part));
+    size_t most = BUILD_BYTES_MAX / (2 * (size_t)dim);
+    if (most > BUILD_CLUSTERS_MAX) most = BUILD_CLUSTERS_MAX;
+    if (most < 1) most = 1;
+    /* Rows of a cluster among these, so that it has IVF_LEAF among all; at least a few. */
+    size_t target = (size_t)((uint64_t)IVF_LEAF * j->n / (j->of > j->n ? j->of : j->n));
+    if (target < 8) target = 8;
+    if (j->n / target + 1 > most / 2) target = 2 * j->n / most + 1;
+    struct kmeans_rows rows = {.x = y, .n = j->n, .dim = dim};
+    size_t k = kmeans_tree(&rows, target, BUILD_PASSES, j->seed, part, &centroids);
+    size_t ways = k / NODE_CLUSTERS + 1;
+    uint32_t *node = mem_calloc(k, sizeof(*node));
+    float *means = mem_alloc(ways * dim * sizeof(float));
+    struct kmeans_rows c = {.x = centroids, .n = k, .dim = dim};
+    if (ways > 1) kmeans(&c, (uint32_t)ways, 2 * (k / ways + 1), BUILD_PASSES, j->seed, node, means);
+    /* Node by node; those that have none are left out. */
+    uint32_t number = 0;
+    for (size_t w = 0; w < ways; w++) {
+        bool any = false;
+        for (size_t i = 0; i < k; i++) {
+            if (node[i] != w) continue;
+            append_u32(&j->args[2], number);
+            append_half(&j->args[2], centroids + i * dim, dim);
+            any = true;
+        }
+        number += any;
+    }
+    buf_append(&j->args[0], &bits, 1);
+    put_u64(seed, j->seed);
+    buf_append(&j->args[1], seed, 8);
+    j->argc = 3;
+    mem_free(y);
+    mem_free(centroids);
+    mem_free(part);
+    mem_free(node);
+    mem_free(means);
+}
+
+/* ---- a split ------------------------------------------------------------------------------------------ */
+
+struct cut {
+    struct ivf_job *j;
+    float *y, *centroids; /* of the children, as they will be stored */
+    uint32_t *part;
+    size_t k;
+    uint32_t *move;       /* a neighbour, or IVF_NONE */
+};
+
+static const float *row_at(const struct cut *c, size_t i) { return c->y + i * c->j->code.dim; }
+
+static void make_parts(struct cut *c) {
+    struct ivf_job *j = c->j;
+    uint32_t dim = j->code.dim;
+    struct kmeans_rows rows = {.x = c->y, .n = j->n, .dim = dim};
+    size_t k = j->n <= IVF_LEAF_MAX ? 1 : (j->n + IVF_LEAF / 2) / IVF_LEAF;
+    if (k > SPLIT_MAX) {
+        c->k = kmeans_tree(&rows, IVF_LEAF, SPLIT_PASSES, j->seed ^ j->generation, c->part,
+                           &c->centroids);
+    } else {
+        c->k = k;
+        c->centroids = mem_calloc(k * dim, sizeof(float));
+        size_t most = k == 1 ? j->n * 2 : j->n / k + j->n / (2 * k) + 1;
+        kmeans(&rows, (uint32_t)k, most, SPLIT_PASSES, j->seed ^ j->generation, c->part, c->centroids);
+    }
+    as_stored(c->centroids, c->k, dim);
+}
+
+/* Rows go to the child that is really nearest, if that leaves no child with most of them. */
+static void to_nearest(struct cut *c) {
+    struct ivf_job *j = c->j;
+    uint8_t *half = mem_alloc(c->k * 2 * j->code.dim);
+    uint32_t *best = mem_alloc(j->n * sizeof(*best));
+    size_t *count = mem_calloc(c->k, sizeof(*count)), most = 0;
+    for (size_t k = 0; k < c->k; k++)
+        half_from_floats(c->centroids + k * j->code.dim, j->code.dim, half + k * 2 * j->code.dim);
+    for (size_t i = 0; i < j->n; i++) {
+        best[i] = c->part[i];
+        float least = half_l2_square(row_at(c, i), half + best[i] * (size_t)2 * j->code.dim, j->code.dim);
+        for (size_t k = 0; k < c->k; k++) {
+            float d = half_l2_square(row_at(c, i), half + k * 2 * j->code.dim, j->code.dim);
+            if (!(d < least * 0.9999f)) continue; /* Equal rows stay apart. */
+            least = d;
+            best[i] = (uint32_t)k;
+        }
+        count[best[i]]++;
+    }
+    for (size_t k = 0; k < c->k; k++) most = count[k] > most ? count[k] : most;
+    if (c->k > 1 && most <= j->n - j->n / 4) memcpy(c->part, best, j->n * sizeof(*best));
+    mem_free(half);
+    mem_free(best);
+    mem_free(count);
+}
+
+/* Rows that a neighbour is nearer to; all of them when the cluster goes away. */
+static void to_neighbours(struct cut *c, bool all) {
+    struct ivf_job *j = c->j;
+    size_t moves = 0;
+    float *mine = mem_alloc((j->n + 1) * sizeof(float));
+    for (size_t i = 0; i < j->n; i++) {
+        c->move[i] = IVF_NONE;
+        mine[i] = INFINITY;
+        if (all) continue;
+        mine[i] = 0;
+        const float *x = row_at(c, i), *m = c->centroids + c->part[i] * (size_t)j->code.dim;
+        for (uint32_t d = 0; d < j->code.dim; d++) mine[i] += (x[d] - m[d]) * (x[d] - m[d]);
+    }
+    for (size_t i = 0; i < j->n && (all || moves < MOVES_MAX); i++) {
+        float least = mine[i] * 0.9999f;
+        for (size_t k = 0; k < j->neighbours_n; k++) {
+            float d = half_l2_square(row_at(c, i), j->centroids.p + k * 2 * j->code.dim, j->code.dim);
+            if (!(d < least) && !(all && k == 0)) continue;
+            least = d;
+            c->move[i] = (uint32_t)k;
+        }
+        moves += c->move[i] != IVF_NONE;
+    }
+    mem_free(mine);
+}
+
+static void append_row(struct cut *c, buf *out, size_t i, const uint8_t *centroid) {
+    const struct code_shape *s = &c->j->code;
+    struct code_factors f;
+    buf_reserve(out, code_bytes(s) + 12);
+    ivf__encode(s, row_at(c, i), centroid, out->p + out->n, &f);
+    out->n += code_bytes(s);
+    buf_append(out, (const uint8_t *)&f.add, 4);
+    buf_append(out, (const uint8_t *)&f.resc, 4);
+    buf_append(out, (const uint8_t *)&f.err, 4);
+}
+
+static void append_child(struct cut *c, size_t k, uint32_t *children) {
+    struct ivf_job *j = c->j;
+    buf *out = &j->args[1];
+    uint32_t n = 0;
+    for (size_t i = 0; i < j->n; i++) n += c->part[i] == k && c->move[i] == IVF_NONE;
+    if (n == 0) return;
+    size_t at = out->n;
+    append_half(out, c->centroids + k * j->code.dim, j->code.dim);
+    append_u32(out, n);
+    uint8_t *half = mem_alloc(2 * (size_t)j->code.dim);
+    memcpy(half, out->p + at, 2 * (size_t)j->code.dim);
+    for (size_t i = 0; i < j->n; i++) {
+        if (c->part[i] != k || c->move[i] != IVF_NONE) continue;
+        append_u32(out, j->rows[i].slot);
+        append_row(c, out, i, half);
+    }
+    mem_free(half);
+    (*children)++;
+}
+
+static uint32_t append_moves(struct cut *c) {
+    struct ivf_job *j = c->j;
+    uint32_t moves = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        uint32_t to = c->move[i];
+        if (to == IVF_NONE) continue;
+        append_u32(&j->args[2], j->rows[i].slot);
+        append_u32(&j->args[2], j->neighbours[to].cluster);
+        append_u32(&j->args[2], j->neighbours[to].generation);
+        append_row(c, &j->args[2], i, j->centroids.p + to * (size_t)2 * j->code.dim);
+        moves++;
+    }
+    return moves;
+}
+
+void ivf_job_split(struct ivf_job *j) {
+    struct cut c = {.j = j, .y = rotated(j)};
+    bool away = j->n < IVF_LEAF_MIN && j->neighbours_n > 0;
+    uint32_t children = 0;
+    c.part = mem_calloc(j->n + 1, sizeof(*c.part));
+    c.move = mem_alloc((j->n + 1) * sizeof(*c.move));
+    if (!away) {
+        assert(j->n > 0);
+        make_parts(&c);
+        to_nearest(&c);
+    }
+    to_neighbours(&c, away);
+    for (size_t k = 0; k < c.k; k++) append_child(&c, k, &children);
+    uint32_t moves = append_moves(&c);
+    const uint32_t head[] = {j->cluster, j->generation, j->removals, j->seen, children, moves};
+    for (size_t i = 0; i < 6; i++) append_u32(&j->args[0], head[i]);
+    j->argc = 3;
+    mem_free(c.y);
+    mem_free(c.centroids);
+    mem_free(c.part);
+    mem_free(c.move);
+}

@@ -1,0 +1,50 @@
+/* ivf_job.h -- the long work behind the index, on copies: for workers.
+ *
+ * A job is filled on the loop with vectors as they are stored, worked on anywhere (it sees nothing but itself),
+ * and leaves the arguments of an effect. Deterministic. */
+#ifndef COVE_VECTOR_IVF_JOB_H
+#define COVE_VECTOR_IVF_JOB_H
+
+#include "modules/vector/ivf.h"
+
+struct ivf_neighbour {
+    uint32_t cluster, generation;
+};
+
+struct ivf_job {
+    struct vset_shape shape;
+    struct code_shape code;
+    uint64_t seed;
+    /* Rows. */
+    buf vectors;        /* quant_bytes() each */
+    struct ivf_job_row {
+        uint32_t slot;
+        float norm, range;
+        bool zero;
+    } *rows;
+    size_t n, cap;
+    /* Of a split: */
+    uint32_t cluster, generation, removals, seen;
+    buf centroids;      /* of the neighbours: half floats */
+    struct ivf_neighbour *neighbours;
+    size_t neighbours_n;
+    /* Of a new index: how many elements the rows stand for. */
+    uint64_t of;
+    /* What comes out. */
+    buf args[3];
+    unsigned argc;
+};
+void ivf_job_init(struct ivf_job *j, const struct vset_shape *s, const struct code_shape *c, uint64_t seed);
+void ivf_job_deinit(struct ivf_job *j);
+void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p); /* copies */
+
+/* Args of VECTOR_INDEX: clusters for `of` elements that are distributed as the rows are. */
+void ivf_job_build(struct ivf_job *j);
+/* Args of VECTOR_SPLIT: the cluster becomes as many as it has rows for; rows that a neighbour is nearer to go
+ * there; one of too few rows, that has neighbours, goes away. */
+void ivf_job_split(struct ivf_job *j);
+
+/* Bits for a dimension. */
+uint8_t ivf_bits(uint32_t dim);
+
+#endif

@@ -1,0 +1,183 @@
+/* ivf_route.c -- from a vector to the clusters near it.
+ *
+ * The clusters of a node have codes, as vectors of a cluster have: estimates choose the few whose centroids are
+ * measured. A scan of ten thousand centroids' codes costs some microseconds, and so a search looks at all nodes until
+ * there are very many; the distance from nodes alone would miss too many clusters. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "modules/vector/ivf_internal.h"
+#include "modules/vector/rotate.h"
+
+void ivf__routes_free(struct ivf_routes *r) {
+    mem_free(r->r);
+    *r = (struct ivf_routes){0};
+}
+
+static int nearer(const void *a, const void *b) {
+    const struct ivf_route *x = a, *y = b;
+    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+    return x->cluster < y->cluster ? -1 : x->cluster > y->cluster;
+}
+
+static void swap(struct ivf_route *a, struct ivf_route *b) {
+    struct ivf_route t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* The `want` least come first, in order. */
+static void least_first(struct ivf_route *r, size_t n, size_t want) {
+    size_t lo = 0, hi = n; /* What is before lo is less than the rest; what is from hi on is more. */
+    while (want < hi && hi - lo > 16) {
+        size_t mid = lo + (hi - lo) / 2, at = lo;
+        swap(&r[mid], &r[hi - 1]);
+        for (size_t i = lo; i + 1 < hi; i++)
+            if (nearer(&r[i], &r[hi - 1]) < 0) swap(&r[i], &r[at++]);
+        swap(&r[at], &r[hi - 1]);
+        if (want <= at) hi = at;
+        else lo = at + 1;
+    }
+    if (hi > 1) qsort(r, hi, sizeof(*r), nearer);
+}
+
+void ivf__target_init(struct ivf_target *t, const struct code_shape *c, const float *y) {
+    t->room = mem_alloc(code_groups(c) * (size_t)16 + 32);
+    t->y = y;
+    code_query_init(&t->query, c, y, t->room + (32 - (uintptr_t)t->room % 32) % 32);
+}
+
+void ivf__target_deinit(struct ivf_target *t) { mem_free(t->room); }
+
+static float number(float d) { return d == d ? d : INFINITY; /* What is stored may be none. */ }
+
+static float square(const struct ivf *ix, const float *y, const uint8_t *centroid) {
+    return number(half_l2_square(y, centroid, ix->code.dim));
+}
+
+static void add(struct ivf_routes *out, struct ivf_route r) {
+    if (out->n == out->cap) {
+        out->cap = out->cap == 0 ? 256 : 2 * out->cap;
+        out->r = mem_realloc(out->r, out->cap * sizeof(*out->r));
+    }
+    out->r[out->n++] = r;
+}
+
+/* The nodes, the nearest first. */
+static int nodes_by_distance(const struct value *v, const struct ivf *ix, const float *y,
+                             struct ivf_routes *nodes) {
+    slice root;
+    int rc = ivf__root(v, &ix->code, &root);
+    if (rc != OK) return rc;
+    for (uint32_t i = 0; i < route_n(root); i++) {
+        const uint8_t *at = route_at(root, &ix->code, i);
+        float d = square(ix, y, at + 4), dot = 0;
+        if (ix->code.product) dot = number(-half_dot(y, at + 4, ix->code.dim));
+        add(nodes, (struct ivf_route){.distance = ix->code.product ? dot : d,
+                                      .square = d,
+                                      .node = get_u32(at)});
+    }
+    if (nodes->n > 1) qsort(nodes->r, nodes->n, sizeof(*nodes->r), nearer);
+    return OK;
+}
+
+#define ROW_BITS 12 /* of a candidate's number: the others say which of the nodes */
+#define ROUTE_SIGMAS 1.9f
+
+static void scan_node(const struct ivf *ix, const struct ivf_target *t, const struct ivf_route *node, slice page,
+                      uint32_t ordinal, struct ivf_best *best) {
+    float est[CODE_ROWS], err[CODE_ROWS], spread = ROUTE_SIGMAS * sqrtf(node->square);
+    uint32_t n = route_n(page);
+    for (uint32_t from = 0; from < n; from += CODE_ROWS) {
+        const uint8_t *at = node_block(page, &ix->code, from / CODE_ROWS);
+        uint32_t rows = block_scan(&t->query, at + 4 * CODE_ROWS, node->distance, spread, best->limit, est, err);
+        for (; rows != 0; rows &= rows - 1) {
+            unsigned i = (unsigned)__builtin_ctz(rows);
+            if (from + i >= n || est[i] - err[i] > best->limit) continue;
+            ivf__best_add(best, est[i], err[i], ordinal << ROW_BITS | (from + i));
+        }
+    }
+}
+
+/* From estimates to distances. */
+static int measure(const struct value *v, const struct ivf *ix, const struct ivf_target *t,
+                   const struct ivf_routes *nodes, struct ivf_best *best, struct ivf_routes *out) {
+    uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
+    ivf__best_prune(best);
+    for (size_t i = 0; i < best->n; i++) {
+        uint32_t node = nodes->r[best->found[i].slot >> ROW_BITS].node;
+        uint32_t row = best->found[i].slot & ((1u << ROW_BITS) - 1);
+        slice page;
+        int rc = ivf__node(v, &ix->code, node, &page);
+        if (rc != OK) return rc;
+        const uint8_t *centroid = node_centroid(page, &ix->code, row);
+        struct ivf_route r = {.cluster = node_child(page, &ix->code, row), .node = node, .centroid = centroid};
+        r.square = square(ix, t->y, centroid);
+        r.distance = ix->code.product ? number(-half_dot(t->y, centroid, ix->code.dim)) : r.square;
+        if (r.cluster >= next) return ERR_CORRUPT;
+        add(out, r);
+    }
+    return OK;
+}
+
+int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_target *t, size_t least, size_t want,
+               struct ivf_routes *out) {
+    struct ivf_routes nodes = {0};
+    struct ivf_best best;
+    size_t seen = 0;
+    int answer = OK;
+    out->n = 0;
+    int rc = nodes_by_distance(v, ix, t->y, &nodes);
+    ivf__best_init(&best, want);
+    for (size_t i = 0; rc == OK && i < nodes.n && i < 1u << (32 - ROW_BITS) && seen < least; i++) {
+        slice page;
+        rc = ivf__node(v, &ix->code, nodes.r[i].node, &page);
+        if (rc == ERR_COLD) { /* As if it had some clusters: one round asks for all nodes. */
+            answer = rc;
+            rc = OK;
+            seen += IVF_NODE_MAX / 2;
+        } else if (rc == OK) {
+            scan_node(ix, t, &nodes.r[i], page, (uint32_t)i, &best);
+            seen += route_n(page);
+        }
+    }
+    if (rc == OK) rc = answer;
+    if (rc == OK) rc = measure(v, ix, t, &nodes, &best, out);
+    ivf__best_deinit(&best);
+    ivf__routes_free(&nodes);
+    if (rc != OK) return rc;
+    if (want > out->n) want = out->n;
+    least_first(out->r, out->n, want);
+    out->n = want;
+    return OK;
+}
+
+/* ---- vectors as the index sees them ----------------------------------------------------- */
+
+void ivf_vector(const struct vset_shape *s, const struct point *p, float *x) {
+    quant_decode(s->quant, p, s->dim, x);
+    float scale = 1;
+    if (p->zero) {
+        scale = 0;
+    } else if (s->quant == QUANT_BIN) { /* Signs: of length sqrt(dim). */
+        scale = 1 / sqrtf((float)s->dim);
+        if (s->metric != METRIC_COSINE) scale *= p->norm;
+    } else if (s->metric == METRIC_COSINE) {
+        scale = 1 / p->norm;
+    }
+    for (uint32_t i = 0; i < s->dim; i++) {
+        float y = scale == 0 ? 0 : x[i] * scale;
+        x[i] = y - y == 0 ? y : 0; /* Infinite, or not a number: it is never near to anything. */
+    }
+}
+
+double ivf_distance(enum vector_metric m, double distance) {
+    switch (m) {
+    case METRIC_COSINE: return 2 * distance;
+    case METRIC_L2: return distance * distance;
+    case METRIC_IP: return distance;
+    }
+    return 0;
+}

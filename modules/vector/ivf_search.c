@@ -1,0 +1,223 @@
+/* ivf_search.c -- which slots may be among the k nearest.
+ *
+ * The query is rotated once and its tables are built once; centroids come into the estimate by two numbers
+ * for each cluster. The k least upper bounds (estimate + error) are kept in a heap: what cannot be below the
+ * greatest of them is dropped while blocks are scanned. So the answer is a superset of the best k among what
+ * was scanned, but for the errors beyond `sigmas`; the exact distances decide. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "modules/vector/ivf_internal.h"
+#include "modules/vector/rotate.h"
+
+#define ROUTE_LEAST 32768 /* Clusters looked at; those of the nearest nodes when there are more. */
+#define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
+
+struct target {
+    float distance, square;
+    uint32_t cluster;
+};
+
+struct ivf_scan {
+    struct ivf_target to;
+    struct ivf_best best;
+    struct target *near; /* owned */
+    size_t near_n, next;
+    uint32_t generation, begun;
+    bool valid;       /* near is what it was, and all before `next` has been scanned */
+    float *y;         /* owned: the query, rotated */
+};
+
+struct run {
+    const struct value *v;
+    struct ivf ix;
+    struct ivf_search *q;
+    struct ivf_scan *scan;
+    uint32_t slots;
+};
+
+/* ---- scanning ------------------------------------------------------------------------------- */
+
+static int scan_block(struct run *r, const uint8_t *at, float g, float spread) {
+    float est[CODE_ROWS], err[CODE_ROWS];
+    struct ivf_scan *s = r->scan;
+    uint32_t rows = block_scan(&s->to.query, at + 4 * CODE_ROWS, g, spread, s->best.limit, est, err);
+    int answer = OK;
+    while (rows != 0) {
+        unsigned i = (unsigned)__builtin_ctz(rows);
+        rows &= rows - 1;
+        uint32_t slot = get_u32(at + 4 * (size_t)i);
+        if (slot == IVF_NONE) continue;
+        if (slot >= r->slots) return ERR_CORRUPT;
+        /* The limit may have come down since the block was scanned. */
+        if (est[i] - err[i] > s->best.limit) continue;
+        bool yes = true;
+        int rc = r->q->wants == NULL ? OK : r->q->wants(r->q->cookie, slot, &yes);
+        if (rc != OK) answer = rc;
+        if (rc == OK && yes) ivf__best_add(&s->best, est[i], err[i], slot);
+    }
+    return answer;
+}
+
+static void ahead(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n; i += 64) __builtin_prefetch(p + i);
+}
+
+static int scan_cluster(struct run *r, const struct target *to) {
+    const struct code_shape *c = &r->ix.code;
+    slice tail, base;
+    int rc = ivf__tail(r->v, c, to->cluster, &tail);
+    if (rc != OK) return rc;
+    uint32_t rows = get_u32(tail.p + TA_BASE), last = get_u32(tail.p + TA_TAIL);
+    if (rows > 0 && (rc = ivf__base(r->v, c, to->cluster, rows, &base)) != OK) return rc;
+    float square = c->product ? to->square : to->distance;
+    float spread = r->q->sigmas * sqrtf(square > 0 ? square : 0);
+    size_t stride = base_stride(c);
+    int answer = OK;
+    for (uint32_t i = 0; i < rows / CODE_ROWS; i++) {
+        const uint8_t *at = base.p + BASE_HEAD + i * stride;
+        if (i + 1 < rows / CODE_ROWS) ahead(at + stride, 512);
+        rc = scan_block(r, at, to->distance, spread);
+        if (rc != OK) answer = rc;
+    }
+    if (last > 0) rc = scan_block(r, tail.p + TAIL_HEAD, to->distance, spread);
+    if (rc != OK) answer = rc;
+    r->q->codes += rows + last;
+    r->q->probed++;
+    return answer;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------ */
+
+/* The clusters, all asked for at once, so that what is cold comes in one round. */
+static int need_clusters(const struct run *r) {
+    const struct pager_ops *ops = r->v->pager->ops;
+    int answer = OK;
+    for (size_t i = r->scan->next; i < r->scan->near_n; i++) {
+        uint32_t c = r->scan->near[i].cluster;
+        if (ops->need(r->v->pager, r->v->obj, vset_page(VSET_TAILS, c)) == ERR_COLD) answer = ERR_COLD;
+        /* Absent when the cluster has no full block. */
+        if (ops->need(r->v->pager, r->v->obj, vset_page(VSET_CLUSTERS, c)) == ERR_COLD) answer = ERR_COLD;
+    }
+    return answer;
+}
+
+static int begin(struct run *r) {
+    struct ivf_routes near = {0};
+    struct ivf_scan *s = r->scan;
+    int rc = ivf__route(r->v, &r->ix, &s->to, ROUTE_LEAST, r->q->probes, &near);
+    if (rc == OK) {
+        s->near = mem_realloc(s->near, (near.n + 1) * sizeof(*s->near));
+        for (size_t i = 0; i < near.n; i++)
+            s->near[i] = (struct target){near.r[i].distance, near.r[i].square, near.r[i].cluster};
+        s->near_n = near.n;
+        s->next = 0;
+        ivf__best_clear(&s->best);
+        s->generation = get_u32(ivf__meta(r->v) + IM_GENERATION);
+        s->begun++;
+        s->valid = true;
+        r->q->n = 0;
+        r->q->codes = r->q->probed = 0;
+    }
+    ivf__routes_free(&near);
+    return rc;
+}
+
+static void prepare(struct run *r, const struct vset_shape *shape, const float *x) {
+    const struct code_shape *c = &r->ix.code;
+    struct ivf_scan *s = mem_calloc(1, sizeof(*s));
+    s->y = mem_alloc(c->dim * sizeof(float));
+    rotate(r->ix.seed, x, shape->dim, s->y);
+    ivf__target_init(&s->to, c, s->y);
+    ivf__best_init(&s->best, r->q->k);
+    r->q->scan = r->scan = s;
+}
+
+static int by_estimate(const void *a, const void *b) {
+    const struct ivf_candidate *x = a, *y = b;
+    if (x->est != y->est) return x->est < y->est ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+int ivf_search(const struct value *v, const struct vset_shape *shape, const float *x, size_t codes,
+               struct ivf_search *q) {
+    struct run r = {.v = v, .q = q, .scan = q->scan};
+    struct vset set;
+    ivf_read(v, &r.ix);
+    vset_read(v, &set);
+    r.slots = set.slots;
+    assert(r.ix.state == IVF_READY && q->k > 0 && q->probes > 0);
+    if (r.scan == NULL) prepare(&r, shape, x);
+    struct ivf_scan *s = r.scan;
+    int rc = OK;
+    bool scanned = false;
+    if (!s->valid || s->generation != get_u32(ivf__meta(v) + IM_GENERATION)) {
+        rc = begin(&r);
+        if (rc == OK) rc = need_clusters(&r);
+    }
+    uint64_t end = q->codes + codes < codes || s->begun > BEGIN_MAX ? UINT64_MAX : q->codes + codes;
+    while (rc == OK && s->next < s->near_n) {
+        if (q->codes >= end) return ERR_AGAIN;
+        scanned = true;
+        rc = scan_cluster(&r, &s->near[s->next]);
+        if (rc == OK) s->next++;
+    }
+    if (rc == ERR_COLD) q->cold++;
+    /* What was evicted, or what a filter met cold in the middle of a cluster, begins it all anew. */
+    if (rc == ERR_COLD && s->next < s->near_n && s->valid && scanned) s->valid = false;
+    if (rc != OK) return rc;
+    ivf__best_prune(&s->best);
+    q->found = s->best.found;
+    q->n = s->best.n;
+    if (q->n > 1) qsort(q->found, q->n, sizeof(*q->found), by_estimate);
+    return OK;
+}
+
+uint32_t ivf_search_rank(const struct ivf_search *q, uint32_t cluster) {
+    for (size_t i = 0; i < q->scan->near_n; i++)
+        if (q->scan->near[i].cluster == cluster) return (uint32_t)i;
+    return IVF_NONE;
+}
+
+void ivf_search_deinit(struct ivf_search *q) {
+    struct ivf_scan *s = q->scan;
+    if (s != NULL) {
+        mem_free(s->near);
+        mem_free(s->y);
+        ivf__target_deinit(&s->to);
+        ivf__best_deinit(&s->best);
+        mem_free(s);
+    }
+    q->scan = NULL;
+    q->found = NULL;
+    q->n = 0;
+}
+
+/* ---- exact distances ----------------------------------------------------------------------------- */
+
+int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
+               double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
+    int answer = OK;
+    *reranked = 0;
+    /* No further than the k least upper bounds let any come. */
+    for (size_t i = 0; i < q->n; i++) {
+        int rc = vset_slot_need(v, s, q->found[i].slot);
+        if (attributes && rc == OK) rc = vset_attribute_need(v, q->found[i].slot);
+        if (rc == ERR_COLD) answer = rc;
+        else if (rc != OK) return rc;
+    }
+    if (answer != OK) return answer;
+    for (size_t i = 0; i < q->n; i++) {
+        const struct ivf_candidate *f = &q->found[i];
+        struct element e;
+        if ((double)f->est - (double)f->err > worst(cookie)) continue;
+        int rc = vset_slot(v, s, f->slot, &e);
+        /* Since it was found it may have gone. */
+        if (rc == OK) rc = each(cookie, v, &e);
+        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        ++*reranked;
+    }
+    return OK;
+}

@@ -1,0 +1,54 @@
+/* search_internal.h -- one search: what is asked, and how far it has come. Shared by search.c (commands,
+ * replies), search_options.c and search_run.c. */
+#ifndef COVE_VECTOR_SEARCH_INTERNAL_H
+#define COVE_VECTOR_SEARCH_INTERNAL_H
+
+#include "modules/vector/expr.h"
+#include "modules/vector/ivf.h"
+#include "modules/vector/scan.h"
+#include "modules/vector/top.h"
+
+#define SEARCH_RECALL 0.95 /* where nothing else is asked for */
+
+enum search_kind { SEARCH_SIM, SEARCH_OWN, SEARCH_LINKS };
+
+struct search {
+    enum search_kind kind;
+    struct vset_shape shape;
+    struct measure measure;
+    buf query;               /* what measure.from borrows */
+    expr *filter;
+    struct scan scan;
+    struct top top;
+    uint64_t count, offset;
+    double bound;            /* largest distance taken */
+    bool bounded, scores, attributes, vectors, profile;
+    uint64_t without;        /* the node that is left out (VLINKS); 0: none */
+    int64_t timeout_ms, began_ms; /* timeout 0: none */
+    uint64_t began_us, filtered;
+    /* With an index: */
+    struct ivf_search index;
+    float *x;                /* the query as the index sees it */
+    bool exact;              /* every element is measured all the same */
+    double recall;           /* that is asked for; 0: SEARCH_RECALL */
+    uint64_t probes;         /* that are asked for, or tried; 0: as many as the recall takes */
+    double effort;           /* of EF, which is 100 when it is not given: so many times the probes */
+    uint64_t reranked;
+};
+
+struct search *search__create(call *c, enum search_kind kind, const struct vset *set);
+void search__free(void *state);
+/* The stored vector becomes the query, as it is. */
+void search__set_point(struct search *s, const struct point *p);
+/* The query at argument `at`. OK and *next is the argument after it; ERR_EXISTS: a reply has
+ * been written; or an error to return. */
+int search__query(call *c, struct search *s, const struct value *v, size_t at, size_t *next);
+/* The options from argument i on; false after an error reply. */
+bool search__sim_options(call *c, size_t i, struct search *s);
+bool search__own_options(call *c, size_t i, struct search *s);
+/* One option of VSEARCH with a number: NULL: it is none; else "" or the error. */
+const char *search__number_option(call *c, size_t *i, struct search *s);
+/* One step; OK: the best are in s->top, sorted. */
+int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again);
+
+#endif

@@ -1,0 +1,187 @@
+/* search_run.c -- a search at work: every element is measured, or the index says which.
+ *
+ * Without an index (a small set), or when it is asked for, all elements are measured (scan.h). With one, the
+ * clusters nearest to the query are scanned and what may be among the best is measured. The filter is asked only
+ * about those that would be kept, and never costs a result: while fewer than are asked for have been found, more
+ * clusters are scanned, all of them in the end. */
+#include <assert.h>
+#include <math.h>
+
+#include "base/clock.h"
+#include "modules/vector/recall.h"
+#include "modules/vector/search_internal.h"
+
+#define COUNT_DEFAULT 10
+#define EPSILON_DEFAULT 2.0
+#define STEP_CODES 60000    /* scanned in one step: some tenths of a millisecond */
+#define MORE_TIMES 4        /* So many times the clusters, when too few have been found. */
+#define EXACT_SHARE 4       /* Whoever wants more than a quarter of a set has it all measured. */
+
+void search__free(void *state) {
+    struct search *s = state;
+    buf_free(&s->query);
+    expr_free(s->filter);
+    top_deinit(&s->top);
+    ivf_search_deinit(&s->index);
+    mem_free(s->x);
+    mem_free(s);
+}
+
+/* ---- running ----------------------------------------------------------------------- */
+
+struct search *search__create(call *c, enum search_kind kind, const struct vset *set) {
+    struct search *s = mem_calloc(1, sizeof(*s));
+    s->kind = kind;
+    s->shape = set->shape;
+    s->count = COUNT_DEFAULT;
+    s->effort = 1;
+    s->began_ms = call_now_ms(c);
+    s->began_us = call_mono_us(c);
+    if (kind == SEARCH_SIM && set->shape.metric == METRIC_COSINE) {
+        s->bounded = true;
+        s->bound = 2 * EPSILON_DEFAULT;
+    }
+    return s;
+}
+
+static int keep(struct search *s, const struct value *v, const struct element *e, expr *filter) {
+    slice attribute = slice_make(NULL, 0);
+    double d = measure_distance(&s->measure, &e->point);
+    if (s->bounded && d > s->bound) return OK;
+    if (!top_wants(&s->top, d, e->node) || e->node == s->without) return OK;
+    if (e->has_attribute && (s->attributes || filter != NULL)) {
+        int rc = vset_attribute(v, e->slot, &attribute);
+        if (rc != OK) return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+    }
+    if (filter != NULL) {
+        s->filtered++;
+        if (!e->has_attribute || !expr_match(filter, attribute)) return OK;
+    }
+    struct top_item item = {.distance = d, .node = e->node, .norm = e->point.norm,
+                            .range = e->point.range, .has_attribute = e->has_attribute};
+    size_t bytes = s->vectors ? quant_bytes(s->shape.quant, s->shape.dim) : 0;
+    top_add(&s->top, &item, e->name, s->attributes ? attribute : slice_make(NULL, 0),
+            slice_make(e->point.bytes, bytes));
+    return OK;
+}
+
+static int consider(void *cookie, const struct value *v, const struct element *e) {
+    struct search *s = cookie;
+    return keep(s, v, e, s->filter);
+}
+
+/* The index has asked the filter already. */
+static int consider_found(void *cookie, const struct value *v, const struct element *e) {
+    return keep(cookie, v, e, NULL);
+}
+
+/* How many are to be kept. What is asked for comes from the client; what there is bounds it. */
+static size_t kept(const struct search *s, const struct vset *set) {
+    uint64_t most = set->count, want = s->count < most ? s->count : most;
+    return (size_t)(s->offset < most - want ? want + s->offset : most);
+}
+
+static int scan_all(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again) {
+    if (scan_resume(&s->scan, set)) {
+        s->top.k = kept(s, set);
+        top_clear(&s->top);
+    }
+    s->scan.attributes = s->attributes || s->filter != NULL;
+    int rc = scan_step(&s->scan, c, v, set, again, consider, s);
+    if (rc == OK) top_sort(&s->top);
+    return rc;
+}
+
+/* ---- with the index --------------------------------------------------------------------- */
+
+struct asking {
+    struct search *s;
+    const struct value *v;
+};
+
+static int wants(void *cookie, uint32_t slot, bool *yes) {
+    struct asking *a = cookie;
+    slice attribute;
+    int rc = vset_attribute(a->v, slot, &attribute);
+    *yes = false;
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK) return rc;
+    a->s->filtered++;
+    *yes = expr_match(a->s->filter, attribute);
+    return OK;
+}
+
+static double worst(void *cookie) {
+    const struct search *s = cookie;
+    double bound = s->bounded ? ivf_distance(s->shape.metric, s->bound) : (double)INFINITY;
+    if (s->top.n < s->top.k) return bound;
+    double d = ivf_distance(s->shape.metric, s->top.items[0].distance);
+    return d < bound ? d : bound;
+}
+
+static void begin(struct search *s, const struct value *v, const struct vset *set) {
+    struct ivf ix;
+    ivf_read(v, &ix);
+    s->top.k = kept(s, set);
+    double target = s->recall != 0 ? s->recall : SEARCH_RECALL;
+    if (s->probes == 0) {
+        double n = s->effort * recall_probes(v, (uint32_t)s->top.k, target);
+        s->probes = n < 1 ? 1 : n > (double)UINT32_MAX ? UINT32_MAX : (uint64_t)n;
+    }
+    if (s->probes > ix.clusters) s->probes = ix.clusters;
+    ivf_search_deinit(&s->index);
+    s->index = (struct ivf_search){.k = (uint32_t)s->top.k,
+                                   .probes = (uint32_t)s->probes,
+                                   .sigmas = target > 0.97 ? IVF_SIGMAS_HIGH : IVF_SIGMAS};
+    if (s->x != NULL) return;
+    s->x = mem_alloc(s->shape.dim * sizeof(float));
+    ivf_vector(&s->shape, &s->measure.from, s->x);
+}
+
+static int yield(call *c, command_fn *again) {
+    parked_resume(call_park(c, again, NULL, NULL));
+    return ERR_AGAIN;
+}
+
+/* Were there too few? Then with more clusters. */
+static bool more(struct search *s, const struct value *v, const struct vset *set) {
+    struct ivf ix;
+    ivf_read(v, &ix);
+    bool few = s->filter != NULL && s->top.n < kept(s, set);
+    if (!few || s->probes >= ix.clusters) return false;
+    s->probes *= MORE_TIMES;
+    ivf_search_deinit(&s->index);
+    return true;
+}
+
+static int search_index(call *c, struct search *s, const struct value *v, const struct vset *set,
+                        command_fn *again) {
+    struct asking asking = {s, v};
+    s->scan.steps++;
+    do {
+        if (s->index.scan == NULL) begin(s, v, set);
+        if (s->filter != NULL) s->index.wants = wants;
+        s->index.cookie = &asking;
+        int rc;
+        do {
+            rc = ivf_search(v, &s->shape, s->x, STEP_CODES, &s->index);
+            if (rc == ERR_AGAIN && call_may_park(c)) return yield(c, again);
+        } while (rc == ERR_AGAIN);
+        s->scan.attributes = s->attributes;
+        top_clear(&s->top);
+        if (rc == OK) rc = ivf_rerank(v, &s->shape, &s->index, s->attributes, worst, consider_found, s, &s->reranked);
+        if (rc != OK) return rc;
+        if (!more(s, v, set)) break;
+        if (call_may_park(c)) return yield(c, again);
+    } while (true);
+    s->scan.cold_rounds += s->index.cold;
+    top_sort(&s->top);
+    return OK;
+}
+
+int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again) {
+    struct ivf ix;
+    ivf_read(v, &ix);
+    bool all = ix.state != IVF_READY || s->exact || s->scan.begun || kept(s, set) > set->count / EXACT_SHARE;
+    return all ? scan_all(c, s, v, set, again) : search_index(c, s, v, set, again);
+}

@@ -1,0 +1,331 @@
+/* tend.c -- VINDEX: keeps a set's index, beside the commands that change the set.
+ *
+ * The server runs it, and it alone, when a command has left something to do (vset_tend()): an index is begun when the set has grown
+ * large, filled in slices, clusters that are too large or too small are split or dissolved, and the curve of
+ * recall against probes is measured again when the set has changed enough. Each step looks at the set anew, gathers
+ * copies, has them worked on by a worker, and ends in one effect; what has changed in between so that the
+ * result does not fit any more is thrown away and comes again. */
+#include <assert.h>
+
+#include "modules/vector/commands.h"
+#include "modules/vector/ivf_internal.h"
+#include "modules/vector/ivf_job.h"
+#include "modules/vector/recall.h"
+#include "modules/vector/rotate.h"
+
+#define GATHER_BYTES (256 * 1024) /* Copied in one step: some tenths of a millisecond. */
+#define SAMPLE_BYTES ((size_t)64 << 20) /* Of float rows, from which a new index is made, */
+#define SAMPLE_MAX 32768                /* and their number. */
+#define NEIGHBOURS 32
+#define NEIGHBOURS_OF 4096 /* clusters looked at for them */
+#define FILL_US 700    /* of one step */
+#define FILL_SLOTS 8
+
+enum phase { LOOK, GATHER, WORKED, MEASURE };
+
+struct plan { /* a job on its way: a worker's while it is worked on */
+    struct ivf_job job;
+    uint64_t uid;      /* of the set */
+    bool building;
+};
+
+struct tend {
+    enum phase phase;
+    struct plan *plan; /* owned; NULL while a worker has it */
+    uint32_t cursor, step; /* GATHER: the next slot */
+    recall *recall;    /* MEASURE; owned */
+    uint64_t uid;      /* of the set that is measured */
+};
+
+static void plan_free(void *cookie) {
+    struct plan *p = cookie;
+    if (p == NULL) return;
+    ivf_job_deinit(&p->job);
+    mem_free(p);
+}
+
+static void tend_free(void *state) {
+    struct tend *t = state;
+    plan_free(t->plan);
+    recall_free(t->recall);
+    mem_free(t);
+}
+
+static void work(void *cookie) {
+    struct plan *p = cookie;
+    if (p->building) ivf_job_build(&p->job);
+    else ivf_job_split(&p->job);
+}
+
+static int tend_run(call *c);
+
+static int again(call *c) {
+    parked_resume(call_park(c, tend_run, NULL, NULL));
+    return ERR_AGAIN;
+}
+
+static void plan_begin(struct tend *t, const struct vset *set, const struct code_shape *code, uint64_t seed,
+                       bool building) {
+    plan_free(t->plan);
+    t->plan = mem_calloc(1, sizeof(*t->plan));
+    ivf_job_init(&t->plan->job, &set->shape, code, seed);
+    t->plan->uid = set->shape.uid;
+    t->plan->building = building;
+}
+
+/* Away with it, to a worker. */
+static int hand_over(call *c, struct tend *t) {
+    struct plan *p = t->plan;
+    t->plan = NULL;
+    t->phase = WORKED;
+    call_work(c, work, tend_run, p, plan_free);
+    return ERR_AGAIN;
+}
+
+/* ---- a new index ---------------------------------------------------------------------------------- */
+
+static void build_begin(call *c, struct tend *t, const struct vset *set) {
+    struct code_shape code = {.dim = rotate_padded(set->shape.dim), .bits = ivf_bits(set->shape.dim),
+                              .product = set->shape.metric == METRIC_IP};
+    size_t most = SAMPLE_BYTES / (4 * (size_t)code.dim);
+    if (most > SAMPLE_MAX) most = SAMPLE_MAX;
+    plan_begin(t, set, &code, rnd_u64(call_rnd(c)), true);
+    t->plan->job.of = set->count;
+    t->cursor = 0;
+    t->step = (uint32_t)(set->count / most) + 1;
+    t->phase = GATHER;
+}
+
+static int gather(call *c, struct tend *t, const struct value *v, const struct vset *set) {
+    struct ivf_job *j = &t->plan->job;
+    size_t before = j->vectors.n;
+    for (; t->cursor < set->slots; t->cursor += t->step) {
+        struct element el;
+        int rc = vset_slot(v, &set->shape, t->cursor, &el);
+        if (rc == ERR_NOTFOUND) continue;
+        if (rc != OK) return rc;
+        if (j->vectors.n - before > GATHER_BYTES) return again(c);
+        ivf_job_add(j, t->cursor, &el.point);
+    }
+    return hand_over(c, t);
+}
+
+/* ---- a split --------------------------------------------------------------------------------------- */
+
+struct gathering {
+    struct ivf_job *job;
+    const struct value *v;
+    const struct vset *set;
+    int answer;
+};
+
+static int gather_row(void *cookie, uint32_t position, uint32_t slot, const uint8_t *block,
+                      unsigned row) {
+    struct gathering *g = cookie;
+    struct element el;
+    (void)position;
+    (void)block;
+    (void)row;
+    int rc = vset_slot(g->v, &g->set->shape, slot, &el);
+    if (rc == ERR_NOTFOUND) rc = ERR_CORRUPT;
+    if (rc == OK && g->answer == OK) ivf_job_add(g->job, slot, &el.point);
+    if (rc == OK || rc == ERR_COLD) g->answer = g->answer != OK ? g->answer : rc;
+    return rc == ERR_COLD ? OK : rc;
+}
+
+/* Those whose centroids are nearest to the cluster's own. */
+static int gather_neighbours(struct ivf_job *j, const struct value *v, const struct ivf *ix) {
+    struct ivf_routes near = {0};
+    slice page, tail;
+    uint32_t node, at;
+    int rc = ivf__parent(v, j->cluster, &node);
+    if (rc == OK) rc = ivf__node(v, &ix->code, node, &page);
+    if (rc == OK) rc = ivf__node_find(page, &ix->code, j->cluster, &at);
+    if (rc != OK) return rc;
+    struct ivf_target target;
+    float *y = mem_alloc(ix->code.dim * sizeof(float));
+    half_to_floats(node_centroid(page, &ix->code, at), ix->code.dim, y);
+    ivf__target_init(&target, &ix->code, y);
+    rc = ivf__route(v, ix, &target, NEIGHBOURS_OF, NEIGHBOURS + 1, &near);
+    ivf__target_deinit(&target);
+    mem_free(y);
+    j->neighbours = mem_calloc(NEIGHBOURS + 1, sizeof(*j->neighbours));
+    for (size_t i = 0; i < near.n && rc == OK; i++) {
+        uint32_t cluster = near.r[i].cluster;
+        if (cluster == j->cluster || j->neighbours_n == NEIGHBOURS) continue;
+        rc = ivf__tail(v, &ix->code, cluster, &tail);
+        if (rc != OK) break;
+        j->neighbours[j->neighbours_n++] =
+            (struct ivf_neighbour){cluster, get_u32(tail.p + TA_GENERATION)};
+        buf_append(&j->centroids, near.r[i].centroid, 2 * (size_t)ix->code.dim);
+    }
+    ivf__routes_free(&near);
+    return rc;
+}
+
+static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    slice tail;
+    uint32_t cluster = get_u32(ivf__meta(v) + IM_TODO);
+    plan_begin(t, set, &ix->code, ix->seed, false);
+    struct ivf_job *j = &t->plan->job;
+    struct gathering g = {.job = j, .v = v, .set = set};
+    int rc = ivf__tail(v, &ix->code, cluster, &tail);
+    if (rc != OK) return rc;
+    j->cluster = cluster;
+    j->generation = get_u32(tail.p + TA_GENERATION);
+    j->removals = get_u32(tail.p + TA_REMOVALS);
+    j->seen = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
+    rc = ivf__rows(v, &ix->code, cluster, gather_row, &g);
+    if (rc == OK) rc = g.answer;
+    int more = gather_neighbours(j, v, ix);
+    if (rc == OK) rc = more;
+    return rc == OK ? hand_over(c, t) : rc;
+}
+
+/* Is what was worked on still so? */
+static bool split_fits(const struct ivf_job *j, const struct value *v, const struct ivf *ix, int *rc) {
+    slice tail;
+    *rc = OK;
+    if (ix->state == IVF_ABSENT || j->cluster >= get_u32(ivf__meta(v) + IM_NEXT)) return false;
+    int got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, j->cluster), &tail);
+    if (got == ERR_NOTFOUND) return false;
+    *rc = got;
+    if (got != OK) return false;
+    if (get_u32(tail.p + TA_GENERATION) != j->generation ||
+        get_u32(tail.p + TA_REMOVALS) != j->removals)
+        return false;
+    uint32_t rows = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
+    if (get_u32(j->args[0].p + 16) == 0 && (ix->clusters < 2 || rows != j->seen)) return false;
+    size_t one = 12 + code_bytes(&j->code) + 12;
+    for (size_t i = 0; i < j->args[2].n; i += one) {
+        uint32_t to = get_u32(j->args[2].p + i + 4);
+        got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, to), &tail);
+        if (got == ERR_NOTFOUND) return false;
+        if (got != OK) *rc = got;
+        else if (get_u32(tail.p + TA_GENERATION) != get_u32(j->args[2].p + i + 8)) return false;
+    }
+    return *rc == OK;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------- */
+
+static int finish(call *c, struct tend *t, const struct value *v, const struct vset *set) {
+    struct ivf ix;
+    struct plan *p = t->plan;
+    const struct ivf_job *j = &p->job;
+    slice args[3] = {slice_of(&j->args[0]), slice_of(&j->args[1]), slice_of(&j->args[2])};
+    int rc = OK;
+    ivf_read(v, &ix);
+    bool fits = set->shape.uid == p->uid && set->shape.dim == j->shape.dim;
+    if (fits && p->building) fits = ix.state == IVF_ABSENT && args[2].n > 0;
+    else if (fits) fits = split_fits(j, v, &ix, &rc);
+    if (rc != OK) return rc;
+    if (fits)
+        rc = call_value(c, TYPE_VECTORSET, p->building ? VECTOR_INDEX : VECTOR_SPLIT, call_arg(c, 1), args, 3);
+    if (rc != OK) return rc;
+    t->phase = LOOK;
+    return again(c);
+}
+
+static int fill(call *c, const struct vset *set, const struct ivf *ix) {
+    uint64_t began = call_mono_us(c);
+    uint32_t end = ix->filled;
+    do {
+        uint8_t arg[4];
+        slice args[1] = {slice_make(arg, 4)};
+        end = set->slots - end > FILL_SLOTS ? end + FILL_SLOTS : set->slots;
+        put_u32(arg, end);
+        int rc = call_value(c, TYPE_VECTORSET, VECTOR_FILL, call_arg(c, 1), args, 1);
+        if (rc != OK) return rc;
+    } while (end < set->slots && call_mono_us(c) - began < FILL_US);
+    return again(c);
+}
+
+/* ---- recall --------------------------------------------------------------------------------------------- */
+
+#define SAMPLES 48
+
+/* Has the set changed so much that what was measured says little? */
+static bool stale(const struct value *v, const struct ivf *ix) {
+    uint64_t then = get_u64(ivf__meta(v) + IM_TUNED);
+    return ix->rows > then + then / 2 || ix->rows < then / 2;
+}
+
+static int measure(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    uint16_t probes[RECALL_KS][RECALL_TARGETS];
+    uint8_t rows[8], curves[IVF_PROBES_BYTES];
+    if (t->recall == NULL) t->recall = recall_create(SAMPLES, 0, 0);
+    int rc = recall_step(t->recall, v, set, call_rnd(c));
+    if (rc == ERR_AGAIN) return again(c);
+    if (rc != OK) return rc;
+    recall_curves(t->recall, probes);
+    put_u64(rows, ix->rows);
+    for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
+        put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
+    slice args[2] = {slice_make(rows, sizeof(rows)), slice_make(curves, sizeof(curves))};
+    rc = call_value(c, TYPE_VECTORSET, VECTOR_PROBES, call_arg(c, 1), args, 2);
+    if (rc != OK) return rc;
+    t->phase = LOOK;
+    return again(c);
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------ */
+
+static int look(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    recall_free(t->recall);
+    t->recall = NULL;
+    switch (ix->state) {
+    case IVF_ABSENT:
+        if (set->count < IVF_MIN) return reply_ok(c);
+        build_begin(c, t, set);
+        return gather(c, t, v, set);
+    case IVF_FILLING: return fill(c, set, ix);
+    case IVF_READY: break;
+    }
+    if (ix->todo > 0) return split_begin(c, t, v, set, ix);
+    if (!stale(v, ix)) return reply_ok(c);
+    t->uid = set->shape.uid;
+    t->phase = MEASURE;
+    return measure(c, t, v, set, ix);
+}
+
+static int tend_run(call *c) {
+    struct entry e;
+    struct vset set;
+    struct ivf ix;
+    struct tend *t = call_state(c);
+    if (t == NULL) {
+        t = mem_calloc(1, sizeof(*t));
+        call_set_state(c, t, tend_free);
+    }
+    if (t->phase == WORKED && t->plan == NULL) t->plan = call_cookie(c);
+    int rc = call_write_type(c, call_arg(c, 1), TYPE_VECTORSET, &e);
+    if (rc == ERR_NOTFOUND || rc == ERR_TYPE) return reply_ok(c);
+    if (rc != OK) return rc;
+    vset_read(&e.value, &set);
+    ivf_read(&e.value, &ix);
+    if (t->phase == GATHER && (set.shape.uid != t->plan->uid || ix.state != IVF_ABSENT)) t->phase = LOOK;
+    if (t->phase == MEASURE && (set.shape.uid != t->uid || ix.state != IVF_READY)) t->phase = LOOK;
+    switch (t->phase) {
+    case LOOK: return look(c, t, &e.value, &set, &ix);
+    case GATHER: return gather(c, t, &e.value, &set);
+    case WORKED: return finish(c, t, &e.value, &set);
+    case MEASURE: return measure(c, t, &e.value, &set, &ix);
+    }
+    return ERR_CORRUPT;
+}
+
+static const struct command tend_row = {.name = "VINDEX", .fn = tend_run, .arity = 2, .flags = CMD_WRITE | CMD_MODULE,
+                                        .group = GROUP_MODULE};
+
+void vset_tend(call *c, slice key) {
+    struct entry e;
+    struct ivf ix;
+    struct vset set;
+    if (call_peek(c, key, &e) != OK || e.value.type != TYPE_VECTORSET) return;
+    ivf_read(&e.value, &ix);
+    vset_read(&e.value, &set);
+    bool due = ix.state == IVF_ABSENT ? set.count >= IVF_MIN
+                                      : ix.state == IVF_FILLING || ix.todo > 0 || stale(&e.value, &ix);
+    if (due) call_later(c, &tend_row, key);
+}
