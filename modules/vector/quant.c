@@ -32,26 +32,64 @@ const char *quant_name(enum quant q) {
     return "?";
 }
 
+#define STRIDE 8 /* Inner loops of a known length: compilers make vectors of them. */
+
 static float normalise(float *x, uint32_t dim) {
     float sum = 0;
-    for (uint32_t i = 0; i < dim; i++) sum += x[i] * x[i];
+    uint32_t i = 0;
+    for (uint32_t k = 0; k < dim; k++) sum += x[k] * x[k];
     if (sum == 0) return 0;
     float norm = sqrtf(sum);
-    for (uint32_t i = 0; i < dim; i++) x[i] /= norm;
+    for (; i + STRIDE <= dim; i += STRIDE)
+        for (uint32_t k = 0; k < STRIDE; k++) x[i + k] /= norm;
+    for (; i < dim; i++) x[i] /= norm;
     return norm;
+}
+
+static int32_t magnitude(const float *x) { /* Ordered as |x| is; a NaN is above all. */
+    int32_t bits;
+    memcpy(&bits, x, 4);
+    return bits & INT32_MAX;
+}
+
+static float largest(const float *x, uint32_t dim) {
+    int32_t most[STRIDE] = {0};
+    uint32_t i = 0;
+    float range;
+    for (; i + STRIDE <= dim; i += STRIDE) {
+        for (uint32_t k = 0; k < STRIDE; k++) {
+            int32_t m = magnitude(x + i + k);
+            most[k] = m > most[k] ? m : most[k];
+        }
+    }
+    for (; i < dim; i++)
+        if (magnitude(x + i) > most[0]) most[0] = magnitude(x + i);
+    for (uint32_t k = 1; k < STRIDE; k++)
+        if (most[k] > most[0]) most[0] = most[k];
+    memcpy(&range, &most[0], 4);
+    return range;
+}
+
+/* As roundf() does, half away from zero; |x| is small. */
+static int32_t round_small(float x) {
+    int32_t whole = (int32_t)x;
+    float rest = x - (float)whole;
+    return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 
 /* A vector with an infinite or NaN component has become NaNs and zeros: its range is
  * 0. */
 static float encode_int8(const float *x, uint32_t dim, uint8_t *to) {
-    float range = 0;
-    for (uint32_t i = 0; i < dim; i++)
-        if (fabsf(x[i]) > range) range = fabsf(x[i]);
-    for (uint32_t i = 0; i < dim; i++) {
-        float q = range == 0 ? 0 : roundf(x[i] * 127 / range);
-        assert(q >= -127 && q <= 127);
-        to[i] = (uint8_t)(int8_t)q;
+    float range = largest(x, dim);
+    uint32_t i = 0;
+    if (range == 0 || isnan(range)) {
+        memset(to, 0, dim);
+        return 0;
     }
+    assert(!isinf(range)); /* It is normalised. */
+    for (; i + STRIDE <= dim; i += STRIDE)
+        for (uint32_t k = 0; k < STRIDE; k++) to[i + k] = (uint8_t)round_small(x[i + k] * 127 / range);
+    for (; i < dim; i++) to[i] = (uint8_t)round_small(x[i] * 127 / range);
     return range;
 }
 

@@ -133,3 +133,25 @@ TEST("the fast projection gives what the matrix gives") {
         for (uint32_t i = 0; i < dim; i++) CHECK(fabsf(got[i] - want[i]) < 1e-5f);
     }
 }
+
+TEST("bytes are what rounding away from zero makes of every component") {
+    static const float odd[] = {0, -0.0f, 1e-45f, -1e-38f, 1e-30f, 3e19f, 1.0f / 3, 63.5f / 127, -63.5f / 127};
+    rnd r;
+    rnd_seed(&r, 3);
+    for (int round = 0; round < 3000; round++) {
+        float x[75], norm = 0, range = 0;
+        struct stored s;
+        uint32_t n = 1 + (uint32_t)rnd_below(&r, 75);
+        bool few = rnd_below(&r, 3) == 0;
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = few ? odd[rnd_below(&r, sizeof(odd) / sizeof(*odd))] : (float)(rnd_unit(&r) * 4 - 2);
+        if (round % 10 == 1) x[rnd_below(&r, n)] = round % 20 == 1 ? (float)NAN : -(float)INFINITY;
+        store(QUANT_INT8, x, n, &s);
+        for (uint32_t i = 0; i < n; i++) norm += x[i] * x[i];
+        norm = norm == 0 ? 1 : sqrtf(norm);
+        for (uint32_t i = 0; i < n; i++) range = fabsf(x[i] / norm) > range ? fabsf(x[i] / norm) : range;
+        CHECK(s.p.range == range);
+        for (uint32_t i = 0; i < n; i++)
+            CHECK_INT((int8_t)s.bytes[i], range == 0 ? 0 : (int)roundf(x[i] / norm * 127 / range));
+    }
+}
