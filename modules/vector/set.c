@@ -153,8 +153,8 @@ static int change_need(const struct value *v, struct change *c, slice name, bool
     c->had = c->found && old.has_attribute;
     if (c->found) {
         room = vset__room_beside(v, &c->set.shape, c->was, &c->room);
-        rc = vset__attribute_look(v, c->was, c->had);
-        vset__note(vset_place_need(v, c->was), &rc);
+        rc = vset_place_need(v, c->was);
+        if (c->had) vset__note(vset__attribute_look(v, c->was, true), &rc);
     } else {
         room = vset__room(v, &c->set, name.n, &c->room);
         rc = vset__names_need_add(v, c->tag, c->set.count);
@@ -283,7 +283,7 @@ static int apply_rem(struct value *v, const effect *e) {
     uint32_t slot = was.slot;
     bool had = was.has_attribute;
     rc = vset__names_need_remove(v, set.count);
-    vset__note(vset__attribute_look(v, slot, had), &rc);
+    if (had) vset__note(vset__attribute_look(v, slot, true), &rc);
     vset__note(vset_place_need(v, slot), &rc);
     vset__note(ivf_need_remove(v, slot), &rc);
     set.count--;
@@ -312,7 +312,7 @@ static int apply_attr(struct value *v, const effect *e) {
     bool had = el.has_attribute, was_apart = el.attribute_apart;
     el.has_attribute = e->args[1].n > 0;
     el.attribute_apart = vset__apart(e->args[1].n);
-    rc = vset__attribute_look(v, el.slot, had);
+    if (el.has_attribute || had) rc = vset__attribute_look(v, el.slot, had);
     if (rc == OK && !count_attribute(&set, el.has_attribute, had)) rc = ERR_CORRUPT;
     if (rc == OK && had) rc = vset__attribute_cut(v, el.slot);
     if (rc == OK && el.has_attribute) rc = vset__attribute_put(v, el.slot, e->args[1]);
