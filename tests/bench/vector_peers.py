@@ -47,18 +47,16 @@ class Timed:
 
 
 class Ivf:
-    """An IVF index with or without a re-rank by full vectors, over centroids and full vectors that all share."""
+    """An IVF index, with or without a re-rank by full vectors; centroids and full vectors are shared by all."""
 
-    def __init__(self, name, index, base, flat, refine, bytes_row):
-        self.name, self.refine, self.bytes_row = name, refine, bytes_row
+    def __init__(self, name, index, data, flat, refine, bytes_row):
+        self.name, self.refine, self.bytes_row, self.ivf = name, refine, bytes_row, index
         with Timed() as t:
-            some = np.random.default_rng(SEED).choice(len(base), min(len(base), 65536), replace=False)
-            index.train(np.ascontiguousarray(base[np.sort(some)]))
-            self.ivf = self.index = index
-            if refine:
-                self.index = faiss.IndexRefineFlat(index)
-            for at in range(0, len(base), 50000):
-                index.add(np.ascontiguousarray(base[at:at + 50000]))
+            some = np.random.default_rng(SEED).choice(data.rows, min(data.rows, 65536), replace=False)
+            index.train(np.ascontiguousarray(data.base[np.sort(some)]))
+            # Made while the index is empty, as it has no rows itself; those of `flat` become its own below.
+            self.index = faiss.IndexRefineFlat(index) if refine else index
+            all_rows(index, data)
         self.build_seconds = t.seconds
         if refine:
             self.index.own_refine_index = False
@@ -112,8 +110,7 @@ class FaissHnsw(Graph):
         faiss.omp_set_num_threads(2)
         self.index = faiss.IndexHNSWFlat(data.dim, M)
         self.index.hnsw.efConstruction = EF_BUILD
-        for at in range(0, data.rows, 50000):
-            self.index.add(np.ascontiguousarray(data.base[at:at + 50000]))
+        all_rows(self.index, data)
         faiss.omp_set_num_threads(1)
 
     def _save(self, path):
@@ -163,48 +160,57 @@ def ivf_kinds(data):
         q, d, n, faiss.METRIC_L2, 32, True, 2), (4, 16), d / 4 + 16)] if d <= 128 else [])
 
 
+def all_rows(index, data):
+    for at in range(0, data.rows, 50000):
+        index.add(np.ascontiguousarray(data.base[at:at + 50000]))
+    return index
+
+
 def libraries(data, only=None):
-    """Each peer in turn, one in memory at a time."""
-    wanted = lambda name: only is None or any(o in name.lower() for o in only)  # noqa: E731
+    """Yields each peer in turn; one that is let go leaves memory."""
+    wanted = lambda name: only is None or any(o.lower() in name.lower() for o in only)  # noqa: E731
     for name, kind in (("hnswlib", Hnswlib), ("faiss HNSW", FaissHnsw)):
-        if wanted(name.lower()):
+        if wanted(name):
             yield kind(name, data)
-    if not any(wanted(kind[0].lower()) for kind in ivf_kinds(data)):
+    kinds = [kind for kind in ivf_kinds(data) if wanted(kind[0])]
+    if not kinds:
         return
     nlist = nlist_of(data.rows)
     some = np.random.default_rng(SEED).choice(data.rows, min(data.rows, 64 * nlist), replace=False)
     with Timed() as t:
-        coarse = faiss.Kmeans(data.dim, nlist, niter=10, seed=SEED)
+        coarse = faiss.Kmeans(data.dim, nlist, niter=10, seed=SEED, min_points_per_centroid=1)
         coarse.train(np.ascontiguousarray(data.base[np.sort(some)]))
-    flat = faiss.IndexFlatL2(data.dim)
-    for at in range(0, data.rows, 50000):
-        flat.add(np.ascontiguousarray(data.base[at:at + 50000]))
-    for name, make, refine, bytes_row in ivf_kinds(data):
-        if wanted(name.lower()):
-            quantiser = faiss.IndexFlatL2(data.dim)
-            quantiser.add(coarse.centroids)
-            index = make(quantiser, nlist)
-            peer = Ivf(name, index, data.base, flat, refine, bytes_row)
-            peer.quantiser = quantiser  # The index borrows it.
-            peer.build_seconds += t.seconds
-            yield peer
-            del peer, index
+    quantiser, flat = faiss.IndexFlatL2(data.dim), None
+    quantiser.add(coarse.centroids)
+    for name, make, refine, bytes_row in kinds:
+        if refine and flat is None:
+            flat = all_rows(faiss.IndexFlatL2(data.dim), data)
+        peer = Ivf(name, make(quantiser, nlist), data, flat, refine, bytes_row)
+        peer.borrowed = quantiser, flat
+        peer.build_seconds += t.seconds
+        yield peer
+
+
+def timed(peer, queries, effort, seconds_least=.25):
+    """QPS of a CPU second, over as many rounds as make so many seconds."""
+    seconds = rounds = 0
+    while seconds < seconds_least:
+        seconds += peer.search(queries, effort)[1]
+        rounds += 1
+    return rounds * len(queries) / seconds
 
 
 def sweep(peer, data, queries, targets, note):
-    """[(label, recall, QPS of a CPU second)] of the efforts that matter: for every depth of re-ranking upwards until
-    the last target is met, or more no longer helps. The median of three rounds of a quarter of a second or more."""
+    """[(label, recall, QPS of a CPU second, effort)] of the efforts that matter: for every depth of re-ranking
+    upwards until the last target is met, or more no longer helps."""
     q, rows, recalls = np.ascontiguousarray(data.queries[:queries]), [], {}
     for label, effort in peer.efforts():
         so_far = recalls.setdefault(effort[1] if isinstance(effort, tuple) else 0, [])
         if so_far and (so_far[-1] >= max(targets) or len(so_far) > 5 and so_far[-1] - so_far[-4] < 1e-3):
             continue
-        ids, seconds = peer.search(q, effort)
-        so_far.append(data.recall(ids))
+        so_far.append(data.recall(peer.search(q, effort)[0]))
         if so_far[-1] < min(targets) - .05:
             continue
-        rounds = max(1, int(.25 / max(seconds, 1e-4)))
-        seconds = sorted(sum(peer.search(q, effort)[1] for _ in range(rounds)) / rounds for _ in range(3))[1]
-        rows.append((label, so_far[-1], queries / seconds))
-        note("  %s: %s: recall %.4f, %.0f a CPU second" % (peer.name, label, so_far[-1], queries / seconds))
-    return rows or [("none", max(max(r) for r in recalls.values()), 0)]
+        rows.append((label, so_far[-1], timed(peer, q, effort), effort))
+        note("  %s: %s: recall %.4f, %.0f a CPU second" % (peer.name, *rows[-1][:3]))
+    return rows or [("none", max(max(r) for r in recalls.values()), 0, None)]

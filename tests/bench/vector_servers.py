@@ -291,13 +291,13 @@ def run_queries(engine, queries, effort, filter=None, clients=CLIENTS, pipeline=
     return Found(np.array(ids), seconds / again, cpu / again)
 
 
-def search(engine, queries, effort, filter=None, least=1.0, **how):
-    """As many of the queries as RUN_SECONDS allow, as often as makes `least` seconds of CPU: /proc counts in
+def search(engine, queries, effort, filter=None, least=1.0, most=RUN_SECONDS, **how):
+    """As many of the queries as `most` seconds allow, as often as makes `least` seconds of CPU: /proc counts in
     hundredths."""
     head = run_queries(engine, queries[:CLIENTS], effort, filter, **how)
-    count = max(CLIENTS, min(len(queries), int(RUN_SECONDS * head.qps)))
+    count = max(CLIENTS, min(len(queries), int(most * head.qps)))
     first = run_queries(engine, queries[:count], effort, filter, **how)
-    again = int(min(least / max(first.cpu, .01), RUN_SECONDS / first.seconds))
+    again = int(min(least / max(first.cpu, .01), most / first.seconds))
     if again < 2:
         return first
     more = run_queries(engine, queries[:count], effort, filter, again=again, **how)
