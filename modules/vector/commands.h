@@ -8,6 +8,10 @@
 int cmd_vadd(call *c);
 int cmd_vrem(call *c);
 int cmd_vsetattr(call *c);
+/* bulk.c */
+int cmd_vmadd(call *c);
+/* measure.c */
+int cmd_vrecall(call *c);
 /* read.c */
 int cmd_vcard(call *c);
 int cmd_vdim(call *c);

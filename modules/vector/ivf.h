@@ -37,6 +37,7 @@ struct ivf { /* what the meta says, checked */
     uint32_t clusters, nodes; /* that there are */
     uint32_t filled;          /* IVF_FILLING: slots below have been brought in */
     uint32_t todo;            /* clusters that wait for a split or a merge */
+    bool missed;              /* there were more than fit the list: all are to be looked at */
 };
 bool ivf_meta_ok(const uint8_t *meta, const struct vset_shape *s); /* from the store */
 void ivf_read(const struct value *v, struct ivf *out);
@@ -64,7 +65,8 @@ enum ivf_op {               /* stored; after those of enum vset_op */
     VECTOR_INDEX = 8,       /* args: u8 bits, u64 seed, centroids f16: an empty index; slots are to be filled in */
     VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
-    VECTOR_PROBES = 11      /* args: u64 rows, u16 probes of each curve and target: see recall.h */
+    VECTOR_PROBES = 11,     /* args: u64 rows, u64 version, u16 probes of each curve and target: see recall.h */
+    VECTOR_SWEEP = 12       /* no args: a look at all clusters begins */
 };
 int ivf_apply(struct value *v, const effect *e); /* the set is there */
 

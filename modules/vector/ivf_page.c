@@ -16,9 +16,10 @@ bool ivf_meta_ok(const uint8_t *m, const struct vset_shape *s) {
         return true;
     }
     if (state > IVF_READY || (bits != 1 && bits != 2 && bits != 4)) return false;
-    if (m[IM_TODO_N] > IVF_TODO_MAX || m[IM_FREE_N] > IVF_FREE_MAX) return false;
+    unsigned todo = m[IM_TODO_N] & ~IVF_TODO_MORE;
+    if (todo > IVF_TODO_MAX || m[IM_FREE_N] > IVF_FREE_MAX) return false;
     uint32_t next = get_u32(m + IM_NEXT), node_next = get_u32(m + IM_NODE_NEXT);
-    for (unsigned i = 0; i < m[IM_TODO_N]; i++)
+    for (unsigned i = 0; i < todo; i++)
         if (get_u32(m + IM_TODO + 4 * (size_t)i) >= next) return false;
     for (unsigned i = 0; i < m[IM_FREE_N]; i++)
         if (get_u32(m + IM_FREE + 4 * (size_t)i) >= next) return false;
@@ -40,30 +41,39 @@ void ivf_read(const struct value *v, struct ivf *out) {
                         .clusters = get_u32(m + IM_CLUSTERS),
                         .nodes = get_u32(m + IM_NODES),
                         .filled = get_u32(m + IM_FILLED),
-                        .todo = m[IM_TODO_N]};
+                        .todo = m[IM_TODO_N] & ~IVF_TODO_MORE,
+                        .missed = (m[IM_TODO_N] & IVF_TODO_MORE) != 0};
 }
 
 bool ivf_wants(const struct value *v) { return ivf__meta(v)[IM_STATE] != IVF_ABSENT; }
 
 void ivf__todo(struct value *v, uint32_t cluster) {
     uint8_t *m = ivf__meta_mut(v);
-    unsigned n = m[IM_TODO_N];
+    unsigned n = m[IM_TODO_N] & ~IVF_TODO_MORE;
     for (unsigned i = 0; i < n; i++)
         if (get_u32(m + IM_TODO + 4 * (size_t)i) == cluster) return;
-    if (n == IVF_TODO_MAX) return; /* Its next change says so again. */
+    if (n == IVF_TODO_MAX) {
+        m[IM_TODO_N] |= IVF_TODO_MORE;
+        return;
+    }
     put_u32(m + IM_TODO + 4 * (size_t)n, cluster);
-    m[IM_TODO_N] = (uint8_t)(n + 1);
+    m[IM_TODO_N]++;
 }
 
 void ivf__todo_done(struct value *v, uint32_t cluster) {
     uint8_t *m = ivf__meta_mut(v);
-    unsigned n = m[IM_TODO_N], kept = 0;
+    unsigned n = m[IM_TODO_N] & ~IVF_TODO_MORE, kept = 0;
     for (unsigned i = 0; i < n; i++) {
         uint32_t c = get_u32(m + IM_TODO + 4 * (size_t)i);
         if (c != cluster) put_u32(m + IM_TODO + 4 * (size_t)kept++, c);
     }
     for (unsigned i = kept; i < n; i++) put_u32(m + IM_TODO + 4 * (size_t)i, 0);
-    m[IM_TODO_N] = (uint8_t)kept;
+    m[IM_TODO_N] = (uint8_t)(kept | (m[IM_TODO_N] & IVF_TODO_MORE));
+}
+
+bool ivf__due(slice tail, uint32_t clusters) {
+    uint32_t live = get_u32(tail.p + TA_LIVE), all = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
+    return all > IVF_LEAF_MAX || (live < IVF_LEAF_MIN && clusters > 1) || (all > IVF_LEAF && live < all / 2);
 }
 
 #define NODE_CLUSTERS_MAX 4096

@@ -86,8 +86,7 @@ int ivf__put_row(struct value *v, const struct code_shape *c, uint32_t cluster, 
     if (rc == OK) rc = ivf__tail(v, c, cluster, &tail);
     if (rc != OK) return rc;
     count_rows(v, 1);
-    if (get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL) > IVF_LEAF_MAX)
-        ivf__todo(v, cluster);
+    if (get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL) > IVF_LEAF_MAX) ivf__todo(v, cluster);
     return OK;
 }
 
@@ -172,13 +171,12 @@ int ivf_remove(struct value *v, uint32_t slot) {
     size_t block = from / base_stride(c) * base_stride(c);
     put_u32(p + at, IVF_NONE);
     block_clear(c, p + head + block + 4 * CODE_ROWS, (unsigned)((from - block) / 4));
-    uint32_t live = get_u32(t + TA_LIVE), all = get_u32(t + TA_BASE) + get_u32(t + TA_TAIL);
+    uint32_t live = get_u32(t + TA_LIVE);
     if (live == 0 || ix.rows == 0) return ERR_CORRUPT;
-    put_u32(t + TA_LIVE, --live);
+    put_u32(t + TA_LIVE, live - 1);
     put_u32(t + TA_REMOVALS, get_u32(t + TA_REMOVALS) + 1);
     count_rows(v, -1);
-    if ((live < IVF_LEAF_MIN && ix.clusters > 1) || (all > IVF_LEAF && live < all / 2))
-        ivf__todo(v, cluster);
+    if (ivf__due(slice_make(t, tail_bytes(c)), ix.clusters)) ivf__todo(v, cluster);
     return vset_place_set(v, slot, 0);
 }
 
@@ -281,10 +279,10 @@ static int apply_fill(struct value *v, const effect *e) {
 }
 
 static int apply_probes(struct value *v, const effect *e) {
-    if (e->argc != 2 || e->args[0].n != 8 || e->args[1].n != IVF_PROBES_BYTES) return ERR_CORRUPT;
+    if (e->argc != 2 || e->args[0].n != 16 || e->args[1].n != IVF_PROBES_BYTES) return ERR_CORRUPT;
     uint8_t *m = ivf__meta_mut(v);
     if (m[IM_STATE] == IVF_ABSENT) return ERR_CORRUPT;
-    memcpy(m + IM_TUNED, e->args[0].p, 8);
+    memcpy(m + IM_TUNED_ROWS, e->args[0].p, 16);
     memcpy(m + IM_PROBES, e->args[1].p, IVF_PROBES_BYTES);
     return OK;
 }
@@ -295,6 +293,9 @@ int ivf_apply(struct value *v, const effect *e) {
     case VECTOR_FILL: return apply_fill(v, e);
     case VECTOR_SPLIT: return ivf__apply_split(v, e);
     case VECTOR_PROBES: return apply_probes(v, e);
+    case VECTOR_SWEEP:
+        ivf__meta_mut(v)[IM_TODO_N] &= (uint8_t)~IVF_TODO_MORE;
+        return OK;
     default: return ERR_CORRUPT;
     }
 }

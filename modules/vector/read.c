@@ -1,5 +1,9 @@
 /* read.c -- VCARD, VDIM, VEMB, VINFO, VGETATTR, VISMEMBER: a root, or one element. */
 #include "modules/vector/commands.h"
+#include "modules/vector/recall.h"
+#include "modules/vector/search_internal.h"
+
+#define FULL_FACTS 8 /* of VINFO key FULL */
 
 int cmd_vcard(call *c) {
     struct entry e;
@@ -17,9 +21,34 @@ int cmd_vdim(call *c) {
     return rc != OK ? rc : reply_int(c, set.shape.dim);
 }
 
+/* What VINFO key FULL adds. */
+static void reply_index(call *c, const struct entry *e) {
+    static const char *const states[] = {"none", "filling", "ready"};
+    struct ivf ix;
+    ivf_read(&e->value, &ix);
+    const struct { const char *name; uint64_t value; } facts[] = {
+        {"index-bits", ix.state == IVF_ABSENT ? 0 : ix.code.bits},
+        {"clusters", ix.clusters},
+        {"nodes", ix.nodes},
+        {"probes", ix.state == IVF_READY ? recall_probes(&e->value, 10, SEARCH_RECALL) : 0},
+        {"resident-bytes", keyspace_entry_bytes(call_keyspace(c), e)},
+        {"pages", e->value.pager->ops->pages(e->value.obj)},
+    };
+    reply_status(c, "index");
+    reply_status(c, states[ix.state]);
+    reply_status(c, "recall-target");
+    reply_double(c, SEARCH_RECALL);
+    for (size_t i = 0; i < FULL_FACTS - 2; i++) {
+        reply_status(c, facts[i].name);
+        reply_int(c, (int64_t)facts[i].value);
+    }
+}
+
 int cmd_vinfo(call *c) {
     struct entry e;
     struct vset set;
+    bool full = call_argc(c) == 3 && call_arg_is(c, 2, "full");
+    if (call_argc(c) > 2 && !full) return reply_arity(c);
     int rc = vset_open(c, false, &e, &set);
     if (rc == ERR_NOTFOUND) return reply_null_array(c);
     if (rc != OK) return rc;
@@ -34,13 +63,14 @@ int cmd_vinfo(call *c) {
         {"hnsw-max-node-uid", set.last_node},
     };
     size_t n = sizeof(facts) / sizeof(*facts);
-    reply_map(c, n + 1);
+    reply_map(c, n + 1 + (full ? FULL_FACTS : 0));
     reply_status(c, "quant-type");
     reply_status(c, quant_name(set.shape.quant));
     for (size_t i = 0; i < n; i++) {
         reply_status(c, facts[i].name);
         reply_int(c, (int64_t)facts[i].value);
     }
+    if (full) reply_index(c, &e);
     return OK;
 }
 

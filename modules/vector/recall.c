@@ -11,6 +11,8 @@
 #define TRUTH_SIGMAS 3.0f /* One in a thousand is missed. */
 #define DRAWS_MAX 1000    /* for one sample: most slots may be free */
 #define TRUTH_K 100
+#define MARGIN 1.05
+#define PROBES_LEAST 2
 
 static const double targets[RECALL_TARGETS] = {0.80, 0.90, 0.95, 0.99};
 static const uint32_t curve_k[RECALL_KS] = {1, 10, 100};
@@ -219,7 +221,7 @@ uint32_t recall_probes(const struct value *v, uint32_t k, double target) {
     struct ivf ix;
     ivf_read(v, &ix);
     const uint8_t *m = ivf__meta(v);
-    uint64_t then = get_u64(m + IM_TUNED);
+    uint64_t then = get_u64(m + IM_TUNED_ROWS);
     double probes;
     if (then == 0) { /* Not measured yet. */
         probes = 8 + sqrt((double)ix.clusters) * (target < 0.97 ? 0.5 : 2) * (k > 50 ? 2 : 1);
@@ -229,6 +231,7 @@ uint32_t recall_probes(const struct value *v, uint32_t k, double target) {
         double a = curve_at(m, low, target), b = curve_at(m, low + 1, target);
         probes = a + (b - a) * (decades - low);
         if (ix.rows > then) probes *= sqrt((double)ix.rows / (double)then);
+        probes = probes * MARGIN + PROBES_LEAST; /* What was measured is a sample. */
     }
     probes = ceil(probes);
     if (!(probes >= 1)) probes = 1;

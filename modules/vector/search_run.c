@@ -15,6 +15,7 @@
 #define EPSILON_DEFAULT 2.0
 #define STEP_CODES 60000    /* scanned in one step: some tenths of a millisecond */
 #define MORE_TIMES 4        /* So many times the clusters, when too few have been found. */
+#define SQUARE_MOST 1e30    /* of a query's length */
 #define EXACT_SHARE 4       /* Whoever wants more than a quarter of a set has it all measured. */
 
 void search__free(void *state) {
@@ -133,9 +134,6 @@ static void begin(struct search *s, const struct value *v, const struct vset *se
     s->index = (struct ivf_search){.k = (uint32_t)s->top.k,
                                    .probes = (uint32_t)s->probes,
                                    .sigmas = target > 0.97 ? IVF_SIGMAS_HIGH : IVF_SIGMAS};
-    if (s->x != NULL) return;
-    s->x = mem_alloc(s->shape.dim * sizeof(float));
-    ivf_vector(&s->shape, &s->measure.from, s->x);
 }
 
 static int yield(call *c, command_fn *again) {
@@ -179,9 +177,21 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
     return OK;
 }
 
+/* Whose squares no float holds, is measured against all. */
+static bool beyond(struct search *s) {
+    if (s->x == NULL) {
+        s->x = mem_alloc(s->shape.dim * sizeof(float));
+        ivf_vector(&s->shape, &s->measure.from, s->x);
+    }
+    double sum = 0;
+    for (uint32_t i = 0; i < s->shape.dim; i++) sum += (double)s->x[i] * (double)s->x[i];
+    return !(sum < SQUARE_MOST);
+}
+
 int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again) {
     struct ivf ix;
     ivf_read(v, &ix);
-    bool all = ix.state != IVF_READY || s->exact || s->scan.begun || kept(s, set) > set->count / EXACT_SHARE;
+    bool all = ix.state != IVF_READY || s->exact || s->scan.begun || kept(s, set) > set->count / EXACT_SHARE ||
+               (s->index.scan == NULL && beyond(s));
     return all ? scan_all(c, s, v, set, again) : search_index(c, s, v, set, again);
 }

@@ -33,6 +33,7 @@ struct tend {
     enum phase phase;
     struct plan *plan; /* owned; NULL while a worker has it */
     uint32_t cursor, step; /* GATHER: the next slot */
+    uint32_t sweep;    /* the next cluster that is to be looked at; IVF_NONE: none is */
     recall *recall;    /* MEASURE; owned */
     uint64_t uid;      /* of the set that is measured */
 };
@@ -76,8 +77,12 @@ static void plan_begin(struct tend *t, const struct vset *set, const struct code
 /* Away with it, to a worker. */
 static int hand_over(call *c, struct tend *t) {
     struct plan *p = t->plan;
-    t->plan = NULL;
     t->phase = WORKED;
+    if (p->job.n == 0 && !p->building) { /* An empty cluster: there is nothing to compute. */
+        ivf_job_split(&p->job);
+        return again(c);
+    }
+    t->plan = NULL;
     call_work(c, work, tend_run, p, plan_free);
     return ERR_AGAIN;
 }
@@ -163,9 +168,9 @@ static int gather_neighbours(struct ivf_job *j, const struct value *v, const str
     return rc;
 }
 
-static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix,
+                       uint32_t cluster) {
     slice tail;
-    uint32_t cluster = get_u32(ivf__meta(v) + IM_TODO);
     plan_begin(t, set, &ix->code, ix->seed, false);
     struct ivf_job *j = &t->plan->job;
     struct gathering g = {.job = j, .v = v, .set = set};
@@ -247,25 +252,53 @@ static int fill(call *c, const struct vset *set, const struct ivf *ix) {
 
 /* Has the set changed so much that what was measured says little? */
 static bool stale(const struct value *v, const struct ivf *ix) {
-    uint64_t then = get_u64(ivf__meta(v) + IM_TUNED);
-    return ix->rows > then + then / 2 || ix->rows < then / 2;
+    uint64_t then = get_u64(ivf__meta(v) + IM_TUNED), rows = get_u64(ivf__meta(v) + IM_TUNED_ROWS);
+    struct vset set;
+    vset_read(v, &set);
+    return rows == 0 || set.version - then > rows / 2 || ix->rows < rows / 2;
 }
 
 static int measure(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint16_t probes[RECALL_KS][RECALL_TARGETS];
-    uint8_t rows[8], curves[IVF_PROBES_BYTES];
+    uint8_t rows[16], curves[IVF_PROBES_BYTES];
     if (t->recall == NULL) t->recall = recall_create(SAMPLES, 0, 0);
     int rc = recall_step(t->recall, v, set, call_rnd(c));
     if (rc == ERR_AGAIN) return again(c);
     if (rc != OK) return rc;
     recall_curves(t->recall, probes);
     put_u64(rows, ix->rows);
+    put_u64(rows + 8, set->version);
     for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
         put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
     slice args[2] = {slice_make(rows, sizeof(rows)), slice_make(curves, sizeof(curves))};
     rc = call_value(c, TYPE_VECTORSET, VECTOR_PROBES, call_arg(c, 1), args, 2);
     if (rc != OK) return rc;
     t->phase = LOOK;
+    return again(c);
+}
+
+/* ---- clusters that the list had no room for -------------------------------------------------------------- */
+
+#define SWEEP_CLUSTERS 512 /* looked at in one step */
+
+static int sweep(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    if (t->sweep == IVF_NONE) {
+        int rc = call_value(c, TYPE_VECTORSET, VECTOR_SWEEP, call_arg(c, 1), NULL, 0);
+        if (rc != OK) return rc;
+        t->sweep = 0;
+        return again(c);
+    }
+    uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
+    for (uint32_t n = 0; n < SWEEP_CLUSTERS && t->sweep < next; n++) {
+        slice tail;
+        uint32_t cluster = t->sweep;
+        int rc = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, cluster), &tail);
+        if (rc == OK) rc = ivf__tail(v, &ix->code, cluster, &tail);
+        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        t->sweep++;
+        if (rc == OK && ivf__due(tail, ix->clusters)) return split_begin(c, t, v, set, ix, cluster);
+    }
+    if (t->sweep >= next) t->sweep = IVF_NONE;
     return again(c);
 }
 
@@ -282,7 +315,8 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     case IVF_FILLING: return fill(c, set, ix);
     case IVF_READY: break;
     }
-    if (ix->todo > 0) return split_begin(c, t, v, set, ix);
+    if (ix->todo > 0) return split_begin(c, t, v, set, ix, get_u32(ivf__meta(v) + IM_TODO));
+    if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
     if (!stale(v, ix)) return reply_ok(c);
     t->uid = set->shape.uid;
     t->phase = MEASURE;
@@ -296,6 +330,7 @@ static int tend_run(call *c) {
     struct tend *t = call_state(c);
     if (t == NULL) {
         t = mem_calloc(1, sizeof(*t));
+        t->sweep = IVF_NONE;
         call_set_state(c, t, tend_free);
     }
     if (t->phase == WORKED && t->plan == NULL) t->plan = call_cookie(c);
@@ -326,6 +361,6 @@ void vset_tend(call *c, slice key) {
     ivf_read(&e.value, &ix);
     vset_read(&e.value, &set);
     bool due = ix.state == IVF_ABSENT ? set.count >= IVF_MIN
-                                      : ix.state == IVF_FILLING || ix.todo > 0 || stale(&e.value, &ix);
+                                      : ix.state == IVF_FILLING || ix.todo > 0 || ix.missed || stale(&e.value, &ix);
     if (due) call_later(c, &tend_row, key);
 }
