@@ -104,7 +104,7 @@ LANES void lanes_rotate(uint64_t seed, float *x, uint32_t n, uint32_t k, float s
     for (int round = 0; round < 4; round++) {
         lanes_flip(x, n, &seed);
         lanes_hadamard(round % 2 == 0 ? x : x + (n - k), k, scale);
-        if (k != n) lanes_walk(x, n);
+        if (k != n && round % 2 == 1) lanes_walk(x, n);
     }
 }
 
