@@ -2,6 +2,7 @@
 #include "modules/vector/code.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "base/mem.h"
@@ -84,6 +85,12 @@ static float half_above(float x) {
     return v >= x || h >= 0x7bff ? v : half_value((uint16_t)(h + 1));
 }
 
+/* Never infinite, and never no number: FLT_MAX instead, which is found last. */
+static float bounded(double x) {
+    if (!(x < (double)FLT_MAX)) return FLT_MAX;
+    return x > -(double)FLT_MAX ? (float)x : -FLT_MAX;
+}
+
 void code_encode(const struct code_shape *s, const float *o, const float *c, uint8_t *code,
                  struct code_factors *f) {
     float *r = mem_alloc(s->dim * (sizeof(float) + 1));
@@ -92,15 +99,17 @@ void code_encode(const struct code_shape *s, const float *o, const float *c, uin
     assert(s->dim % 16 == 0 && (s->bits == 1 || s->bits == 2 || s->bits == 4));
     lanes_best()->encode(s, o, c, r, numbers, facts);
     double nn = facts[0], rc = facts[1], su = facts[2], uu = facts[3], tu = facts[4];
-    if (!(nn > 0) || !(su > 0)) {
+    if (!(nn > 0 && nn <= (double)FLT_MAX && su > 0)) {
         memset(code, 0, code_bytes(s));
-        *f = (struct code_factors){.add = (float)(s->product ? -rc : nn)};
+        *f = (struct code_factors){.add = bounded(nn > 0 || !s->product ? nn : -rc)};
     } else {
         pack(s, numbers, code);
-        double off = nn * uu / (su * su) - 1, scale = s->product ? 1 : 2;
-        f->resc = half_value(half_of((float)(-scale * nn / su)));
-        f->add = (float)((s->product ? -rc : nn) - (double)f->resc * tu);
-        f->err = half_above((float)(scale * sqrt(nn * (off > 0 ? off : 0) / (s->dim - 1))));
+        /* What is left over, resc * u + scale * r, with resc as it is stored: that may be far from the best. */
+        double scale = s->product ? 1 : 2, resc = (double)half_value(half_of((float)(-scale * nn / su)));
+        double left = resc * resc * uu + 2 * scale * resc * su + scale * scale * nn;
+        f->resc = (float)resc;
+        f->add = bounded((s->product ? -rc : nn) - resc * tu);
+        f->err = half_above((float)sqrt((left > 0 ? left : 0) / (s->dim - 1)));
     }
     mem_free(r);
 }
@@ -154,14 +163,9 @@ void block_clear(const struct code_shape *s, uint8_t *block, unsigned row) {
 /* ---- queries ---------------------------------------------------------------------------------------- */
 
 void code_query_init(struct code_query *query, const struct code_shape *s, const float *q, uint8_t *tables) {
-    uint32_t groups = code_groups(s);
-    float *t = mem_alloc((size_t)groups * 16 * sizeof(float)), least;
     assert((uintptr_t)tables % 32 == 0);
-    float range = lanes_best()->tables(q, groups, s->bits, t, &least);
-    float step = range > 0 ? range / 255 : 1;
-    lanes_best()->quantise(t, (size_t)groups * 16, 1 / step, tables);
-    mem_free(t);
-    *query = (struct code_query){.shape = *s, .tables = tables, .step = step, .least = least};
+    *query = (struct code_query){.shape = *s, .tables = tables};
+    lanes_best()->tables(q, s->dim, s->bits, tables, &query->step, &query->least);
 }
 
 uint32_t block_scan(const struct code_query *query, const uint8_t *block, float g, float spread,

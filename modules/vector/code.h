@@ -8,9 +8,14 @@
  *     add + G + resc * <u,q>      add = n^2 + 2 n^2 t / s   resc = -2 n^2 / s   G = |q - c|^2
  *
  * and is unbiased; its error has about the standard deviation err * |q - c|, with
- * err = 2 n sqrt((n^2 |u|^2 / s^2 - 1) / (D - 1)). For inner products (smaller is better, so negated):
+ * err = |resc u + 2 r| / sqrt(D - 1) = 2 n sqrt((n^2 |u|^2 / s^2 - 1) / (D - 1)). For inner products (smaller is better, so negated):
  * add = -<r,c> + n^2 t / s, resc = -n^2 / s, err half of that, G = -<q,c>. With s = 0 (o is c) the code is 0,
  * resc and err are 0, add is n^2 or -<r,c>: exact. The radicand is clamped at 0.
+ *
+ * resc and err are halves: with n / sqrt(D) between about 1e-4 and 1e4 nothing is lost. Below, err grows to
+ * what resc no longer says; above, both stop at 65504 and err is too small: who has such vectors scales them.
+ * A table's steps grow with |q|, so o, c and q should have been moved to where their mean is near 0: where |q| is
+ * 80 times |q - c| (1 bit; 2 bits: 30; 4 bits: 6), the error of the steps is as large as the code's.
  *
  * Levels: 1 bit: -1/2, 1/2. 2 bits: those of a Gaussian's best quantiser (Lloyd, Max), 4 bits: 16 levels,
  * (c - 7.5), with the scale that maximises <r,u>/|u| among a few tried.
@@ -50,7 +55,7 @@ static inline size_t block_bytes(const struct code_shape *s) {
 }
 
 /* o and c: rotated, dim floats each (any alignment of 4); code: code_bytes(). resc and err are already
- * rounded to what f16 holds (err up). */
+ * rounded to what f16 holds (err up). Of what is infinite or no number, or has such a square, add is FLT_MAX. */
 void code_encode(const struct code_shape *s, const float *o, const float *c, uint8_t *code,
                  struct code_factors *f);
 
@@ -58,7 +63,7 @@ void block_put(const struct code_shape *s, uint8_t *block, unsigned row, const u
                const struct code_factors *f);
 void block_get(const struct code_shape *s, const uint8_t *block, unsigned row, uint8_t *code,
                struct code_factors *f);
-/* A row that no query finds: add is +infinity, resc and err are 0. */
+/* A row that no query finds, not even one whose limit is infinite: add is +infinity, resc and err are 0. */
 void block_clear(const struct code_shape *s, uint8_t *block, unsigned row);
 
 /* A query, prepared once for all clusters. */
@@ -71,8 +76,8 @@ struct code_query {
 void code_query_init(struct code_query *query, const struct code_shape *s, const float *q, uint8_t *tables);
 
 /* For each of the 32 rows: est = add + g + resc * <u,q>, err = its err * spread (|q - c| times the number of
- * standard deviations that the caller wants). Returns the rows (bit i: row i) with est - err <= limit; NaN
- * never. Writes est and err for all. */
+ * standard deviations that the caller wants). Returns the rows (bit i: row i) with est - err <= limit; one whose
+ * est is infinite or NaN never. Writes est and err for all. block: any alignment. */
 uint32_t block_scan(const struct code_query *query, const uint8_t *block, float g, float spread,
                     float limit, float est[CODE_ROWS], float err[CODE_ROWS]);
 /* The twin that every machine has. */
@@ -81,7 +86,8 @@ uint32_t block_scan_plain(const struct code_query *query, const uint8_t *block, 
 
 /* ---- half floats: centroids -------------------------------------------------------------------- */
 
-/* To nearest, ties to even; what is over 65504 becomes that. */
+/* n: any here, a multiple of 16 below. To nearest, ties to even; what is over 65504 becomes that, both ways;
+ * NaN becomes 0. Bytes that stand for infinities or NaN are read as 65504, too: no distance is NaN. */
 void half_from_floats(const float *x, size_t n, uint8_t *out);
 void half_to_floats(const uint8_t *p, size_t n, float *out);
 float half_l2_square(const float *q, const uint8_t *half, size_t n); /* |q - h|^2 */

@@ -1,7 +1,8 @@
 /* lanes.h -- loops over floats, eight at a time: one source for plain C and for wide registers.
  *
- * lanes_plain.c has them as they are, lanes_avx2.c compiled for AVX2. No sum is
- * reordered and none is fused, so both give the same bits. */
+ * lanes_plain.c has them as they are; lanes_avx2.c, where LANES_WIDE is what a function of AVX2 and F16C
+ * is marked with, compiles them for these, and the few that compilers make badly have instructions of their
+ * own there. No sum is reordered and none is fused, so both give the same bits. */
 #ifndef COVE_VECTOR_LANES_H
 #define COVE_VECTOR_LANES_H
 
@@ -16,7 +17,11 @@ typedef int32_t i8 __attribute__((vector_size(32)));
 typedef uint32_t u8 __attribute__((vector_size(32)));
 typedef uint16_t h8 __attribute__((vector_size(16)));
 typedef uint8_t b8 __attribute__((vector_size(8)));
+#ifdef LANES_WIDE
+#define LANES LANES_WIDE __attribute__((always_inline)) static inline
+#else
 #define LANES __attribute__((always_inline)) static inline
+#endif
 
 LANES f8 f8_load(const void *p) {
     f8 v;
@@ -27,17 +32,35 @@ LANES void f8_store(void *p, f8 v) { memcpy(p, &v, sizeof(v)); }
 LANES f8 f8_of(float x) { return (f8){x, x, x, x, x, x, x, x}; }
 LANES f8 f8_select(i8 mask, f8 yes, f8 no) { return (f8)(((i8)yes & mask) | ((i8)no & ~mask)); }
 LANES f8 f8_abs(f8 v) { return (f8)((u8)v & 0x7fffffffu); }
+/* A bit for each lane: whether it is below 0. */
+LANES uint32_t i8_signs(i8 v) {
+#ifdef LANES_WIDE
+    return (uint32_t)_mm256_movemask_ps((__m256)v);
+#else
+    uint32_t bits = 0;
+    for (unsigned k = 0; k < 8; k++) bits |= (uint32_t)(v[k] < 0) << k;
+    return bits;
+#endif
+}
 LANES float f8_sum(f8 v) {
     return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
-/* What a half float's bits say; those of infinities and of no number are taken for large numbers. */
+/* What a half float's bits say; those of infinities and of no number are taken for the largest. */
 LANES f8 f8_half(const uint8_t *p) {
+#ifdef LANES_WIDE
+    __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
+    h = _mm_min_epi16(h, _mm_set1_epi16(0x7bff));
+    h = _mm_min_epu16(h, _mm_set1_epi16((short)0xfbff));
+    return (f8)_mm256_cvtph_ps(h);
+#else
     h8 h;
     memcpy(&h, p, sizeof(h));
-    u8 u = __builtin_convertvector(h, u8);
-    f8 v = (f8)((u & 0x7fffu) << 13) * f8_of(0x1p112f);
+    u8 u = __builtin_convertvector(h, u8), size = (u & 0x7fffu) << 13;
+    f8 v = (f8)size * f8_of(0x1p112f), most = f8_of(65504.0f);
+    v = f8_select(v > most, most, v);
     return (f8)((u8)v | (u & 0x8000u) << 16);
+#endif
 }
 
 /* ---- rotation: see rotate.c ------------------------------------------------------------------- */
@@ -113,6 +136,8 @@ LANES void lanes_rotate(uint64_t seed, float *x, uint32_t n, uint32_t k, float s
 #define LEVEL2_LOW 0.4528f
 #define LEVEL2_HIGH 1.5104f
 #define LEVEL2_EDGE 0.9816f
+#define LEVELS4 0.5f, 1.5f, 2.5f, 3.5f, 4.5f, 5.5f, 6.5f, 7.5f
+#define LEVEL4_MOST 7.5f
 
 struct lanes_sums {
     float nn, rc; /* |r|^2, <r,c> */
@@ -198,86 +223,119 @@ LANES void lanes_encode(const struct code_shape *s, const float *o, const float 
     facts[4] = (double)l.tu;
 }
 
-/* The sums of a group, for all of its 16 codes: t has 16 floats for each group. Returns the largest difference
- * within a group; *least: the sum of the least of each. */
-LANES float lanes_tables(const float *q, uint32_t groups, unsigned bits, float *t, float *least) {
-    const f8 p0 = {-.5f, .5f, -.5f, .5f, -.5f, .5f, -.5f, .5f};
-    const f8 p1 = {-.5f, -.5f, .5f, .5f, -.5f, -.5f, .5f, .5f};
-    const f8 p2 = {-.5f, -.5f, -.5f, -.5f, .5f, .5f, .5f, .5f};
-    const f8 l2 = {-LEVEL2_HIGH, -LEVEL2_LOW, LEVEL2_LOW, LEVEL2_HIGH,
-                   -LEVEL2_HIGH, -LEVEL2_LOW, LEVEL2_LOW, LEVEL2_HIGH};
-    const f8 low = {-7.5f, -6.5f, -5.5f, -4.5f, -3.5f, -2.5f, -1.5f, -.5f};
-    float range = 0, sum = 0;
-    for (uint32_t g = 0; g < groups; g++, t += 16) {
-        f8 a, b;
-        float span;
-        if (bits == 1) {
-            const float *x = q + 4 * (size_t)g;
-            f8 three = f8_of(x[0]) * p0 + f8_of(x[1]) * p1 + f8_of(x[2]) * p2;
-            a = three - f8_of(x[3] * 0.5f);
-            b = three + f8_of(x[3] * 0.5f);
-            span = __builtin_fabsf(x[0]) + __builtin_fabsf(x[1]) + __builtin_fabsf(x[2]) + __builtin_fabsf(x[3]);
-        } else if (bits == 2) {
-            const float *x = q + 2 * (size_t)g;
-            f8 first = f8_of(x[0]) * l2, y = f8_of(x[1]);
-            const f8 down = {-LEVEL2_HIGH, -LEVEL2_HIGH, -LEVEL2_HIGH, -LEVEL2_HIGH,
-                             -LEVEL2_LOW, -LEVEL2_LOW, -LEVEL2_LOW, -LEVEL2_LOW};
-            const f8 up = {LEVEL2_LOW, LEVEL2_LOW, LEVEL2_LOW, LEVEL2_LOW,
-                           LEVEL2_HIGH, LEVEL2_HIGH, LEVEL2_HIGH, LEVEL2_HIGH};
-            a = first + y * down;
-            b = first + y * up;
-            span = (__builtin_fabsf(x[0]) + __builtin_fabsf(x[1])) * (2 * LEVEL2_HIGH);
-        } else {
-            a = f8_of(q[g]) * low;
-            b = f8_of(q[g]) * (low + f8_of(8.0f));
-            span = __builtin_fabsf(q[g]) * 15.0f;
-        }
-        f8 lo = f8_of(-span * 0.5f);
-        f8_store(t, a - lo);
-        f8_store(t + 8, b - lo);
-        sum -= span * 0.5f;
-        range = span > range ? span : range;
+#define TABLE_MOST 255.0f
+#define TABLE_STEP_LEAST 1e-30f /* so that its reciprocal is a number */
+
+/* The largest difference within a group; *sum: those of all groups together. */
+LANES float lanes_spans(const float *q, uint32_t dim, unsigned bits, float *sum) {
+    f8 most = f8_of(0), all = most;
+    for (uint32_t i = 0; i < dim; i += 8) {
+        f8 a = f8_abs(f8_load(q + i));
+        all += a;
+        if (bits < 4) a += __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6);
+        if (bits == 1) a += __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5);
+        most = f8_select(a > most, a, most);
     }
-    *least = sum;
-    return range;
+    float range = 0, by = 2 * (bits == 1 ? 0.5f : bits == 2 ? LEVEL2_HIGH : LEVEL4_MOST);
+    for (unsigned k = 0; k < 8; k++) range = most[k] > range ? most[k] : range;
+    *sum = f8_sum(all) * by;
+    return range * by;
 }
 
-LANES float lanes_tables_of(const float *q, uint32_t groups, unsigned bits, float *t, float *least) {
-    return bits == 1   ? lanes_tables(q, groups, 1, t, least)
-           : bits == 2 ? lanes_tables(q, groups, 2, t, least)
-                       : lanes_tables(q, groups, 4, t, least);
+/* The sums of a group for its 16 codes, in steps above the least of them, and a half for rounding. */
+LANES void lanes_group(const float *q, unsigned bits, float by, f8 *low, f8 *high) {
+    if (bits == 1) {
+        const f8 p0 = {-.5f, .5f, -.5f, .5f, -.5f, .5f, -.5f, .5f};
+        const f8 p1 = {-.5f, -.5f, .5f, .5f, -.5f, -.5f, .5f, .5f};
+        const f8 p2 = {-.5f, -.5f, -.5f, -.5f, .5f, .5f, .5f, .5f};
+        f8 x = f8_of(q[0] * by), y = f8_of(q[1] * by), z = f8_of(q[2] * by), w = f8_of(q[3] * by) * f8_of(0.5f);
+        f8 least = (f8_abs(x) + f8_abs(y) + f8_abs(z)) * f8_of(0.5f) + f8_abs(w) + f8_of(0.5f);
+        f8 three = x * p0 + y * p1 + z * p2 + least;
+        *low = three - w;
+        *high = three + w;
+    } else if (bits == 2) {
+        const f8 l2 = {-LEVEL2_HIGH, -LEVEL2_LOW, LEVEL2_LOW, LEVEL2_HIGH,
+                       -LEVEL2_HIGH, -LEVEL2_LOW, LEVEL2_LOW, LEVEL2_HIGH};
+        const f8 down = {-LEVEL2_HIGH, -LEVEL2_HIGH, -LEVEL2_HIGH, -LEVEL2_HIGH,
+                         -LEVEL2_LOW,  -LEVEL2_LOW,  -LEVEL2_LOW,  -LEVEL2_LOW};
+        const f8 up = {LEVEL2_LOW,  LEVEL2_LOW,  LEVEL2_LOW,  LEVEL2_LOW,
+                       LEVEL2_HIGH, LEVEL2_HIGH, LEVEL2_HIGH, LEVEL2_HIGH};
+        f8 x = f8_of(q[0] * by), y = f8_of(q[1] * by);
+        f8 first = x * l2 + ((f8_abs(x) + f8_abs(y)) * f8_of(LEVEL2_HIGH) + f8_of(0.5f));
+        *low = first + y * down;
+        *high = first + y * up;
+    } else {
+        const f8 l4 = {LEVELS4};
+        f8 x = f8_of(q[0] * by), least = f8_abs(x) * f8_of(LEVEL4_MOST) + f8_of(0.5f);
+        *low = least - x * __builtin_shufflevector(l4, l4, 7, 6, 5, 4, 3, 2, 1, 0);
+        *high = least + x * l4;
+    }
 }
 
-LANES void lanes_quantise(const float *t, size_t n, float by, uint8_t *out) {
-    for (size_t i = 0; i < n; i += 8) {
-        f8 v = f8_load(t + i) * f8_of(by) + f8_of(0.5f);
-        v = f8_select(v > f8_of(255.0f), f8_of(255.0f), v);
-        v = f8_select(v > f8_of(0), v, f8_of(0));
-        b8 b = __builtin_convertvector(__builtin_convertvector(v, i8), b8);
-        memcpy(out + i, &b, sizeof(b));
+LANES f8 lanes_bounded(f8 v) {
+    v = f8_select(v > f8_of(TABLE_MOST), f8_of(TABLE_MOST), v);
+    return f8_select(v > f8_of(0), v, f8_of(0));
+}
+
+/* 32 floats become as many bytes: cut, and bounded. */
+LANES void lanes_bytes(const f8 v[4], uint8_t *out) {
+#ifdef LANES_WIDE
+    __m256i a = _mm256_packs_epi32(_mm256_cvttps_epi32((__m256)v[0]), _mm256_cvttps_epi32((__m256)v[1]));
+    __m256i b = _mm256_packs_epi32(_mm256_cvttps_epi32((__m256)v[2]), _mm256_cvttps_epi32((__m256)v[3]));
+    __m256i c = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)(void *)out, c);
+#else
+    for (unsigned i = 0; i < 4; i++) {
+        b8 b = __builtin_convertvector(__builtin_convertvector(lanes_bounded(v[i]), i8), b8);
+        memcpy(out + (size_t)8 * i, &b, sizeof(b));
     }
+#endif
+}
+
+LANES void lanes_tables(const float *q, uint32_t dim, unsigned bits, uint8_t *out, float *step, float *least) {
+    float sum, range = lanes_spans(q, dim, bits, &sum);
+    *step = range > TABLE_STEP_LEAST * TABLE_MOST ? range / TABLE_MOST : 1;
+    *least = sum * -0.5f;
+    float by = 1 / *step;
+    const uint32_t wide = 4 / bits; /* coordinates of a group */
+    for (uint32_t i = 0; i < dim; i += 2 * wide, out += 32) {
+        f8 v[4];
+        lanes_group(q + i, bits, by, &v[0], &v[1]);
+        lanes_group(q + i + wide, bits, by, &v[2], &v[3]);
+        lanes_bytes(v, out);
+    }
+}
+
+LANES void lanes_tables_of(const float *q, uint32_t dim, unsigned bits, uint8_t *out, float *step, float *least) {
+    if (bits == 1) lanes_tables(q, dim, 1, out, step, least);
+    if (bits == 2) lanes_tables(q, dim, 2, out, step, least);
+    if (bits == 4) lanes_tables(q, dim, 4, out, step, least);
 }
 
 /* ---- half floats -------------------------------------------------------------------------------- */
 
-LANES float lanes_half_l2(const float *q, const uint8_t *h, size_t n) {
-    f8 s = f8_of(0), t = s;
-    for (size_t i = 0; i < n; i += 16) {
-        f8 a = f8_load(q + i) - f8_half(h + 2 * i), b = f8_load(q + i + 8) - f8_half(h + 2 * i + 16);
-        s += a * a;
-        t += b * b;
-    }
-    return f8_sum(s + t);
+/* Of eight: the square of the distance, or the product. */
+LANES f8 lanes_half_term(const float *q, const uint8_t *h, bool product) {
+    f8 x = f8_load(q), y = f8_half(h), d = x - y;
+    return product ? x * y : d * d;
 }
-
-LANES float lanes_half_dot(const float *q, const uint8_t *h, size_t n) {
-    f8 s = f8_of(0), t = s;
-    for (size_t i = 0; i < n; i += 16) {
-        s += f8_load(q + i) * f8_half(h + 2 * i);
-        t += f8_load(q + i + 8) * f8_half(h + 2 * i + 16);
+LANES float lanes_half(const float *q, const uint8_t *h, size_t n, bool product) {
+    f8 s = f8_of(0), t = s, u = s, v = s;
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        s += lanes_half_term(q + i, h + 2 * i, product);
+        t += lanes_half_term(q + i + 8, h + 2 * i + 16, product);
+        u += lanes_half_term(q + i + 16, h + 2 * i + 32, product);
+        v += lanes_half_term(q + i + 24, h + 2 * i + 48, product);
     }
-    return f8_sum(s + t);
+    if (i < n) { /* Sixteen more. */
+        s += lanes_half_term(q + i, h + 2 * i, product);
+        t += lanes_half_term(q + i + 8, h + 2 * i + 16, product);
+    }
+    return f8_sum((s + t) + (u + v));
 }
+LANES float lanes_half_l2(const float *q, const uint8_t *h, size_t n) { return lanes_half(q, h, n, false); }
+LANES float lanes_half_dot(const float *q, const uint8_t *h, size_t n) { return lanes_half(q, h, n, true); }
 
 LANES void lanes_half_to_floats(const uint8_t *h, size_t n, float *out) {
     for (size_t i = 0; i < n; i += 8) f8_store(out + i, f8_half(h + 2 * i));
@@ -297,8 +355,9 @@ LANES uint32_t lanes_estimate(const struct code_query *query, const uint8_t *p, 
         f8 x = f8_half(p + 6 * CODE_ROWS + 2 * i) * f8_of(spread);
         f8_store(est + i, e);
         f8_store(err + i, x);
-        i8 in = e - x <= f8_of(limit);
-        for (unsigned k = 0; k < 8; k++) rows |= (uint32_t)(in[k] & 1) << (i + k);
+        /* A cleared row is infinitely far: not within any limit, even an infinite one. */
+        i8 in = (e - x <= f8_of(limit)) & (f8_abs(e) < f8_of(__builtin_inff()));
+        rows |= i8_signs(in) << i;
     }
     return rows;
 }

@@ -1,34 +1,33 @@
 /* lanes_avx2.c -- the kernels of codes in registers of 256 bits.
  *
- * Compiled for any x86-64; only run where the processor says that it has AVX2. */
+ * Compiled for any x86-64; only run where the processor says that it has AVX2, and F16C for half floats. */
 #include "modules/vector/lanes_kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#define LANES_WIDE __attribute__((target("avx2,f16c")))
 #include "modules/vector/lanes.h"
 
-#define WIDE __attribute__((target("avx2")))
-
-WIDE static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
+LANES_WIDE static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
     lanes_rotate(seed, x, n, k, scale);
 }
-WIDE static void encode_k(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,
+LANES_WIDE static void encode_k(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,
                      double facts[5]) {
     lanes_encode(s, o, c, r, numbers, facts);
 }
-WIDE static float tables_k(const float *q, uint32_t groups, unsigned bits, float *t, float *least) {
-    return lanes_tables_of(q, groups, bits, t, least);
+LANES_WIDE static void tables_k(const float *q, uint32_t dim, unsigned bits, uint8_t *out, float *step,
+                     float *least) {
+    lanes_tables_of(q, dim, bits, out, step, least);
 }
-WIDE static void quantise_k(const float *t, size_t n, float by, uint8_t *out) { lanes_quantise(t, n, by, out); }
-WIDE static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
-WIDE static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
-WIDE static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
+LANES_WIDE static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
+LANES_WIDE static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
+LANES_WIDE static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
 
 #define FLUSH_GROUPS 256 /* of 255 at most: a half has 128 of them, and both together 65,280 */
 
 /* The even bytes of s0 and the odd ones of s1, of both halves, as eight and eight numbers. */
-WIDE static inline void flush(__m256i s0, __m256i s1, __m256i *a, __m256i *b) {
+LANES_WIDE static inline void flush(__m256i s0, __m256i s1, __m256i *a, __m256i *b) {
     s0 = _mm256_sub_epi16(s0, _mm256_slli_epi16(s1, 8));
     __m128i even = _mm_add_epi16(_mm256_castsi256_si128(s0), _mm256_extracti128_si256(s0, 1));
     __m128i odd = _mm_add_epi16(_mm256_castsi256_si128(s1), _mm256_extracti128_si256(s1, 1));
@@ -38,7 +37,7 @@ WIDE static inline void flush(__m256i s0, __m256i s1, __m256i *a, __m256i *b) {
 
 /* 32 codes of two groups are looked up at once. Sums of bytes are kept in words: those of the odd bytes
  * alone, and those of even and odd ones together, from which the odd ones are taken at the end. */
-WIDE static uint32_t scan_k(const struct code_query *query, const uint8_t *block, float g, float spread,
+LANES_WIDE static uint32_t scan_k(const struct code_query *query, const uint8_t *block, float g, float spread,
                             float limit, float *est, float *err) {
     uint32_t groups = code_groups(&query->shape), sums[CODE_ROWS];
     const __m256i low = _mm256_set1_epi8(15);
@@ -67,13 +66,20 @@ WIDE static uint32_t scan_k(const struct code_query *query, const uint8_t *block
 static const struct lanes_kernels wide = {.rotate = rotate_k,
                                           .encode = encode_k,
                                           .tables = tables_k,
-                                          .quantise = quantise_k,
                                           .half_l2 = half_l2_k,
                                           .half_dot = half_dot_k,
                                           .half_to_floats = half_to_floats_k,
                                           .scan = scan_k};
 
-const struct lanes_kernels *lanes_avx2(void) { return __builtin_cpu_supports("avx2") ? &wide : NULL; }
+#ifdef __clang__
+#define F16C "fma" /* Clang's builtin does not know F16C, which all processors with FMA have. */
+#else
+#define F16C "f16c"
+#endif
+
+const struct lanes_kernels *lanes_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports(F16C) ? &wide : NULL;
+}
 #else
 const struct lanes_kernels *lanes_avx2(void) { return NULL; }
 #endif

@@ -6,11 +6,11 @@
 
 struct lanes_kernels {
     void (*rotate)(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale);
-    /* One code: r is room for dim floats, numbers for dim bytes. Returns the scale of the levels. */
+    /* One code: r is room for dim floats, numbers for the number of each coordinate's level. */
     void (*encode)(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,
                    double facts[5]); /* |r|^2, <r,c>, <r,u>, |u|^2, <c,u> */
-    float (*tables)(const float *q, uint32_t groups, unsigned bits, float *t, float *least);
-    void (*quantise)(const float *t, size_t n, float by, uint8_t *out);
+    /* Of a query: see struct code_query. */
+    void (*tables)(const float *q, uint32_t dim, unsigned bits, uint8_t *out, float *step, float *least);
     float (*half_l2)(const float *q, const uint8_t *h, size_t n);
     float (*half_dot)(const float *q, const uint8_t *h, size_t n);
     void (*half_to_floats)(const uint8_t *h, size_t n, float *out);

@@ -10,10 +10,10 @@ static void encode_k(const struct code_shape *s, const float *o, const float *c,
                      double facts[5]) {
     lanes_encode(s, o, c, r, numbers, facts);
 }
-static float tables_k(const float *q, uint32_t groups, unsigned bits, float *t, float *least) {
-    return lanes_tables_of(q, groups, bits, t, least);
+static void tables_k(const float *q, uint32_t dim, unsigned bits, uint8_t *out, float *step,
+                     float *least) {
+    lanes_tables_of(q, dim, bits, out, step, least);
 }
-static void quantise_k(const float *t, size_t n, float by, uint8_t *out) { lanes_quantise(t, n, by, out); }
 static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
 static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
 static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
@@ -34,7 +34,6 @@ static uint32_t scan_k(const struct code_query *query, const uint8_t *block, flo
 const struct lanes_kernels lanes_plain = {.rotate = rotate_k,
                                           .encode = encode_k,
                                           .tables = tables_k,
-                                          .quantise = quantise_k,
                                           .half_l2 = half_l2_k,
                                           .half_dot = half_dot_k,
                                           .half_to_floats = half_to_floats_k,

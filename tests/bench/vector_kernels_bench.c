@@ -63,10 +63,8 @@ static size_t step_rotate(struct input *in, const struct kind *kind) {
     return 1;
 }
 static size_t step_tables(struct input *in, const struct kind *kind) {
-    float least;
-    uint32_t groups = code_groups(&in->shape);
-    float range = kind->lanes->tables(in->o, groups, in->shape.bits, in->room, &least);
-    kind->lanes->quantise(in->room, (size_t)groups * 16, 255 / range, in->tables);
+    float step, least;
+    kind->lanes->tables(in->o, in->shape.dim, in->shape.bits, in->tables, &step, &least);
     in->sink += least;
     return 1;
 }
