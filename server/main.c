@@ -20,7 +20,8 @@
 #include "tier/manifest.h"
 #include "transfer.h"
 
-#define WORKERS 2
+#define WORKERS 2      /* The tier's: they are done in milliseconds, and commits wait for them. */
+#define LONG_WORKERS 2 /* For call_work(), which may take seconds. */
 #define MODULES_MAX 32
 #define LISTENERS_MAX 18
 
@@ -40,7 +41,7 @@ struct app {
     rnd rnd, tier_rnd;
     uint8_t secret[32];
     loop *loop;
-    pool *pool;
+    pool *pool, *long_pool;
     objstore *store;
     obj_req manifest; /* is there one in a folder? */
     keyspace *ks;
@@ -323,6 +324,7 @@ static int build(struct app *a) {
     rnd_bytes(&own, a->secret, sizeof(a->secret));
     if ((rc = loop_create(clock_real(), &a->loop)) != OK) return rc;
     if ((rc = pool_create(a->loop, WORKERS, &a->pool)) != OK) return rc;
+    if ((rc = pool_create(a->loop, LONG_WORKERS, &a->long_pool)) != OK) return rc;
     rc = boot_store(a->loop, &a->tier_config, &a->tier_rnd, a->log, &a->store, why);
     if (rc != OK) {
         log_line(a->log, LOG_WARNING, "%s", why[0] != '\0' ? why : err_text(rc));
@@ -340,7 +342,7 @@ static void tier_fatal_hook(void *cookie, int status, const char *why) { fatal(c
 
 static int build_upper(struct app *a) {
     static const struct tier_hooks hooks = {.durable = tier_durable_hook, .fatal = tier_fatal_hook};
-    struct exec_deps d = {.loop = a->loop, .pool = a->pool, .keyspace = a->ks, .options = a->options,
+    struct exec_deps d = {.loop = a->loop, .pool = a->long_pool, .keyspace = a->ks, .options = a->options,
                           .commands = a->commands, .acl = a->acl, .acl_config = &a->acl_config,
                           .metrics = a->metrics, .rnd = &a->rnd, .log = a->log,
                           .config = &a->exec_config, .keyspace_config = &a->ks_config,
@@ -379,6 +381,7 @@ static int watch_signals(struct app *a) {
 /* Frees everything, so that a leak shows. Otherwise the kernel is faster at it. */
 static void free_all(struct app *a) {
     exec_free(a->exec);
+    pool_free(a->long_pool);
     acl_free(a->acl);
     commands_free(a->commands);
     tier_free(a->tier);

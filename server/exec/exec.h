@@ -34,7 +34,7 @@ struct exec_stats {
 struct module_name { const char *name; int version; };
 struct exec_deps { /* all borrowed */
     loop *loop;
-    struct pool *pool;  /* for call_work() */
+    struct pool *pool; /* for call_work(): not the tier's, whose jobs are short */
     keyspace *keyspace;
     tier *tier;
     options *options;
