@@ -1,8 +1,8 @@
 /* debug.c -- DEBUG: what test suites ask of a server, and nobody else should.
  *
  * One command and no container, as in Redis: what it does not know, or knows with other arguments,
- * gets one and the same error. debug_data.c has what touches data, debug_protocol.c the shapes of
- * replies. */
+ * gets one and the same error. debug_data.c has what touches data, debug_background.c what the
+ * server does by itself, debug_protocol.c the shapes of replies. */
 #include "commands/debug.h"
 
 #include <time.h>
@@ -102,6 +102,10 @@ static int debug_stringmatch(call *c) {
 
 static int debug_help(call *c) {
     static const char *const lines[] = {
+        "BACKGROUND WORK <milliseconds> <number>", "    Have a worker add one, after a while.",
+        "BACKGROUND LATER <COUNT|SLOW|STEPS|FAIL> <key>",
+        "    Have the server add to <key> by itself: at once, after a worker's work, or in steps;",
+        "    or fail as long as there is one.",
         "CHANGE-REPL-ID", "    Change the replication ID of the instance.",
         "CHECK", "    Walk the invariants of all data in memory.",
         "DIGEST", "    Output a hex signature representing the current DB content.",
@@ -134,6 +138,7 @@ static int debug_help(call *c) {
 }
 
 static const struct debug_sub subs[] = {
+    {"background", debug_background, 5, 5, true},
     {"change-repl-id", debug_change_repl_id, 2, 2, false},
     {"check", debug_check, 2, 2, true},
     {"digest", debug_digest, 2, 2, true},

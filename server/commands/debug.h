@@ -12,6 +12,7 @@ struct debug_sub {
 };
 
 int debug_protocol(call *c); /* debug_protocol.c */
+int debug_background(call *c); /* debug_background.c */
 int debug_populate(call *c); /* debug_data.c, like the rest */
 int debug_reload(call *c);
 int debug_loadaof(call *c);

@@ -1,12 +1,25 @@
 /* background.c -- commands that the server runs by itself, beside those of clients.
  *
  * A handler that leaves something to be done asks for it with call_later(): a command that is in no table, so
- * that no client can call it, runs soon on the same database and key. It is a handler like any other: it may
- * wait for cold pages, park, have work done by a worker, and its effects are logged; it has all rights, its reply
- * goes nowhere, and nothing waits for its durability. It runs in a client without a connection.
+ * that no client can call it or hear of it, runs soon on the same database and key. It is a handler like any
+ * other: it may wait for cold pages, park, have work done by a worker, and its effects are logged; it has all
+ * rights, its reply goes nowhere, and nothing waits for its durability.
  *
- * One that waits is known by its database, command and key, and waits once. While it runs another of the same
- * may wait, for what changes meanwhile, but does not run beside it. */
+ *      call_later --> tasks --> a client without a connection --> done
+ *                       ^                   | an error
+ *                       +-- timer -- tasks_failed
+ *
+ * Invariants
+ *  1. The same database, command and key stands once in tasks and tasks_failed together, and runs once at a
+ *     time: what comes while it runs is one more, afterwards.
+ *  2. A task's database is an id: FLUSHALL ends what runs on the old data, and SWAPDB moves it along.
+ *  3. Nothing is changed inside another's transaction, in a CLIENT PAUSE, or while the store refuses writes:
+ *     a run in steps looks before each of them, and keeps what it has.
+ *  4. What waits is lost with the process. The next change of the key asks again.
+ *
+ * Why a client without a connection: waits, parking and the lock are kept by client, and so all work here as
+ * they are. A pair of connections would bring parsing, replies and a gate for each, only to drop them, and a
+ * name by which to call the command, which would have to be hidden everywhere from everybody else. */
 #include <assert.h>
 
 #include "base/mem.h"
@@ -14,14 +27,15 @@
 #include "exec/exec_internal.h"
 
 #define BACKGROUND_MAX 4096   /* Waiting ones; what is refused is asked for again by the next change. */
-#define BACKGROUND_RETRY_MS 1000 /* After an error reply (the store is stalled, the opening goes on). */
-
+#define RETRY_MS 1000         /* After an error reply (no memory, the store is stalled); twice that after */
+#define RETRY_DOUBLINGS_MAX 6 /* each further one, up to about a minute. */
 
 struct task {
     list link;
     const struct command *cmd;
     uint64_t db;
-    slice argv[2]; /* the command's name, borrowed, and the key, owned */
+    slice argv[2];  /* the command's name, borrowed, and the key, owned */
+    unsigned fails; /* one after the other */
 };
 
 static bool same(const struct task *t, const struct command *cmd, uint64_t db_of, slice key) {
@@ -35,19 +49,27 @@ static void task_free(struct task *t) {
     mem_free(t);
 }
 
-static struct task *running(const exec *x, const struct task *like) {
+static bool waits(exec *x, const struct command *cmd, uint64_t db_of, slice key) {
+    LIST_FOR(n, &x->tasks)
+        if (same(LIST_ENTRY(n, struct task, link), cmd, db_of, key)) return true;
+    LIST_FOR(n, &x->tasks_failed)
+        if (same(LIST_ENTRY(n, struct task, link), cmd, db_of, key)) return true;
+    return false;
+}
+
+static bool runs(const exec *x, const struct task *like) {
     for (int i = 0; i < BACKGROUND_CLIENTS; i++) {
-        struct task *t = x->background[i] == NULL ? NULL : x->background[i]->task;
-        if (t != NULL && same(t, like->cmd, like->db, like->argv[1])) return t;
+        const struct task *t = x->background[i] == NULL ? NULL : x->background[i]->task;
+        if (t != NULL && same(t, like->cmd, like->db, like->argv[1])) return true;
     }
-    return NULL;
+    return false;
 }
 
 /* The first that is not under way already. */
 static struct task *next_task(exec *x) {
     LIST_FOR(n, &x->tasks) {
         struct task *t = LIST_ENTRY(n, struct task, link);
-        if (running(x, t) == NULL) return t;
+        if (!runs(x, t)) return t;
     }
     return NULL;
 }
@@ -59,6 +81,25 @@ static client *idle_client(exec *x) {
     }
     return NULL;
 }
+
+bool background__find_db(client *c) {
+    db *d = keyspace_db_id(c->exec->deps.keyspace, c->task->db);
+    if (d == NULL || db_dropped(d)) return false;
+    c->db = d;
+    return true;
+}
+
+int background__may_go_on(client *c) {
+    exec *x = c->exec;
+    const char *why;
+    if (!background__find_db(c)) return ERR_NOTFOUND;
+    exec__refresh_time(x);
+    if (exec__paused(x)) return ERR_AGAIN;
+    bool writes = (c->call.cmd->flags & CMD_WRITE) != 0;
+    return writes && tier_admit(x->deps.tier, &why) != OK ? ERR_AGAIN : OK;
+}
+
+/* ---- running ---------------------------------------------------------------------------------- */
 
 static void go_on(void *cookie) {
     exec *x = cookie;
@@ -74,9 +115,7 @@ static void go_on(void *cookie) {
         list_remove(&t->link);
         list_init(&t->link);
         c->task = t;
-        c->db = keyspace_db_id(x->deps.keyspace, t->db);
-        if (c->db == NULL || db_dropped(c->db)) background__ended(c);
-        else if (dispatch__background(c, t->cmd, t->argv, 2)) background__ended(c);
+        if (!background__find_db(c) || dispatch__background(c, t->cmd, t->argv, 2)) background__ended(c);
     }
 }
 
@@ -89,36 +128,47 @@ static void post(exec *x) {
 static void retry(void *cookie) {
     exec *x = cookie;
     x->background_timer = NULL;
+    while (!list_empty(&x->tasks_failed)) {
+        list *n = x->tasks_failed.next;
+        list_remove(n);
+        list_push_back(&x->tasks, n);
+    }
     post(x);
+}
+
+/* Takes t. One line in the log for all that fail until the timer fires. */
+static void again_later(exec *x, struct task *t, slice error) {
+    if (x->background_timer == NULL) {
+        unsigned doublings = t->fails < RETRY_DOUBLINGS_MAX ? t->fails : RETRY_DOUBLINGS_MAX;
+        x->background_timer = loop_timer(x->deps.loop, ((uint64_t)RETRY_MS * 1000) << doublings, retry, x);
+        log_line(x->deps.log, LOG_NOTICE, "%s in the background: %.*s", t->cmd->name, (int)error.n,
+                 (const char *)error.p);
+    }
+    if (x->tasks_n >= BACKGROUND_MAX || waits(x, t->cmd, t->db, t->argv[1])) {
+        task_free(t);
+        return;
+    }
+    t->fails++;
+    list_push_back(&x->tasks_failed, &t->link);
+    x->tasks_n++;
 }
 
 void background__ended(client *c) {
     exec *x = c->exec;
     struct task *t = c->task;
-    bool failed = c->out.n > 0 && c->out.p[0] == '-';
-    if (failed && x->background_timer == NULL)
-        log_line(x->deps.log, LOG_NOTICE, "%s in the background: %.*s", t->cmd->name, (int)(c->out.n - 1),
-                 (const char *)c->out.p + 1);
-    c->out.n = 0;
     c->task = NULL;
-    bool dropped = c->db == NULL || db_dropped(c->db);
-    if (failed && !dropped && !x->stopped && x->tasks_n < BACKGROUND_MAX) {
-        list_push_back(&x->tasks, &t->link);
-        x->tasks_n++;
-        if (x->background_timer == NULL)
-            x->background_timer = loop_timer(x->deps.loop, BACKGROUND_RETRY_MS * 1000, retry, x);
-        return;
-    }
-    task_free(t);
-    if (x->tasks_n > 0) post(x);
+    size_t n = c->out.n;
+    bool failed = n > 3 && c->out.p[0] == '-';
+    c->out.n = 0;
+    if (failed && !x->stopped) again_later(x, t, slice_make(c->out.p + 1, n - 3)); /* without CR LF */
+    else task_free(t);
+    if (!list_empty(&x->tasks)) post(x);
 }
 
 void call_later(call *c, const struct command *cmd, slice key) {
     exec *x = c->exec;
     uint64_t in = db_id(c->client->db);
-    if (x->tasks_n >= BACKGROUND_MAX || x->stopped) return;
-    LIST_FOR(n, &x->tasks)
-        if (same(LIST_ENTRY(n, struct task, link), cmd, in, key)) return;
+    if (x->tasks_n >= BACKGROUND_MAX || x->stopped || waits(x, cmd, in, key)) return;
     struct task *t = mem_calloc(1, sizeof(*t));
     uint8_t *copy = mem_alloc(key.n + 1);
     if (key.n > 0) memcpy(copy, key.p, key.n);
@@ -132,7 +182,12 @@ void call_later(call *c, const struct command *cmd, slice key) {
     post(x);
 }
 
-void background__init(exec *x) { list_init(&x->tasks); }
+/* ---- life --------------------------------------------------------------------------------------- */
+
+void background__init(exec *x) {
+    list_init(&x->tasks);
+    list_init(&x->tasks_failed);
+}
 
 void background__close(exec *x) {
     for (int i = 0; i < BACKGROUND_CLIENTS; i++)
@@ -147,6 +202,7 @@ void background__free(exec *x) {
         client__free(x->background[i]);
     }
     while (!list_empty(&x->tasks)) task_free(LIST_ENTRY(x->tasks.next, struct task, link));
+    while (!list_empty(&x->tasks_failed)) task_free(LIST_ENTRY(x->tasks_failed.next, struct task, link));
 }
 
 /* ---- work on a worker ---------------------------------------------------------------------------- */

@@ -220,7 +220,7 @@ static void run_again(struct blocked *b, slice key) {
     exec *x = c->exec;
     parked *p = c->parked;
     c->parked = NULL;
-    x->stats.clients_blocked--;
+    dispatch__count_blocked(c, false);
     c->call.resume_fn = p->fn;
     c->call.cookie = p->cookie;
     c->call.start_us = x->now_us;

@@ -67,7 +67,7 @@ int reply_status(call *c, const char *text) {
 int reply_error(call *c, const char *text) {
     resp_error(c->out, text);
     c->errored = true;
-    exec_count_error(c->exec, slice_str(text));
+    if (!c->client->background) exec_count_error(c->exec, slice_str(text));
     return OK;
 }
 int reply_errorf(call *c, const char *fmt, ...) {
@@ -308,20 +308,39 @@ parked *call_park(call *c, command_fn *fn, void *cookie, void (*canceled)(void *
     p->fn = fn;
     p->cookie = cookie;
     p->canceled = canceled;
+    list_init(&p->orphan);
     c->client->parked = p;
     return p;
+}
+
+static void park_timeout(void *arg);
+
+/* False: later, or never. */
+static bool go_on_in_background(client *c, parked *p) {
+    int rc = background__may_go_on(c);
+    if (rc == OK) return true;
+    p->resuming = false;
+    if (rc == ERR_AGAIN) {
+        p->timeout = loop_timer(c->exec->deps.loop, BACKGROUND_LOOK_US, park_timeout, p);
+        return false;
+    }
+    dispatch__cancel(c);
+    background__ended(c);
+    return false;
 }
 
 static void resume_now(void *arg) {
     parked *p = arg;
     client *c = p->client;
     if (c == NULL) { /* The client went away between the resume and now. */
+        list_remove(&p->orphan);
         mem_free(p);
         return;
     }
     assert(c->parked == p && c->state == CLIENT_PARKED);
+    if (c->background && !go_on_in_background(c, p)) return;
     c->parked = NULL;
-    c->exec->stats.clients_blocked--;
+    dispatch__count_blocked(c, false);
     c->call.resume_fn = p->fn;
     c->call.cookie = p->cookie;
     mem_free(p);

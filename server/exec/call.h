@@ -113,13 +113,14 @@ void parked_resume(parked *p);                    /* once; fn runs in a later st
 void parked_timeout(parked *p, uint64_t ms);      /* resumes by itself after ms */
 
 /* Parks the client and runs work(cookie) on a worker; then the handler goes on as `again`, with call_cookie(). The
- * worker sees nothing but what the cookie points to, which is not the call's state. Did the client go away:
- * canceled(cookie) (may be NULL), when the worker is done with it, and no `again`. `return ERR_AGAIN`. */
+ * worker sees nothing but what the cookie points to, which is not the call's state. Did the client go away first:
+ * canceled(cookie) (may be NULL), when the worker is done with it, and no `again`; the cookie is `again`'s from
+ * then on. It may take seconds: few run at a time, and the rest wait. `return ERR_AGAIN`. */
 void call_work(call *c, void (*work)(void *cookie), command_fn *again, void *cookie,
                void (*canceled)(void *cookie));
 /* Runs a command of one argument, the key, soon and by the server itself, on the selected database; `cmd` is in no
- * table (exec/background.c). The same one for the same key waits once. Its reply is dropped; after an error it is
- * tried again. */
+ * table, and static (exec/background.c). The same one for the same key waits once. Its reply is dropped; after an
+ * error it is tried again, so that what cannot succeed any more is no error: the key has gone, or has another type. */
 void call_later(call *c, const struct command *cmd, slice key);
 
 /* ---- waiting for keys ---------------------------------------------------------------------------- */

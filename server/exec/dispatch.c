@@ -114,7 +114,7 @@ static const char *refusal(struct call *c) {
     unsigned flags = effective_flags(c);
     const char *why = NULL;
     if (client_needs_auth(cl) && (flags & CMD_NO_AUTH) == 0) return "NOAUTH Authentication required.";
-    if ((flags & CMD_PROTECTED) != 0) {
+    if ((c->cmd->flags & CMD_PROTECTED) != 0) { /* What EXEC runs was asked when it was queued. */
         bool debug = strcmp(c->cmd->name, "debug") == 0;
         int setting = debug ? x->deps.config->enable_debug_command
                             : x->deps.config->enable_module_command;
@@ -157,6 +157,13 @@ static int room_for(struct call *c) {
     return x->room_rc;
 }
 
+/* A transaction of another waits for a page with half of it done: nobody is to see or change that. */
+static bool locked_out(const struct call *c) {
+    const exec *x = c->exec;
+    return x->locked_by != NULL && x->locked_by != c->client &&
+           (c->db == x->locked_db || (effective_flags(c) & (CMD_WRITE | CMD_WHOLE_DB)) != 0);
+}
+
 /* The wait list that the request belongs on now, or NULL: it may run. */
 static list *must_wait(struct call *c, enum client_state *state) {
     exec *x = c->exec;
@@ -166,8 +173,7 @@ static list *must_wait(struct call *c, enum client_state *state) {
         *state = CLIENT_WAIT_LOCK; /* Opening mostly takes milliseconds: no error for that. */
         return &x->lock_waiters;
     }
-    if (x->locked_by != NULL && x->locked_by != c->client &&
-        (c->db == x->locked_db || (flags & (CMD_WRITE | CMD_WHOLE_DB)) != 0)) {
+    if (locked_out(c)) {
         *state = CLIENT_WAIT_LOCK;
         return &x->lock_waiters;
     }
@@ -183,9 +189,16 @@ static list *must_wait(struct call *c, enum client_state *state) {
     return NULL;
 }
 
+/* What the server runs by itself is no client. */
+void dispatch__count_blocked(client *c, bool more) {
+    if (c->background) return;
+    if (more) c->exec->stats.clients_blocked++;
+    else c->exec->stats.clients_blocked--;
+}
+
 static void enter_wait(client *c, list *waiters, enum client_state state) {
     c->state = state;
-    if (state == CLIENT_WAIT_PAUSE) c->exec->stats.clients_blocked++;
+    if (state == CLIENT_WAIT_PAUSE) dispatch__count_blocked(c, true);
     list_push_back(waiters, &c->wait_link);
     client__interest(c);
 }
@@ -307,6 +320,7 @@ static bool run_call(client *c) {
     tier *t = x->deps.tier;
     size_t mark = c->out.n;
     keyspace_want_reset(x->deps.keyspace);
+    k->begun = true;
     if (k->txn != NULL) {
         tier_txn_resume(t, k->txn);
         k->txn = NULL;
@@ -332,7 +346,7 @@ static bool run_call(client *c) {
     if (rc == ERR_AGAIN) {
         assert(c->parked != NULL);
         c->state = CLIENT_PARKED;
-        x->stats.clients_blocked++;
+        dispatch__count_blocked(c, true);
         client__interest(c);
         return false;
     }
@@ -394,6 +408,15 @@ static bool admit_and_run(client *c) {
     return run_call(c);
 }
 
+/* It has been admitted, and waited for pages or for something else. Who waits for keys is served only when
+ * nobody holds the lock (block__serve), and stays in the order of that. */
+static bool go_on(client *c) {
+    if (!locked_out(&c->call) || c->blocked != NULL) return run_call(c);
+    release_wait(c); /* The other may need the room; what leaves meanwhile is fetched again. */
+    enter_wait(c, &c->exec->lock_waiters, CLIENT_WAIT_LOCK);
+    return false;
+}
+
 static bool queue_in_multi(struct call *k) {
     client *c = k->client;
     size_t mark = c->out.n;
@@ -450,9 +473,14 @@ bool dispatch__background(client *c, const struct command *cmd, const slice *arg
 bool dispatch__again(client *c) {
     assert(c->call_active);
     enum client_state was = c->state;
-    if (was == CLIENT_WAIT_PAUSE) c->exec->stats.clients_blocked--;
+    if (was == CLIENT_WAIT_PAUSE) dispatch__count_blocked(c, false);
     c->state = CLIENT_READY;
     exec__refresh_time(c->exec);
+    if (c->background && !background__find_db(c)) {
+        dispatch__cancel(c);
+        background__ended(c);
+        return true;
+    }
     bool ended;
     if (c->wait_rc != OK) {
         size_t mark = c->out.n;
@@ -471,7 +499,7 @@ bool dispatch__again(client *c) {
         }
     } else {
         c->call.db = c->db;
-        ended = was == CLIENT_WAIT_PAGES || was == CLIENT_PARKED ? run_call(c) : admit_and_run(c);
+        ended = c->call.begun ? go_on(c) : admit_and_run(c);
     }
     if (!ended) return false;
     if (c->background) {
@@ -530,7 +558,7 @@ void exec__wake(exec *x, list *waiters, uint64_t budget_us) {
 
 void dispatch__cancel(client *c) {
     exec *x = c->exec;
-    if (c->state == CLIENT_WAIT_PAUSE) x->stats.clients_blocked--;
+    if (c->state == CLIENT_WAIT_PAUSE) dispatch__count_blocked(c, false);
     list_remove(&c->wait_link);
     if (c->wait != NULL) keyspace_wait_end(x->deps.keyspace, c->wait);
     c->wait = NULL;
@@ -541,10 +569,11 @@ void dispatch__cancel(client *c) {
         c->parked = NULL;
         if (p->timeout != NULL) loop_timer_cancel(x->deps.loop, p->timeout);
         p->timeout = NULL;
-        x->stats.clients_blocked--;
+        dispatch__count_blocked(c, false);
         if (p->canceled != NULL) p->canceled(p->cookie);
+        p->client = NULL;
         if (!p->resuming) mem_free(p);
-        else p->client = NULL;
+        else list_push_back(&x->orphans, &p->orphan);
     }
     /* A suspended transaction is finished first (client__close), but for the end of the process. */
     assert(!c->call_active || c->call.txn == NULL || x->stopped);

@@ -174,7 +174,8 @@ exec *exec_create(const struct exec_deps *deps) {
     x->commands = deps->commands;
     x->loading = true;
     list *heads[] = {&x->clients, &x->out_pending, &x->gated, &x->room_waiters, &x->lock_waiters,
-                     &x->pause_waiters, &x->cold_waiters, &x->dead, &x->slow, &x->refusals};
+                     &x->pause_waiters, &x->cold_waiters, &x->dead, &x->slow, &x->refusals,
+                     &x->orphans};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) list_init(heads[i]);
     for (size_t i = 0; i < WATCH_SLOTS; i++) list_init(&x->watch_slots[i]);
     block__init(x);
@@ -195,6 +196,11 @@ void exec_free(exec *x) {
     exec_close_clients(x);
     client__free_dead(x);
     background__free(x);
+    while (!list_empty(&x->orphans)) {
+        parked *p = LIST_ENTRY(x->orphans.next, parked, orphan);
+        list_remove(&p->orphan);
+        mem_free(p);
+    }
     block__free(x);
     if (x->cron != NULL) loop_timer_cancel(x->deps.loop, x->cron);
     if (x->room_timer != NULL) loop_timer_cancel(x->deps.loop, x->room_timer);

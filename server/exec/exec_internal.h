@@ -44,6 +44,7 @@ struct parked {
     void (*canceled)(void *cookie);
     timer *timeout;
     bool resuming;
+    list orphan; /* resuming, and its client has gone: in exec.orphans */
 };
 
 struct call {
@@ -55,7 +56,7 @@ struct call {
     db *db;
     buf *out;
     int proto;
-    bool in_multi, errored, unlogged;
+    bool in_multi, errored, unlogged, begun;
     uint64_t gate;            /* the highest LSN that the reply must wait for */
     int64_t now_ms;
     void *state;
@@ -144,6 +145,7 @@ struct error_count {
 
 #define WATCH_SLOTS 4096
 #define BACKGROUND_CLIENTS 2  /* Commands under way at a time: while one waits for a worker, another runs. */
+#define BACKGROUND_LOOK_US 20000 /* Between looks whether one that was held up may go on. */
 #define BLOCKED_SLOTS 1024
 #define RATE_SAMPLES 16 /* Rounds of the cron that the rates of INFO are means of. */
 
@@ -193,8 +195,9 @@ struct exec {
     list slow;                /* struct slow of observe.c */
     size_t slow_n;
     uint64_t slow_next;
-    list tasks;               /* background.c */
-    size_t tasks_n;
+    list orphans;             /* struct parked, until their resume_now() */
+    list tasks, tasks_failed; /* background.c: to be run, and to be tried again by the timer */
+    size_t tasks_n;           /* of both */
     client *background[BACKGROUND_CLIENTS];
     bool background_posted;
     timer *background_timer;
@@ -224,6 +227,7 @@ bool dispatch__background(client *c, const struct command *cmd, const slice *arg
 void dispatch__cancel(client *c);            /* the client goes away while it waits */
 int dispatch__run(struct call *c);           /* the handler, and the standard reply for an error */
 void dispatch__unlock(exec *x);
+void dispatch__count_blocked(client *c, bool more); /* INFO's blocked_clients */
 void exec__refresh_time(exec *x);
 /* Lets the clients of a list go on, in order, for so long; the rest stays in the list. */
 void exec__wake(exec *x, list *waiters, uint64_t budget_us);
@@ -242,6 +246,9 @@ void background__init(exec *x);
 void background__close(exec *x); /* What is under way is given up; nothing begins any more. */
 void background__free(exec *x);
 void background__ended(client *c); /* The call of a client without a connection has ended. */
+/* May a run that has begun take its next step? ERR_AGAIN: not now; ERR_NOTFOUND: its database has gone. */
+int background__may_go_on(client *c);
+bool background__find_db(client *c); /* c->db: the one of the task, whatever its number is now */
 
 /* block.c */
 void block__init(exec *x);
