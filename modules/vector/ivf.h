@@ -41,6 +41,7 @@ struct ivf { /* what the meta says, checked */
 };
 bool ivf_meta_ok(const uint8_t *meta, const struct vset_shape *s); /* from the store */
 void ivf_read(const struct value *v, struct ivf *out);
+uint32_t ivf_todo(const struct value *v); /* The first of those that wait; IVF_NONE: none does. */
 bool ivf_wants(const struct value *v); /* Is there an index, that wants to know of elements? */
 
 /* ---- elements come and go, within an effect --------------------------------------------------------------- */

@@ -45,6 +45,11 @@ void ivf_read(const struct value *v, struct ivf *out) {
                         .missed = (m[IM_TODO_N] & IVF_TODO_MORE) != 0};
 }
 
+uint32_t ivf_todo(const struct value *v) {
+    const uint8_t *m = ivf__meta(v);
+    return (m[IM_TODO_N] & ~IVF_TODO_MORE) == 0 ? IVF_NONE : get_u32(m + IM_TODO);
+}
+
 bool ivf_wants(const struct value *v) { return ivf__meta(v)[IM_STATE] != IVF_ABSENT; }
 
 void ivf__todo(struct value *v, uint32_t cluster) {

@@ -16,8 +16,6 @@
 #define GATHER_BYTES (256 * 1024) /* Copied in one step: some tenths of a millisecond. */
 #define SAMPLE_BYTES ((size_t)64 << 20) /* Of float rows, from which a new index is made, */
 #define SAMPLE_MAX 32768                /* and their number. */
-#define NEIGHBOURS 32
-#define NEIGHBOURS_OF 4096 /* clusters looked at for them */
 #define FILL_US 700    /* of one step */
 #define FILL_SLOTS 8
 
@@ -117,99 +115,11 @@ static int gather(call *c, struct tend *t, const struct value *v, const struct v
 
 /* ---- a split --------------------------------------------------------------------------------------- */
 
-struct gathering {
-    struct ivf_job *job;
-    const struct value *v;
-    const struct vset *set;
-    int answer;
-};
-
-static int gather_row(void *cookie, uint32_t position, uint32_t slot, const uint8_t *block,
-                      unsigned row) {
-    struct gathering *g = cookie;
-    struct element el;
-    (void)position;
-    (void)block;
-    (void)row;
-    int rc = vset_slot(g->v, &g->set->shape, slot, &el);
-    if (rc == ERR_NOTFOUND) rc = ERR_CORRUPT;
-    if (rc == OK && g->answer == OK) ivf_job_add(g->job, slot, &el.point);
-    if (rc == OK || rc == ERR_COLD) g->answer = g->answer != OK ? g->answer : rc;
-    return rc == ERR_COLD ? OK : rc;
-}
-
-/* Those whose centroids are nearest to the cluster's own. */
-static int gather_neighbours(struct ivf_job *j, const struct value *v, const struct ivf *ix) {
-    struct ivf_routes near = {0};
-    slice page, tail;
-    uint32_t node, at;
-    int rc = ivf__parent(v, j->cluster, &node);
-    if (rc == OK) rc = ivf__node(v, &ix->code, node, &page);
-    if (rc == OK) rc = ivf__node_find(page, &ix->code, j->cluster, &at);
-    if (rc != OK) return rc;
-    struct ivf_target target;
-    float *y = mem_alloc(ix->code.dim * sizeof(float));
-    half_to_floats(node_centroid(page, &ix->code, at), ix->code.dim, y);
-    ivf__target_init(&target, &ix->code, y);
-    rc = ivf__route(v, ix, &target, NEIGHBOURS_OF, NEIGHBOURS + 1, &near);
-    ivf__target_deinit(&target);
-    mem_free(y);
-    j->neighbours = mem_calloc(NEIGHBOURS + 1, sizeof(*j->neighbours));
-    for (size_t i = 0; i < near.n && rc == OK; i++) {
-        uint32_t cluster = near.r[i].cluster;
-        if (cluster == j->cluster || j->neighbours_n == NEIGHBOURS) continue;
-        rc = ivf__tail(v, &ix->code, cluster, &tail);
-        if (rc != OK) break;
-        j->neighbours[j->neighbours_n++] =
-            (struct ivf_neighbour){cluster, get_u32(tail.p + TA_GENERATION)};
-        buf_append(&j->centroids, near.r[i].centroid, 2 * (size_t)ix->code.dim);
-    }
-    ivf__routes_free(&near);
-    return rc;
-}
-
 static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix,
                        uint32_t cluster) {
-    slice tail;
     plan_begin(t, set, &ix->code, ix->seed, false);
-    struct ivf_job *j = &t->plan->job;
-    struct gathering g = {.job = j, .v = v, .set = set};
-    int rc = ivf__tail(v, &ix->code, cluster, &tail);
-    if (rc != OK) return rc;
-    j->cluster = cluster;
-    j->generation = get_u32(tail.p + TA_GENERATION);
-    j->removals = get_u32(tail.p + TA_REMOVALS);
-    j->seen = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
-    rc = ivf__rows(v, &ix->code, cluster, gather_row, &g);
-    if (rc == OK) rc = g.answer;
-    int more = gather_neighbours(j, v, ix);
-    if (rc == OK) rc = more;
+    int rc = ivf_job_gather(&t->plan->job, v, set, cluster);
     return rc == OK ? hand_over(c, t) : rc;
-}
-
-/* Is what was worked on still so? */
-static bool split_fits(const struct ivf_job *j, const struct value *v, const struct ivf *ix, int *rc) {
-    slice tail;
-    *rc = OK;
-    if (ix->state == IVF_ABSENT || j->cluster >= get_u32(ivf__meta(v) + IM_NEXT)) return false;
-    int got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, j->cluster), &tail);
-    if (got == ERR_NOTFOUND) return false;
-    *rc = got;
-    if (got != OK) return false;
-    if (get_u32(tail.p + TA_GENERATION) != j->generation ||
-        get_u32(tail.p + TA_REMOVALS) != j->removals)
-        return false;
-    uint32_t rows = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
-    if (get_u32(j->args[0].p + 16) == 0 && (ix->clusters < 2 || rows != j->seen)) return false;
-    size_t one = 12 + code_bytes(&j->code) + 12;
-    for (size_t i = 0; i < j->args[2].n; i += one) {
-        uint32_t to = get_u32(j->args[2].p + i + 4);
-        got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, to), &tail);
-        if (got == ERR_NOTFOUND) return false;
-        if (got != OK) *rc = got;
-        else if (get_u32(tail.p + TA_GENERATION) != get_u32(j->args[2].p + i + 8)) return false;
-    }
-    return *rc == OK;
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
@@ -223,7 +133,7 @@ static int finish(call *c, struct tend *t, const struct value *v, const struct v
     ivf_read(v, &ix);
     bool fits = set->shape.uid == p->uid && set->shape.dim == j->shape.dim;
     if (fits && p->building) fits = ix.state == IVF_ABSENT && args[2].n > 0;
-    else if (fits) fits = split_fits(j, v, &ix, &rc);
+    else if (fits) fits = ivf_job_fits(j, v, &rc);
     if (rc != OK) return rc;
     if (fits)
         rc = call_value(c, TYPE_VECTORSET, p->building ? VECTOR_INDEX : VECTOR_SPLIT, call_arg(c, 1), args, 3);
@@ -315,7 +225,7 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     case IVF_FILLING: return fill(c, set, ix);
     case IVF_READY: break;
     }
-    if (ix->todo > 0) return split_begin(c, t, v, set, ix, get_u32(ivf__meta(v) + IM_TODO));
+    if (ix->todo > 0) return split_begin(c, t, v, set, ix, ivf_todo(v));
     if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
     if (!stale(v, ix)) return reply_ok(c);
     t->uid = set->shape.uid;

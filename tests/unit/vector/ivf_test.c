@@ -1,0 +1,386 @@
+/* ivf_test.c -- the index against the set that it is of: nothing is lost, however elements come and go, over
+ * pages that are cold at random. */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "modules/vector/ivf_job.h"
+#include "modules/vector/recall.h"
+#include "tests/model/toy_pager.c"
+
+#define DIM 20
+#define NAMES 3000
+#define CENTRES 12
+
+struct world {
+    struct toy toy;
+    struct value v;
+    buf store;
+    struct vset_shape shape;
+    rnd r;
+    float centre[CENTRES][DIM];
+    bool there[NAMES];
+    uint64_t count;
+};
+
+static float gauss(rnd *r) {
+    double u = 0;
+    for (int i = 0; i < 12; i++) u += rnd_unit(r);
+    return (float)(u - 6);
+}
+
+static void world_init(struct world *w, enum vector_metric metric, enum quant q, uint64_t seed, unsigned cold) {
+    memset(w, 0, sizeof(*w));
+    toy_init(&w->toy, seed, cold);
+    w->v = toy_value(&w->toy, TYPE_VECTORSET);
+    w->shape = (struct vset_shape){.quant = q, .metric = metric, .dim = DIM, .m = 16, .uid = 5};
+    rnd_seed(&w->r, seed);
+    for (int c = 0; c < CENTRES; c++)
+        for (int d = 0; d < DIM; d++) w->centre[c][d] = gauss(&w->r) * 3;
+}
+
+static void world_deinit(struct world *w) {
+    buf_free(&w->store);
+    if (w->v.kind == VALUE_OBJECT) w->v.pager->ops->free(w->v.pager, w->v.obj);
+    toy_deinit(&w->toy);
+}
+
+static int apply(struct world *w, uint8_t op, const slice *args, size_t n) {
+    return toy_apply(&w->toy, &vset_type, &w->v, &w->store, op, args, n);
+}
+
+static slice name_of(int i, char tmp[32]) {
+    return slice_make(tmp, (size_t)snprintf(tmp, 32, "element:%d", i));
+}
+
+static void near(struct world *w, float *x) {
+    const float *c = w->centre[rnd_below(&w->r, CENTRES)];
+    for (int d = 0; d < DIM; d++) x[d] = c[d] + gauss(&w->r);
+}
+
+static void put(struct world *w, int i, const float *x) {
+    char tmp[32];
+    uint8_t shape[VSET_SHAPE_BYTES];
+    vset_shape_write(shape, &w->shape);
+    slice args[3] = {name_of(i, tmp), slice_make(x, DIM * sizeof(float)), slice_make(shape, sizeof(shape))};
+    CHECK_INT(apply(w, VECTOR_ADD, args, 3), OK);
+    w->count += !w->there[i];
+    w->there[i] = true;
+}
+
+static void add_near(struct world *w, int i) {
+    float x[DIM];
+    near(w, x);
+    put(w, i, x);
+}
+
+static void rem(struct world *w, int i) {
+    char tmp[32];
+    slice arg = name_of(i, tmp);
+    CHECK_INT(apply(w, VECTOR_REM, &arg, 1), OK);
+    w->there[i] = false;
+    w->count--;
+}
+
+static void sound(struct world *w) {
+    char why[160] = "";
+    toy_warm(&w->toy);
+    int rc = vset_type.check(&w->v, why);
+    if (rc != OK) test_fail(__FILE__, __LINE__, "%s", why);
+}
+
+static int effect_of(struct world *w, uint8_t op, const struct ivf_job *j) {
+    slice args[3] = {slice_of(&j->args[0]), slice_of(&j->args[1]), slice_of(&j->args[2])};
+    return apply(w, op, args, 3);
+}
+
+static void build(struct world *w) {
+    struct ivf_job j;
+    struct vset set;
+    struct code_shape code = {.dim = 64, .bits = ivf_bits(DIM), .product = w->shape.metric == METRIC_IP};
+    toy_warm(&w->toy);
+    vset_read(&w->v, &set);
+    ivf_job_init(&j, &w->shape, &code, 77);
+    for (uint32_t slot = 0; slot < set.slots; slot++) {
+        struct element e;
+        if (vset_slot(&w->v, &w->shape, slot, &e) == OK) ivf_job_add(&j, slot, &e.point);
+    }
+    j.of = set.count;
+    ivf_job_build(&j);
+    CHECK_INT(effect_of(w, VECTOR_INDEX, &j), OK);
+    ivf_job_deinit(&j);
+}
+
+static void fill(struct world *w, uint32_t most) {
+    struct vset set;
+    struct ivf ix;
+    for (ivf_read(&w->v, &ix); ix.state == IVF_FILLING; ivf_read(&w->v, &ix)) {
+        uint8_t arg[4];
+        slice args[1] = {slice_make(arg, 4)};
+        vset_read(&w->v, &set);
+        uint32_t end = set.slots - ix.filled > 16 ? ix.filled + 16 : set.slots;
+        put_u32(arg, end);
+        CHECK_INT(apply(w, VECTOR_FILL, args, 1), OK);
+        if (end >= most) return;
+    }
+}
+
+/* Splits whatever waits; `between` elements come and go while the work is away. */
+static void settle(struct world *w, int between) {
+    for (int n = 0; n < 1000; n++) {
+        struct ivf_job j;
+        struct vset set;
+        struct ivf ix;
+        int rc;
+        uint32_t cluster = ivf_todo(&w->v);
+        if (cluster == IVF_NONE) return;
+        toy_warm(&w->toy);
+        vset_read(&w->v, &set);
+        ivf_read(&w->v, &ix);
+        ivf_job_init(&j, &w->shape, &ix.code, ix.seed);
+        CHECK_INT(ivf_job_gather(&j, &w->v, &set, cluster), OK);
+        for (int i = 0; i < between; i++) {
+            int k = (int)rnd_below(&w->r, NAMES);
+            if (w->there[k] && rnd_below(&w->r, 8) == 0 && w->count > 1) rem(w, k);
+            else add_near(w, k);
+        }
+        ivf_job_split(&j);
+        toy_warm(&w->toy);
+        if (ivf_job_fits(&j, &w->v, &rc)) CHECK_INT(effect_of(w, VECTOR_SPLIT, &j), OK);
+        CHECK_INT(rc, OK);
+        ivf_job_deinit(&j);
+    }
+    test_fail(__FILE__, __LINE__, "splits without an end");
+}
+
+/* ---- searching -------------------------------------------------------------------------------------- */
+
+struct nearest {
+    struct measure measure;
+    double distance[10];
+    uint32_t slot[10];
+    size_t n, k;
+};
+static double worst(void *cookie) {
+    struct nearest *b = cookie;
+    return b->n < b->k ? (double)INFINITY : ivf_distance(b->measure.metric, b->distance[b->k - 1]);
+}
+static int take(void *cookie, const struct value *v, const struct element *e) {
+    struct nearest *b = cookie;
+    double d = measure_distance(&b->measure, &e->point);
+    (void)v;
+    if (b->n == b->k && !(d < b->distance[b->k - 1])) return OK;
+    size_t i = b->n < b->k ? b->n++ : b->k - 1;
+    for (; i > 0 && b->distance[i - 1] > d; i--) {
+        b->distance[i] = b->distance[i - 1];
+        b->slot[i] = b->slot[i - 1];
+    }
+    b->distance[i] = d;
+    b->slot[i] = e->slot;
+    return OK;
+}
+
+static void search(struct world *w, const struct point *q, uint32_t k, uint32_t probes, struct nearest *out) {
+    float x[DIM];
+    struct ivf ix;
+    uint64_t reranked;
+    ivf_read(&w->v, &ix);
+    *out = (struct nearest){.k = k};
+    measure_init(&out->measure, w->shape.quant, w->shape.metric, DIM, q);
+    ivf_vector(&w->shape, q, x);
+    struct ivf_search s = {.k = k, .probes = probes < ix.clusters ? probes : ix.clusters, .sigmas = 4};
+    int rc;
+    do {
+        rc = ivf_search(&w->v, &w->shape, x, 500, &s);
+        if (rc == OK) {
+            out->n = 0;
+            rc = ivf_rerank(&w->v, &w->shape, &s, false, worst, take, out, &reranked);
+        }
+        if (rc == ERR_COLD) (void)toy_fetch(&w->toy);
+    } while (rc == ERR_COLD || rc == ERR_AGAIN);
+    CHECK_INT(rc, OK);
+    ivf_search_deinit(&s);
+}
+
+static void exact(struct world *w, const struct point *q, uint32_t k, struct nearest *out) {
+    struct vset set;
+    *out = (struct nearest){.k = k};
+    measure_init(&out->measure, w->shape.quant, w->shape.metric, DIM, q);
+    toy_warm(&w->toy);
+    vset_read(&w->v, &set);
+    for (uint32_t slot = 0; slot < set.slots; slot++) {
+        struct element e;
+        if (vset_slot(&w->v, &w->shape, slot, &e) == OK) (void)take(out, &w->v, &e);
+    }
+}
+
+/* With all clusters, and wide errors, a search is a scan of all. */
+static void compare(struct world *w, int queries) {
+    for (int i = 0; i < queries; i++) {
+        float x[DIM];
+        uint8_t bytes[4 * DIM];
+        struct point q;
+        struct nearest want, got;
+        near(w, x);
+        quant_encode(w->shape.quant, x, DIM, bytes, &q);
+        exact(w, &q, 10, &want);
+        toy_chill(&w->toy);
+        search(w, &q, 10, UINT32_MAX, &got);
+        CHECK_INT(got.n, want.n);
+        for (size_t k = 0; k < got.n; k++) CHECK(got.distance[k] == want.distance[k]);
+    }
+}
+
+/* Every element is the nearest to itself; searched in few clusters. */
+static void find_all(struct world *w) {
+    struct vset set;
+    unsigned lost = 0;
+    toy_warm(&w->toy);
+    vset_read(&w->v, &set);
+    for (uint32_t slot = 0; slot < set.slots; slot++) {
+        struct element e;
+        struct nearest got;
+        uint8_t bytes[4 * DIM];
+        int rc = vset_slot(&w->v, &w->shape, slot, &e);
+        if (rc == ERR_NOTFOUND) continue;
+        CHECK_INT(rc, OK);
+        memcpy(bytes, e.point.bytes, quant_bytes(w->shape.quant, DIM));
+        e.point.bytes = bytes;
+        search(w, &e.point, 1, 4, &got);
+        lost += got.n != 1 || got.slot[0] != slot;
+    }
+    CHECK(lost <= w->count / 100);
+}
+
+/* ---- tests -------------------------------------------------------------------------------------------- */
+
+static void life(enum vector_metric metric, enum quant q, uint64_t seed) {
+    struct world w;
+    world_init(&w, metric, q, seed, 10);
+    for (int i = 0; i < 900; i++) add_near(&w, i);
+    build(&w);
+    sound(&w);
+    for (int i = 0; i < 200; i++) add_near(&w, (int)rnd_below(&w.r, NAMES)); /* before it is full */
+    fill(&w, 300);
+    sound(&w);
+    for (int i = 0; i < 100; i++) {
+        int k = (int)rnd_below(&w.r, NAMES);
+        if (w.there[k]) rem(&w, k);
+    }
+    fill(&w, UINT32_MAX);
+    sound(&w);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 500; i++) {
+            int k = (int)rnd_below(&w.r, NAMES);
+            if (w.there[k] && rnd_below(&w.r, 3) == 0) rem(&w, k);
+            else add_near(&w, k);
+        }
+        settle(&w, round % 2 == 0 ? 5 : 0);
+        settle(&w, 0);
+        sound(&w);
+        compare(&w, 10);
+    }
+    if (metric == METRIC_L2) find_all(&w);
+    for (int i = 0; i < NAMES && w.count > 2; i++)
+        if (w.there[i]) rem(&w, i);
+    for (int i = 0; i < 20; i++) settle(&w, 0);
+    sound(&w);
+    compare(&w, 2);
+    world_deinit(&w);
+}
+
+TEST_LONG("distances: elements come and go, and a search of all clusters finds what a scan finds", 120) {
+    life(METRIC_L2, QUANT_INT8, 1);
+}
+TEST_LONG("cosines of floats", 120) { life(METRIC_COSINE, QUANT_F32, 2); }
+TEST_LONG("cosines of signs", 120) { life(METRIC_COSINE, QUANT_BIN, 3); }
+TEST_LONG("products", 120) { life(METRIC_IP, QUANT_F32, 4); }
+
+TEST_LONG("equal vectors are kept, split, and all of them are there", 120) {
+    struct world w;
+    float x[DIM] = {1, 2, 3};
+    world_init(&w, METRIC_L2, QUANT_F32, 6, 0);
+    for (int i = 0; i < 1500; i++) put(&w, i, x);
+    build(&w);
+    fill(&w, UINT32_MAX);
+    settle(&w, 0);
+    for (int i = 1500; i < 2500; i++) put(&w, i, x);
+    settle(&w, 0);
+    sound(&w);
+    struct ivf ix;
+    ivf_read(&w.v, &ix);
+    CHECK(ix.rows == 2500 && ix.clusters >= 2500 / IVF_LEAF_MAX);
+    memset(x, 0, sizeof(x));
+    for (int i = 2500; i < 2900; i++) { /* one-hot, and zeros */
+        x[i % DIM] = i % 3 == 0 ? 0 : 1;
+        put(&w, i, x);
+        x[i % DIM] = 0;
+    }
+    settle(&w, 0);
+    sound(&w);
+    compare(&w, 5);
+    world_deinit(&w);
+}
+
+TEST("effects that do not fit are refused, and change nothing") {
+    struct world w;
+    world_init(&w, METRIC_L2, QUANT_INT8, 7, 0);
+    for (int i = 0; i < 600; i++) add_near(&w, i);
+    build(&w);
+    fill(&w, UINT32_MAX);
+    sound(&w);
+    uint8_t head[24] = {0}, bytes[64] = {0};
+    slice args[3] = {slice_make(head, 24), slice_make(bytes, 0), slice_make(bytes, 0)};
+    CHECK_INT(apply(&w, VECTOR_SPLIT, args, 3), ERR_CORRUPT); /* It would lose its rows. */
+    put_u32(head, 0xffffff);
+    CHECK_INT(apply(&w, VECTOR_SPLIT, args, 3), ERR_CORRUPT);
+    args[0].n = 7;
+    CHECK_INT(apply(&w, VECTOR_SPLIT, args, 3), ERR_CORRUPT);
+    args[0] = slice_make(bytes, 1);
+    args[1] = slice_make(bytes, 8);
+    args[2] = slice_make(bytes, 64);
+    CHECK_INT(apply(&w, VECTOR_INDEX, args, 3), ERR_CORRUPT); /* There is one. */
+    args[0] = slice_make(bytes, 4);
+    CHECK_INT(apply(&w, VECTOR_FILL, args, 1), ERR_CORRUPT);  /* It is full. */
+    CHECK_INT(apply(&w, VECTOR_PROBES, args, 2), ERR_CORRUPT);
+    CHECK_INT(apply(&w, 99, args, 1), ERR_CORRUPT);
+    for (uint32_t children = 1; children < 600; children += 97) {
+        put_u32(head, 0);
+        put_u32(head + 16, children);
+        args[0] = slice_make(head, 24);
+        args[1] = slice_make(bytes, 64);
+        args[2] = slice_make(bytes, 0);
+        CHECK_INT(apply(&w, VECTOR_SPLIT, args, 3), ERR_CORRUPT);
+    }
+    sound(&w);
+    compare(&w, 3);
+    world_deinit(&w);
+}
+
+TEST("the curve of recall says how many clusters are enough") {
+    struct world w;
+    struct vset set;
+    uint16_t probes[RECALL_KS][RECALL_TARGETS];
+    world_init(&w, METRIC_L2, QUANT_F32, 8, 0);
+    for (int i = 0; i < NAMES; i++) add_near(&w, i);
+    build(&w);
+    fill(&w, UINT32_MAX);
+    settle(&w, 0);
+    vset_read(&w.v, &set);
+    recall *r = recall_create(30, 0, 0);
+    int rc;
+    while ((rc = recall_step(r, &w.v, &set, &w.r)) == ERR_AGAIN) {}
+    CHECK_INT(rc, OK);
+    CHECK_INT(recall_samples(r), 30);
+    recall_curves(r, probes);
+    for (int k = 0; k < RECALL_KS; k++)
+        for (int t = 0; t + 1 < RECALL_TARGETS; t++) CHECK(probes[k][t] >= 1 && probes[k][t] <= probes[k][t + 1]);
+    recall_free(r);
+    r = recall_create(50, 10, probes[1][2]);
+    while ((rc = recall_step(r, &w.v, &set, &w.r)) == ERR_AGAIN) {}
+    printf("# %u probes for 0.95: recall %.3f\n", probes[1][2], recall_mean(r));
+    CHECK(recall_mean(r) > 0.88);
+    recall_free(r);
+    world_deinit(&w);
+}
