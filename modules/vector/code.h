@@ -18,7 +18,11 @@
  * 80 times |q - c| (1 bit; 2 bits: 30; 4 bits: 6), the error of the steps is as large as the code's.
  *
  * Levels: 1 bit: -1/2, 1/2. 2 bits: those of a Gaussian's best quantiser (Lloyd, Max), 4 bits: 16 levels,
- * (c - 7.5), with the scale that maximises <r,u>/|u| among a few tried.
+ * (c - 7.5), with the scale that maximises <r,u>/|u| among a few tried. A table could hold any 16 points. Tried at
+ * 100 dimensions (20,000 rows of a Gaussian mixture; the true 10 within the best 10 to 100 estimates): the best 16
+ * points of the plane for 2 bits have 4 % less error, a Gaussian's best 16 levels for 4 bits 10 % less; neither
+ * found measurably more of the ten. The best 16 points of 4 dimensions for 1 bit have 4 % less, and found 81
+ * instead of 78 of 100 within the best 15, 94 instead of 93 within 25, as many within 50. All are more work to encode.
  *
  * Fast scan (Andre et al.; FAISS): a nibble holds the bits of 4, 2 or 1 coordinates, a group. 32 vectors lie
  * in a block, group after group: byte j of the 16 of a group has the code of vector j in its low half and
