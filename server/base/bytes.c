@@ -64,23 +64,12 @@ int buf_try_reserve(buf *b, size_t more) {
     return OK;
 }
 
-void buf_reserve(buf *b, size_t more) {
-    assert(b->n <= b->cap);
-    if (more <= b->cap - b->n) return;
+void buf_grow(buf *b, size_t more) {
     size_t cap = more > SIZE_MAX - b->n ? 0 : grown(b->cap, b->n + more);
     if (cap == 0) abort();
     b->p = mem_realloc(b->p, cap);
     b->cap = cap;
 }
-
-void buf_append(buf *b, const void *p, size_t n) {
-    if (n == 0) return;
-    buf_reserve(b, n);
-    memcpy(b->p + b->n, p, n);
-    b->n += n;
-}
-
-void buf_append_slice(buf *b, slice s) { buf_append(b, s.p, s.n); }
 
 void buf_append_str(buf *b, const char *s) { buf_append(b, s, strlen(s)); }
 
@@ -99,11 +88,6 @@ void buf_printf(buf *b, const char *fmt, ...) {
         }
         buf_reserve(b, (size_t)n + 1);
     }
-}
-
-void buf_u8(buf *b, uint8_t v) {
-    buf_reserve(b, 1);
-    b->p[b->n++] = v;
 }
 
 void buf_u16(buf *b, uint16_t v) {
@@ -125,12 +109,8 @@ void buf_u64(buf *b, uint64_t v) {
 }
 
 void buf_varint(buf *b, uint64_t v) {
-    buf_reserve(b, 10);
-    while (v >= 0x80) {
-        b->p[b->n++] = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    b->p[b->n++] = (uint8_t)v;
+    buf_reserve(b, VARINT_MAX);
+    b->n = (size_t)(put_varint(b->p + b->n, v) - b->p);
 }
 
 void buf_bytes(buf *b, slice s) {

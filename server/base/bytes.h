@@ -9,6 +9,7 @@
 #ifndef COVE_BASE_BYTES_H
 #define COVE_BASE_BYTES_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,17 +47,37 @@ bool slice_is(slice a, const char *word);
 char *slice_strdup(slice a);
 
 void buf_free(buf *b);                 /* Frees and zeroes. */
-void buf_reserve(buf *b, size_t more); /* Room for `more` bytes past n. */
+void buf_grow(buf *b, size_t more);    /* For buf_reserve(). */
 int buf_try_reserve(buf *b, size_t more);
-void buf_append(buf *b, const void *p, size_t n);
-void buf_append_slice(buf *b, slice s);
+/* Room for `more` bytes past n. */
+static inline void buf_reserve(buf *b, size_t more) {
+    assert(b->n <= b->cap);
+    if (__builtin_expect(more > b->cap - b->n, 0)) buf_grow(b, more);
+}
+static inline void buf_append(buf *b, const void *p, size_t n) {
+    if (n == 0) return;
+    buf_reserve(b, n);
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+static inline void buf_append_slice(buf *b, slice s) { buf_append(b, s.p, s.n); }
 void buf_append_str(buf *b, const char *s);
 void buf_printf(buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_u8(buf *b, uint8_t v);
+static inline void buf_u8(buf *b, uint8_t v) {
+    buf_reserve(b, 1);
+    b->p[b->n++] = v;
+}
 void buf_u16(buf *b, uint16_t v); /* These are little endian. */
 void buf_u32(buf *b, uint32_t v);
 void buf_u64(buf *b, uint64_t v);
-void buf_varint(buf *b, uint64_t v);     /* LEB128, at most 10 bytes. */
+#define VARINT_MAX 10
+/* LEB128, at most VARINT_MAX bytes. Returns the byte after it. */
+static inline uint8_t *put_varint(uint8_t *p, uint64_t v) {
+    for (; v >= 0x80; v >>= 7) *p++ = (uint8_t)(v | 0x80);
+    *p++ = (uint8_t)v;
+    return p;
+}
+void buf_varint(buf *b, uint64_t v);
 void buf_bytes(buf *b, slice s);         /* varint length, then the bytes. */
 void buf_consume(buf *b, size_t n);      /* Drops the first n bytes (memmove). */
 

@@ -92,6 +92,14 @@ static inline size_t size_of_new(void *p, size_t bytes) {
 #endif
 }
 
+bool mem_same_block(size_t had, size_t bytes) {
+#ifdef COVE_SANITIZE
+    return had == bytes; /* The sanitizer is to see what lies past the end. */
+#else
+    return nallocx(had == 0 ? 1 : had, 0) == nallocx(bytes == 0 ? 1 : bytes, 0);
+#endif
+}
+
 size_t mem_usable(const void *p) {
     if (p == NULL) return 0;
     /* The interface of malloc.h wants a pointer to non-const, and does not write. */

@@ -6,6 +6,7 @@
 #ifndef COVE_BASE_MEM_H
 #define COVE_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t bytes);
@@ -17,6 +18,8 @@ void *mem_try_realloc(void *p, size_t bytes);
 void mem_free(void *p); /* Like free(): NULL is fine. */
 char *mem_strdup(const char *s);
 
+/* A block of `had` bytes serves `bytes` as well: mem_realloc() would leave it where it is. */
+bool mem_same_block(size_t had, size_t bytes);
 size_t mem_usable(const void *p); /* What the allocator really gave. */
 size_t mem_used(void);            /* Bytes allocated now, all threads; O(threads). */
 size_t mem_used_peak(void);       /* Highest mem_used() seen by mem_used(). */

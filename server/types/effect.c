@@ -12,23 +12,37 @@
 
 #define HAS_COUNTS 0x80u
 
+#define HEAD_MAX (3 + VARINT_MAX + 4 + VARINT_MAX) /* All but the key and the arguments. */
+
+static uint8_t *put_bytes(uint8_t *p, slice s) { /* as buf_bytes() */
+    p = put_varint(p, s.n);
+    if (s.n > 0) memcpy(p, s.p, s.n);
+    return p + s.n;
+}
+
 void effect_encode(buf *out, const effect *e) {
     assert(e->target >= EFFECT_ENTRY && e->target <= EFFECT_CATALOGUE);
     assert(e->argc <= EFFECT_ARGS_MAX && e->key.n <= KEY_BYTES_MAX);
     bool counts = e->keys != 0 || e->expires != 0 || e->src_keys != 0 || e->src_expires != 0;
-    buf_u8(out, (uint8_t)(e->target | (counts ? HAS_COUNTS : 0)));
-    buf_u8(out, e->op);
-    if (e->target == EFFECT_VALUE) buf_u8(out, e->type);
-    if (e->target != EFFECT_CATALOGUE) buf_varint(out, e->db);
+    size_t most = HEAD_MAX + VARINT_MAX + e->key.n;
+    for (size_t i = 0; i < e->argc; i++) most += VARINT_MAX + e->args[i].n;
+    buf_reserve(out, most);
+    uint8_t *p = out->p + out->n;
+    *p++ = (uint8_t)(e->target | (counts ? HAS_COUNTS : 0));
+    *p++ = e->op;
+    if (e->target == EFFECT_VALUE) *p++ = e->type;
+    if (e->target != EFFECT_CATALOGUE) p = put_varint(p, e->db);
     if (counts) {
-        buf_u8(out, (uint8_t)e->keys);
-        buf_u8(out, (uint8_t)e->expires);
-        buf_u8(out, (uint8_t)e->src_keys);
-        buf_u8(out, (uint8_t)e->src_expires);
+        *p++ = (uint8_t)e->keys;
+        *p++ = (uint8_t)e->expires;
+        *p++ = (uint8_t)e->src_keys;
+        *p++ = (uint8_t)e->src_expires;
     }
-    if (e->target != EFFECT_CATALOGUE) buf_bytes(out, e->key);
-    buf_varint(out, e->argc);
-    for (size_t i = 0; i < e->argc; i++) buf_bytes(out, e->args[i]);
+    if (e->target != EFFECT_CATALOGUE) p = put_bytes(p, e->key);
+    p = put_varint(p, e->argc);
+    for (size_t i = 0; i < e->argc; i++) p = put_bytes(p, e->args[i]);
+    out->n = (size_t)(p - out->p);
+    assert(out->n <= out->cap);
 }
 
 /* One key is made or goes away, so no count changes by more than one. */

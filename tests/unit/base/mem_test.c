@@ -170,3 +170,26 @@ TEST("resident memory grows with what is touched") {
     mem_free(p);
     mem_purge();
 }
+
+TEST("sizes of one block need no reallocation, others do") {
+    size_t same = 0;
+    for (size_t n = 0; n < 9000; n += 7) {
+        CHECK(mem_same_block(n, n));
+        void *p = mem_alloc(n);
+        size_t gives = mem_usable(p);
+        CHECK(!mem_same_block(n, gives + 1));
+        if (mem_same_block(n, gives)) { /* Not under a sanitizer. */
+            size_t used = mem_used();
+            void *q = mem_realloc(p, gives);
+            CHECK(q == p);
+            CHECK_INT(mem_used(), used);
+            same++;
+        }
+        mem_free(p);
+    }
+#ifndef COVE_SANITIZE
+    CHECK(same > 1000);
+#else
+    CHECK(same < 9000);
+#endif
+}
