@@ -54,11 +54,8 @@ static int push(call *c, bool head, bool only_existing) {
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     if (rc == ERR_NOTFOUND && only_existing) return reply_int(c, 0);
     if (!elements_ok(c, 2)) return OK;
-    if (rc == OK) {
-        rc = list_need_push(&e.value, head);
-        if (rc != OK) return rc;
-        before = list_len(&e.value);
-    }
+    if (rc == OK) before = list_len(&e.value);
+    /* The first effect asks for the page that all of them change. */
     size_t n = call_argc(c) - 2;
     for (size_t at = 0; at < n;) {
         size_t part = n - at < EFFECT_ARGS_MAX ? n - at : EFFECT_ARGS_MAX;

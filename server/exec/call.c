@@ -207,12 +207,25 @@ static void note_gate(call *c, uint64_t hash) {
     if (whole > c->gate) c->gate = whole;
 }
 
+/* Arguments stay where and as they are while a command runs, so the place tells. */
+static bool is_first_arg(const call *c, slice key) {
+    return c->argc > 1 && key.p == c->argv[1].p && key.n == c->argv[1].n;
+}
+
+static uint64_t hash_of(call *c, db *d, slice key) {
+    if (!is_first_arg(c, key)) return keyspace_hash(d, key);
+    if (!c->first_hashed) c->first_hash = keyspace_hash(d, key);
+    c->first_hashed = true;
+    return c->first_hash;
+}
+
 static int lookup(call *c, db *d, slice key, unsigned flags, struct entry *out) {
     if (c->client->no_touch) flags &= ~KS_TOUCH;
-    int rc = keyspace_get(c->exec->deps.keyspace, d, key, flags, out);
+    uint64_t hash = hash_of(c, d, key);
+    int rc = keyspace_get_hashed(c->exec->deps.keyspace, d, key, hash, flags, out);
     if (rc == OK) out->value.now_ms = c->now_ms;
     if (rc == OK) note_gate(c, out->hash);
-    else if (rc == ERR_NOTFOUND) note_gate(c, keyspace_hash(d, key)); /* A removal may undo. */
+    else if (rc == ERR_NOTFOUND) note_gate(c, hash); /* A removal may undo. */
     return rc;
 }
 
@@ -258,7 +271,11 @@ int call_write_type(call *c, slice key, uint8_t type, struct entry *out) {
 
 /* ---- effects -------------------------------------------------------------------------------------- */
 
-int call_effect(call *c, effect *e) { return tier_effect(c->exec->deps.tier, e); }
+int call_effect(call *c, effect *e) {
+    e->hashed = c->first_hashed && is_first_arg(c, e->key);
+    e->hash = c->first_hash;
+    return tier_effect(c->exec->deps.tier, e);
+}
 
 int call_set_string(call *c, slice key, slice value, int64_t expire_ms) {
     uint8_t tmp[8];

@@ -255,7 +255,7 @@ static void batch_add(client *c, const slice *argv, size_t argc) {
         c->args_cap = cap;
     }
     memcpy(c->args + c->args_n, argv, argc * sizeof(*argv));
-    c->batch[c->batch_n++] = (struct request){c->args_n, argc};
+    c->batch[c->batch_n++] = (struct request){.first = c->args_n, .argc = argc};
     c->args_n += argc;
 }
 
@@ -291,12 +291,18 @@ static void batch_parse(client *c) {
 
 static void prefetch_batch(client *c) {
     slice keys[BATCH_MAX];
+    uint64_t hash[BATCH_MAX];
     size_t n = 0;
     if (c->batch_n < 2) return;
     for (size_t i = 0; i < c->batch_n; i++) {
         if (c->batch[i].argc > 1) keys[n++] = c->args[c->batch[i].first + 1];
     }
-    keyspace_prefetch_many(c->db, keys, n);
+    keyspace_prefetch_many(c->db, keys, n, hash);
+    for (size_t i = c->batch_n; i-- > 0;) {
+        struct request *r = &c->batch[i];
+        r->hashed = r->argc > 1 && !c->exec->loading; /* Loading brings the secret of the hashes. */
+        if (r->argc > 1) r->hash = hash[--n];
+    }
     slice fields[BATCH_MAX];
     n = 0;
     for (size_t i = 0; i < c->batch_n; i++) { /* HSET, HGET, ...: the field, and so the table's page. */
@@ -365,7 +371,7 @@ void client__process(client *c) {
             prefetch_batch(c);
         }
         struct request *r = &c->batch[c->batch_next];
-        if (dispatch__request(c, c->args + r->first, r->argc)) c->batch_next++;
+        if (dispatch__request(c, r)) c->batch_next++;
     }
     if (!c->dead && c->batch_next == c->batch_n) query_consumed(c);
     c->in_process = false;

@@ -433,13 +433,15 @@ static bool queue_in_multi(struct call *k) {
     return true;
 }
 
-bool dispatch__request(client *c, const slice *argv, size_t argc) {
+bool dispatch__request(client *c, const struct request *r) {
     exec *x = c->exec;
+    const slice *argv = c->args + r->first;
+    size_t argc = r->argc;
     struct call *k = &c->call;
     assert(!c->call_active);
     *k = (struct call){.exec = x, .client = c, .argv = argv, .argc = argc, .db = c->db,
                           .out = &c->out, .proto = c->proto, .start_us = x->now_us,
-                          .now_ms = x->wall_ms};
+                          .now_ms = x->wall_ms, .first_hashed = r->hashed, .first_hash = r->hash};
     c->call_active = true;
     const struct command *cmd = find_command(k);
     if (cmd == NULL) {

@@ -21,6 +21,8 @@
 
 struct request {
     size_t first, argc; /* in client.args */
+    uint64_t hash;      /* when hashed: its argv[1]'s keyspace_hash() */
+    bool hashed;
 };
 
 struct gate { /* bytes of the output stream from `from` on wait for `lsn` */
@@ -58,6 +60,8 @@ struct call {
     int proto;
     bool in_multi, errored, unlogged, begun;
     uint64_t gate;            /* the highest LSN that the reply must wait for */
+    bool first_hashed;        /* first_hash is argv[1]'s keyspace_hash(): mostly that is the key */
+    uint64_t first_hash;
     int64_t now_ms;
     void *state;
     void (*state_free)(void *state);
@@ -220,7 +224,7 @@ uint64_t client__gate_lsn(const client *c);
 /* dispatch.c */
 /* Runs request i of the batch (or goes on with the waiting one). True: it has ended, go on with the
  * next; false: it waits. */
-bool dispatch__request(client *c, const slice *argv, size_t argc);
+bool dispatch__request(client *c, const struct request *r);
 bool dispatch__again(client *c);             /* after a wait */
 /* The same for a command that is in no table, by the server itself. */
 bool dispatch__background(client *c, const struct command *cmd, const slice *argv, size_t argc);

@@ -26,10 +26,10 @@ struct target { /* an entry looked up for changing */
 };
 
 /* OK whether or not there is an entry; ERR_COLD. */
-static int target_find(keyspace *ks, db *d, slice key, struct target *t) {
+static int target_find(keyspace *ks, db *d, slice key, uint64_t hash, struct target *t) {
     t->d = d;
     t->key = key;
-    t->hash = keyspace_hash(d, key);
+    t->hash = hash;
     t->off = TPAGE_NONE;
     t->head.expire_ms = -1;
     int rc = dir__find(ks, d, t->hash, key, &t->page, &t->off);
@@ -78,7 +78,7 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     const struct type *type = e->type < TYPES_MAX ? ks->types->by_id[e->type] : NULL;
     if (type == NULL) return ERR_CORRUPT;
     struct target t;
-    int rc = target_find(ks, d, e->key, &t);
+    int rc = target_find(ks, d, e->key, e->hash, &t);
     if (rc != OK) return rc;
     struct value v;
     object *mine = NULL; /* A clone that the entry does not have yet. */
@@ -112,6 +112,8 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
             count_del(&t, &e->keys, &e->expires);
             dir__del(ks, d, t.hash, e->key);
         }
+    } else if (kept && mine == NULL) {
+        dir__keep(ks, d, t.hash, t.page, t.off, v.aux);
     } else {
         v.type = e->type;
         count_put(&t, t.head.expire_ms, &e->keys, &e->expires);
@@ -142,7 +144,9 @@ void ks__rehearse(keyspace *ks, const effect *const *es, size_t n) {
     uint64_t start = clock_mono_us(ks->clock);
     db *d = db__for_effect(ks, es[0]->db);
     struct target t;
-    if (d == NULL || target_find(ks, d, es[0]->key, &t) != OK || !present(&t)) return;
+    if (d == NULL) return;
+    uint64_t hash = keyspace_hash(d, es[0]->key);
+    if (target_find(ks, d, es[0]->key, hash, &t) != OK || !present(&t)) return;
     struct value v;
     dir__value(ks, t.page, t.off, &t.head, &v);
     object *had = v.obj, *copy = NULL;
@@ -162,7 +166,7 @@ static int apply_set(keyspace *ks, db *d, effect *e) {
     int64_t expire_ms;
     if (e->argc != 2 || expiry_arg(e, 1, &expire_ms) != OK) return ERR_CORRUPT;
     struct target t;
-    int rc = target_find(ks, d, e->key, &t);
+    int rc = target_find(ks, d, e->key, e->hash, &t);
     if (rc != OK) return rc;
     struct value v;
     dir__value_init(ks, &v);
@@ -178,7 +182,7 @@ static int apply_set(keyspace *ks, db *d, effect *e) {
 
 static int apply_del(keyspace *ks, db *d, effect *e) {
     struct target t;
-    int rc = target_find(ks, d, e->key, &t);
+    int rc = target_find(ks, d, e->key, e->hash, &t);
     if (rc != OK) return rc;
     if (!present(&t)) return ERR_NOTFOUND;
     count_del(&t, &e->keys, &e->expires);
@@ -190,7 +194,7 @@ static int apply_expire(keyspace *ks, db *d, effect *e) {
     int64_t expire_ms;
     if (e->argc != 1 || expiry_arg(e, 0, &expire_ms) != OK) return ERR_CORRUPT;
     struct target t;
-    int rc = target_find(ks, d, e->key, &t);
+    int rc = target_find(ks, d, e->key, e->hash, &t);
     if (rc != OK) return rc;
     if (!present(&t)) return ERR_NOTFOUND;
     count_put(&t, expire_ms, &e->keys, &e->expires);
@@ -215,8 +219,8 @@ static int apply_transfer(keyspace *ks, db *d, effect *e) {
     db *to = db__for_effect(ks, to_id);
     if (to == NULL) return ERR_CORRUPT;
     struct target from, dest;
-    int rc = target_find(ks, d, e->key, &from);
-    int rc2 = target_find(ks, to, to_key, &dest); /* Both are asked for at once. */
+    int rc = target_find(ks, d, e->key, e->hash, &from);
+    int rc2 = target_find(ks, to, to_key, keyspace_hash(to, to_key), &dest); /* Both are asked for at once. */
     if (rc != OK || rc2 != OK) return rc != OK ? rc : rc2;
     if (!present(&from)) return ERR_NOTFOUND;
     if (to == d && slice_eq(to_key, e->key)) return OK;
@@ -249,7 +253,7 @@ static int apply_restore(keyspace *ks, db *d, effect *e) {
     if (e->argc != 2 || expiry_arg(e, 1, &expire_ms) != OK || e->args[0].n == 0)
         return ERR_CORRUPT;
     struct target t;
-    int rc = target_find(ks, d, e->key, &t);
+    int rc = target_find(ks, d, e->key, e->hash, &t);
     if (rc != OK) return rc;
     reader r = reader_make(e->args[0]);
     uint8_t rdb_type = read_u8(&r);
@@ -282,11 +286,9 @@ bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key) {
     return true;
 }
 
-int ks__apply(keyspace *ks, effect *e) {
+/* e's key has been hashed. */
+static int apply_to(keyspace *ks, db *d, effect *e) {
     e->keys = e->expires = e->src_keys = e->src_expires = 0;
-    if (e->key.n > KEY_BYTES_MAX) return ERR_CORRUPT;
-    db *d = db__for_effect(ks, e->db);
-    if (d == NULL) return ERR_CORRUPT;
     if (e->target == EFFECT_VALUE) return apply_value(ks, d, e);
     if (e->target != EFFECT_ENTRY) return ERR_CORRUPT;
     switch (e->op) {
@@ -298,6 +300,17 @@ int ks__apply(keyspace *ks, effect *e) {
     case ENTRY_RESTORE: return apply_restore(ks, d, e);
     default: return ERR_CORRUPT; /* The byte may come from a damaged log. */
     }
+}
+
+static void hash_target(db *d, effect *e) {
+    if (!e->hashed) e->hash = keyspace_hash(d, e->key);
+}
+
+int ks__apply(keyspace *ks, effect *e) {
+    db *d = db__for_effect(ks, e->db);
+    if (d == NULL || e->key.n > KEY_BYTES_MAX) return ERR_CORRUPT;
+    hash_target(d, e);
+    return apply_to(ks, d, e);
 }
 
 /* A catalogue that counts too few does not wrap. */
@@ -319,19 +332,20 @@ static bool silent(const keyspace *ks, const effect *e) {
 int keyspace_apply(keyspace *ks, effect *e, bool live) {
     if (e->target == EFFECT_CATALOGUE) return db__catalogue(ks, e);
     db *d = db__for_effect(ks, e->db), *to = d;
-    if (d == NULL) return ERR_CORRUPT;
+    if (d == NULL || e->key.n > KEY_BYTES_MAX) return ERR_CORRUPT;
+    hash_target(d, e);
     uint64_t to_id;
     slice to_key = e->key;
     bool two = effect__two_keys(e, &to_id, &to_key);
     if (two) to = db__for_effect(ks, to_id);
     if (to == NULL) return ERR_CORRUPT;
     if (d->pending != 0 || to->pending != 0) {
-        int rc = pending__resolve_key(ks, d, keyspace_hash(d, e->key), e->key);
+        int rc = pending__resolve_key(ks, d, e->hash, e->key);
         if (rc == OK && two)
             rc = pending__resolve_key(ks, to, keyspace_hash(to, to_key), to_key);
         if (rc != OK) return rc;
     }
-    int rc = ks__apply(ks, e);
+    int rc = apply_to(ks, d, e);
     if (rc != OK) return rc;
     ks__count(&to->keys, e->keys);
     ks__count(&to->expires, e->expires);

@@ -263,6 +263,17 @@ void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value 
     if (old != NULL && !(v->kind == VALUE_OBJECT && v->obj == old)) object__put(ks, old);
 }
 
+void dir__keep(keyspace *ks, db *d, uint64_t hash, part *page, uint32_t off, uint8_t aux) {
+    part *p = trie__own(ks, &d->dir, hash);
+    assert(p == page);
+    tpage_val_mut(p->blob, off)[2] = aux;
+    struct head h;
+    head_read(tpage_val(p->blob, off), &h);
+    assert(h.kind == VALUE_OBJECT);
+    int64_t due = dir__due(ks, &h);
+    if (due < p->min_expire) p->min_expire = due;
+}
+
 void dir__del(keyspace *ks, db *d, uint64_t hash, slice key) {
     part *p = trie__own(ks, &d->dir, hash);
     uint32_t off = tpage_find(p->blob, hash, key);

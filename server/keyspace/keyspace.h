@@ -129,13 +129,15 @@ struct entry {
 };
 /* OK, ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT, ERR_IO (the store could not be read). */
 int keyspace_get(keyspace *ks, db *d, slice key, unsigned flags, struct entry *out);
+/* For who knows the key's keyspace_hash(). */
+int keyspace_get_hashed(keyspace *ks, db *d, slice key, uint64_t hash, unsigned flags, struct entry *out);
 uint64_t keyspace_hash(db *d, slice key);
 /* Prefetches what a lookup of key will touch; cheap; ignores cold. */
 void keyspace_prefetch(db *d, slice key);
 /* The same for up to PREFETCH_MAX keys, step by step for all of them, so that their cache misses
  * overlap: descriptors, page headers, buckets, entries. */
 #define PREFETCH_MAX 64
-void keyspace_prefetch_many(db *d, const slice *keys, size_t n);
+void keyspace_prefetch_many(db *d, const slice *keys, size_t n, uint64_t *hash);
 /* After that: what lookups of fields in the tables that the keys hold will touch. */
 void keyspace_prefetch_fields(db *d, const slice *keys, const slice *fields, size_t n);
 uint64_t keyspace_idle_s(keyspace *ks, const struct entry *e);

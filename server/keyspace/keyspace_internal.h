@@ -235,6 +235,9 @@ void trie__split(keyspace *ks, struct trie *t, uint64_t hash, uint8_t *low, size
 part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash);
 /* Dense. OK, ERR_NOTFOUND, ERR_COLD (*out: the cold node). */
 int trie__dense_find(const struct trie *t, uint64_t index, part **out);
+/* The page, when it is in memory and the path to it is changed already: what trie__dense_own()
+ * would answer. Else NULL, which says nothing. */
+part *trie__dense_changing(const struct trie *t, uint64_t index);
 part *trie__dense_own(keyspace *ks, struct trie *t, uint64_t index, bool *made);
 bool trie__dense_drop(keyspace *ks, struct trie *t,
                       uint64_t index); /* false: was absent */
@@ -251,7 +254,10 @@ object *object__clone(object *o);
 void object__put(keyspace *ks, object *o);
 /* Dense objects have all their nodes in memory before a type sees them. OK, ERR_COLD;
  * ERR_CORRUPT: they do not hold as many pages as the root says. */
-int object__ready(keyspace *ks, object *o);
+int object__make_ready(keyspace *ks, object *o);
+static inline int object__ready(keyspace *ks, object *o) {
+    return o->nodes_ready ? OK : object__make_ready(ks, o);
+}
 size_t object__root_bytes(const object *o);
 void object__root_write(const object *o,
                         uint8_t *out); /* all but the pointer, which is 0 */
@@ -306,6 +312,9 @@ int dir__find(keyspace *ks, db *d, uint64_t hash, slice key, part **page, uint32
 /* Writes the entry (v's object's reference is taken); the path must be resident. */
 void dir__put(keyspace *ks, db *d, uint64_t hash, slice key, const struct value *v,
               int64_t expire_ms, uint32_t access);
+/* The entry keeps its object, and nothing on the way to it is shared: the page learns that it
+ * changed, and the entry its type's byte. */
+void dir__keep(keyspace *ks, db *d, uint64_t hash, part *page, uint32_t off, uint8_t aux);
 void dir__del(keyspace *ks, db *d, uint64_t hash, slice key);
 void dir__page_scan(keyspace *ks, part *page); /* after loading or splitting: min_expire, PART_ROOTS */
 

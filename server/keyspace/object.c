@@ -144,8 +144,7 @@ object *object__root_read(keyspace *ks, const uint8_t *root) {
     return o;
 }
 
-int object__ready(keyspace *ks, object *o) {
-    if (o->nodes_ready) return OK;
+int object__make_ready(keyspace *ks, object *o) {
     /* Heights are at most 8, so a stack of the way down is small. */
     struct {
         part *node;
@@ -247,13 +246,17 @@ static int pager_need(pager *pg, object *o, uint64_t index) {
 static int pager_mut(pager *pg, object *o, uint64_t index, size_t n, uint8_t **out) {
     keyspace *ks = of(pg);
     assert(o->refs == 1);
-    part *p;
     if (index >> (8 * HEIGHT_MAX) != 0) return ERR_CORRUPT; /* A page said so. */
-    int rc = dense_seen(ks, o, index, &p);
-    if (rc == ERR_COLD) return rc;
-    bool made;
-    p = trie__dense_own(ks, &o->trie, index, &made);
-    if (made) o->pages++;
+    part *p = o->nodes_ready ? trie__dense_changing(&o->trie, index) : NULL;
+    if (p != NULL) {
+        part__seen(ks, p);
+    } else {
+        bool made;
+        int rc = dense_seen(ks, o, index, &p);
+        if (rc == ERR_COLD) return rc;
+        p = trie__dense_own(ks, &o->trie, index, &made);
+        if (made) o->pages++;
+    }
     p->flags |= PART_USED;
     part__resize(ks, p, n);
     *out = p->blob;

@@ -66,12 +66,16 @@ void part__set_blob(keyspace *ks, part *p, uint8_t *blob, size_t n) {
 void part__resize(keyspace *ks, part *p, size_t n) {
     assert(n <= PAGE_BYTES_MAX && p->refs == 1 && !part_is_clean(p));
     size_t had = p->blob == NULL ? 0 : p->bytes;
-    if (p->blob != NULL && had == n) return;
-    account(ks, p, false);
-    p->blob = mem_realloc(p->blob, n == 0 ? 1 : n);
+    if (p->blob == NULL) {
+        part__set_blob(ks, p, mem_calloc(1, n == 0 ? 1 : n), n);
+        return;
+    }
+    if (had == n) return;
+    if (!mem_same_block(had, n)) p->blob = mem_realloc(p->blob, n == 0 ? 1 : n);
     if (n > had) memset(p->blob + had, 0, n - had);
     p->bytes = (uint32_t)n;
-    account(ks, p, true);
+    ks->stats.bytes_pages += (uint64_t)n - had;
+    ks->stats.bytes_dirty += (uint64_t)n - had;
 }
 
 void part__set_clean(keyspace *ks, part *p, location base, location delta) {

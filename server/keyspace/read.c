@@ -31,8 +31,7 @@ static void prefetch_pages(part **page, const uint64_t *hash, size_t n) {
     }
 }
 
-void keyspace_prefetch_many(db *d, const slice *keys, size_t n) {
-    uint64_t hash[PREFETCH_MAX];
+void keyspace_prefetch_many(db *d, const slice *keys, size_t n, uint64_t *hash) {
     part *page[PREFETCH_MAX];
     assert(n <= PREFETCH_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -82,7 +81,10 @@ static void count(keyspace *ks, unsigned flags, bool hit) {
 }
 
 int keyspace_get(keyspace *ks, db *d, slice key, unsigned flags, struct entry *out) {
-    uint64_t hash = keyspace_hash(d, key);
+    return keyspace_get_hashed(ks, d, key, keyspace_hash(d, key), flags, out);
+}
+
+int keyspace_get_hashed(keyspace *ks, db *d, slice key, uint64_t hash, unsigned flags, struct entry *out) {
     if (d->pending != 0) {
         int rc = pending__resolve_key(ks, d, hash, key);
         if (rc != OK) return rc;

@@ -208,6 +208,18 @@ int trie__dense_find(const struct trie *t, uint64_t index, part **out) {
     return OK;
 }
 
+part *trie__dense_changing(const struct trie *t, uint64_t index) {
+    part *p = t->root;
+    if (p == NULL || !index_fits(t, index)) return NULL;
+    for (;;) {
+        if (p->refs != 1 || part_is_clean(p) || part_is_cold(p)) return NULL;
+        if (!part_is_node(p)) return p;
+        size_t slot = index >> shift_of(p->depth) & 255;
+        if (slot >> p->bits != 0 || p->child[slot] == NULL) return NULL;
+        p = p->child[slot];
+    }
+}
+
 static void widen_dense(part *n, size_t slot) {
     unsigned bits = n->bits;
     while (slot >> bits != 0) bits++;

@@ -7,7 +7,7 @@
 
 #include "tier/tier_internal.h"
 
-static void txn_hash(tier *t, uint64_t db_id_, slice key) {
+static void note_hash(tier *t, uint64_t db_id_, slice key) {
     db *d = keyspace_db_id(t->ks, db_id_);
     if (d != NULL) buf_u64(&t->txn.hashes, keyspace_hash(d, key));
 }
@@ -20,11 +20,11 @@ void txn_note_effect(tier *t, const effect *e) {
         t->txn.catalogue = true;
         return;
     }
-    txn_hash(t, e->db, e->key);
+    buf_u64(&t->txn.hashes, e->hash);
     /* A move or a copy changes a second key. */
     if (e->target == EFFECT_ENTRY && (e->op == ENTRY_MOVE || e->op == ENTRY_COPY) &&
         e->argc >= 2 && e->args[0].n == 8)
-        txn_hash(t, get_u64(e->args[0].p), e->args[1]);
+        note_hash(t, get_u64(e->args[0].p), e->args[1]);
 }
 
 void tier_txn_begin(tier *t) {

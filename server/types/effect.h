@@ -40,6 +40,10 @@ typedef struct effect {
      * loaded: the change of the database's keys and of its keys with an expiry; for MOVE and
      * COPY those of the destination, and src_* those of the source. */
     int8_t keys, expires, src_keys, src_expires;
+    /* keyspace_hash() of the key: filled in by keyspace_apply(), but by the caller when `hashed`, who
+     * then has looked the key up. Not logged. */
+    uint64_t hash;
+    bool hashed;
 } effect;
 
 void effect_encode(buf *out, const effect *e);

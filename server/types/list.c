@@ -168,8 +168,7 @@ static int apply_push(struct value *v, const effect *e, bool head) {
     if (e->argc == 0) return ERR_CORRUPT;
     for (size_t i = 0; i < e->argc; i++)
         if (e->args[i].n > LIST_ELEMENT_MAX) return ERR_CORRUPT;
-    int rc = list_need_push(v, head);
-    return rc == OK ? list__grow(v, e->args, e->argc, head) : rc;
+    return list__grow(v, e->args, e->argc, head);
 }
 
 /* An inline list as an object, for what it cannot hold. */
@@ -243,6 +242,7 @@ static int delete_inline(struct value *v, slice ranges) {
 static int come_inline(struct value *v) {
     struct list_path path;
     slice lp;
+    if (v->pager->ops->pages(v->obj) > 1) return OK;
     int rc = list__descend(v, 0, &path);
     if (rc != OK || path.height > 0 || list__leaf(v, &path, &lp) != OK) return OK;
     if (lp.n > INLINE_AGAIN) return OK;

@@ -29,6 +29,30 @@ TEST("a key that was set is read back, counted, deleted, and then not found") {
     world_free(w);
 }
 
+TEST("a key's hash is filled into its effect, and who knows it may tell") {
+    struct world *w = world_new(1);
+    db *d = keyspace_db(w->ks, 0);
+    slice args[2] = {SLICE("v"), SLICE("")};
+    effect e = world_effect(ENTRY_SET, d, SLICE("key"), args, 2);
+    CHECK_INT(world_apply(w, &e), OK);
+    CHECK(e.hash == keyspace_hash(d, SLICE("key")));
+    CHECK(!e.hashed); /* The next one may be of another key. */
+    slice keys[2] = {SLICE("key"), SLICE("other")};
+    uint64_t hash[2];
+    keyspace_prefetch_many(d, keys, 2, hash);
+    struct entry got;
+    for (int i = 0; i < 2; i++) {
+        CHECK(hash[i] == keyspace_hash(d, keys[i]));
+        CHECK_INT(keyspace_get_hashed(w->ks, d, keys[i], hash[i], 0, &got), i == 0 ? OK : ERR_NOTFOUND);
+    }
+    effect del = world_effect(ENTRY_DEL, d, keys[0], NULL, 0);
+    del.hashed = true;
+    del.hash = hash[0];
+    CHECK_INT(world_apply(w, &del), OK);
+    CHECK_INT(keyspace_get(w->ks, d, keys[0], 0, &got), ERR_NOTFOUND);
+    world_free(w);
+}
+
 TEST("an expiry hides the key, counts, and PERSIST takes it away") {
     struct world *w = world_new(1);
     db *d = keyspace_db(w->ks, 0);
