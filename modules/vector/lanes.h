@@ -16,6 +16,7 @@ typedef float f8 __attribute__((vector_size(32)));
 typedef int32_t i8 __attribute__((vector_size(32)));
 typedef uint32_t u8 __attribute__((vector_size(32)));
 typedef uint16_t h8 __attribute__((vector_size(16)));
+typedef int16_t s8 __attribute__((vector_size(16)));
 typedef uint8_t b8 __attribute__((vector_size(8)));
 #ifdef LANES_WIDE
 #define LANES LANES_WIDE __attribute__((always_inline)) static inline
@@ -56,10 +57,10 @@ LANES f8 f8_half(const uint8_t *p) {
 #else
     h8 h;
     memcpy(&h, p, sizeof(h));
-    u8 u = __builtin_convertvector(h, u8), size = (u & 0x7fffu) << 13;
-    f8 v = (f8)size * f8_of(0x1p112f), most = f8_of(65504.0f);
-    v = f8_select(v > most, most, v);
-    return (f8)((u8)v | (u & 0x8000u) << 16);
+    h8 size = h & 0x7fff, over = (h8)((s8)size > 0x7bff), sign = h & 0x8000;
+    size = (h8)((size & ~over) | (over & 0x7bff));
+    f8 v = (f8)(__builtin_convertvector(size, u8) << 13) * f8_of(0x1p112f);
+    return (f8)((u8)v | __builtin_convertvector(sign, u8) << 16);
 #endif
 }
 
