@@ -153,8 +153,9 @@ test "A set that grows large gets an index, whose recall follows what is asked f
     assert_equal 20 [dict get $got samples]
     assert {[dict get $got probes] > 0}
     assert {[dict get $got recall] > 0.8}
-    set few [lindex [r VSEARCH v FP32 [near 1] RECALL 0.8 PROFILE] 1]
-    set many [lindex [r VSEARCH v FP32 [near 1] RECALL 0.99 PROFILE] 1]
+    set q [near 1]
+    set few [lindex [r VSEARCH v FP32 $q RECALL 0.8 PROFILE] 1]
+    set many [lindex [r VSEARCH v FP32 $q RECALL 0.99 PROFILE] 1]
     assert {[dict get $few scanned] <= [dict get $many scanned]}
     assert {[dict get $many scanned] < 12000}
     assert_equal 3 [dict get [lindex [r VSEARCH v FP32 [near 1] PROBES 3 PROFILE] 1] probes]

@@ -13,6 +13,7 @@
 #include "modules/vector/rotate.h"
 
 #define ROUTE_LEAST 32768 /* Clusters looked at; those of the nearest nodes when there are more. */
+#define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
 
 struct target {
@@ -36,6 +37,7 @@ struct run {
     struct ivf_search *q;
     struct ivf_scan *scan;
     uint32_t slots;
+    uint64_t work; /* of this step, in codes */
 };
 
 /* ---- scanning ------------------------------------------------------------------------------- */
@@ -55,6 +57,7 @@ static int scan_block(struct run *r, const uint8_t *at, float g, float spread) {
         if (est[i] - err[i] > s->best.limit) continue;
         bool yes = true;
         int rc = r->q->wants == NULL ? OK : r->q->wants(r->q->cookie, slot, &yes);
+        r->work += r->q->wants == NULL ? 0 : WANTS_CODES;
         if (rc != OK) answer = rc;
         if (rc == OK && yes) ivf__best_add(&s->best, est[i], err[i], slot);
     }
@@ -85,6 +88,7 @@ static int scan_cluster(struct run *r, const struct target *to) {
     if (last > 0) rc = scan_block(r, tail.p + TAIL_HEAD, to->distance, spread);
     if (rc != OK) answer = rc;
     r->q->codes += rows + last;
+    r->work += rows + last;
     r->q->probed++;
     return answer;
 }
@@ -157,9 +161,9 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
         rc = begin(&r);
         if (rc == OK) rc = need_clusters(&r);
     }
-    uint64_t end = q->codes + codes < codes || s->begun > BEGIN_MAX ? UINT64_MAX : q->codes + codes;
+    uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
     while (rc == OK && s->next < s->near_n) {
-        if (q->codes >= end) return ERR_AGAIN;
+        if (r.work >= end) return ERR_AGAIN;
         scanned = true;
         rc = scan_cluster(&r, &s->near[s->next]);
         if (rc == OK) s->next++;

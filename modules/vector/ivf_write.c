@@ -274,7 +274,10 @@ static int apply_fill(struct value *v, const effect *e) {
     if (answer != OK) return answer;
     uint8_t *m = ivf__meta_mut(v);
     put_u32(m + IM_FILLED, end);
-    if (end == set.slots) m[IM_STATE] = IVF_READY;
+    if (end == set.slots) {
+        m[IM_STATE] = IVF_READY;
+        m[IM_TODO_N] |= IVF_TODO_MORE; /* Clusters that got no rows say nothing. */
+    }
     return OK;
 }
 

@@ -34,6 +34,8 @@ struct search {
     uint64_t probes;         /* that are asked for, or tried; 0: as many as the recall takes */
     double effort;           /* of EF, which is 100 when it is not given: so many times the probes */
     uint64_t reranked;
+    /* With a filter and the index: */
+    struct search_filter *plan;
 };
 
 struct search *search__create(call *c, enum search_kind kind, const struct vset *set);
@@ -48,6 +50,31 @@ bool search__sim_options(call *c, size_t i, struct search *s);
 bool search__own_options(call *c, size_t i, struct search *s);
 /* One option of VSEARCH with a number: NULL: it is none; else "" or the error. */
 const char *search__number_option(call *c, size_t *i, struct search *s);
+/* Puts the element among the best if it belongs there; `filter` (may be NULL) has not been asked about it. */
+int search__keep(struct search *s, const struct value *v, const struct element *e, expr *filter);
+size_t search__kept(const struct search *s, const struct vset *set); /* how many are to be kept */
+int search__yield(call *c, command_fn *again);
+
+/* ---- filters (search_filter.c) -------------------------------------------------------------------- */
+
+void search__filter_free(struct search_filter *f);
+/* What share of the elements matches, from a sample: in the first step. ERR_COLD. */
+int search__filter_sample(call *c, struct search *s, const struct value *v, const struct vset *set);
+/* So few that all of them are looked for, and measured? Then this is done, in steps. */
+bool search__filter_rare(const struct search *s, const struct value *v, const struct vset *set);
+int search__filter_walk(call *c, struct search *s, const struct value *v, const struct vset *set,
+                        command_fn *again);
+/* The probes that the filter takes, for the share that it is known to let through. */
+uint64_t search__filter_probes(const struct search *s, const struct value *v, const struct vset *set, double target);
+/* Asked about a slot: see ivf_search.wants. */
+int search__filter_wants(void *cookie, uint32_t slot, bool *yes);
+struct search_asking { /* its cookie */
+    struct search *s;
+    const struct value *v;
+};
+/* A search has ended: is another with more probes worth it? Then it has been noted how many. */
+bool search__filter_more(struct search *s, const struct value *v, const struct vset *set, double target);
+
 /* One step; OK: the best are in s->top, sorted. */
 int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again);
 

@@ -14,8 +14,8 @@
 #define COUNT_DEFAULT 10
 #define EPSILON_DEFAULT 2.0
 #define STEP_CODES 60000    /* scanned in one step: some tenths of a millisecond */
-#define MORE_TIMES 4        /* So many times the clusters, when too few have been found. */
 #define SQUARE_MOST 1e30    /* of a query's length */
+#define MORE_TIMES 4        /* So many times the clusters, when too few were found. */
 #define EXACT_SHARE 4       /* Whoever wants more than a quarter of a set has it all measured. */
 
 void search__free(void *state) {
@@ -25,6 +25,7 @@ void search__free(void *state) {
     top_deinit(&s->top);
     ivf_search_deinit(&s->index);
     mem_free(s->x);
+    search__filter_free(s->plan);
     mem_free(s);
 }
 
@@ -45,7 +46,7 @@ struct search *search__create(call *c, enum search_kind kind, const struct vset 
     return s;
 }
 
-static int keep(struct search *s, const struct value *v, const struct element *e, expr *filter) {
+int search__keep(struct search *s, const struct value *v, const struct element *e, expr *filter) {
     slice attribute = slice_make(NULL, 0);
     double d = measure_distance(&s->measure, &e->point);
     if (s->bounded && d > s->bound) return OK;
@@ -68,23 +69,23 @@ static int keep(struct search *s, const struct value *v, const struct element *e
 
 static int consider(void *cookie, const struct value *v, const struct element *e) {
     struct search *s = cookie;
-    return keep(s, v, e, s->filter);
+    return search__keep(s, v, e, s->filter);
 }
 
 /* The index has asked the filter already. */
 static int consider_found(void *cookie, const struct value *v, const struct element *e) {
-    return keep(cookie, v, e, NULL);
+    return search__keep(cookie, v, e, NULL);
 }
 
-/* How many are to be kept. What is asked for comes from the client; what there is bounds it. */
-static size_t kept(const struct search *s, const struct vset *set) {
+/* What is asked for comes from the client; what there is bounds it. */
+size_t search__kept(const struct search *s, const struct vset *set) {
     uint64_t most = set->count, want = s->count < most ? s->count : most;
     return (size_t)(s->offset < most - want ? want + s->offset : most);
 }
 
 static int scan_all(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again) {
     if (scan_resume(&s->scan, set)) {
-        s->top.k = kept(s, set);
+        s->top.k = search__kept(s, set);
         top_clear(&s->top);
     }
     s->scan.attributes = s->attributes || s->filter != NULL;
@@ -95,23 +96,6 @@ static int scan_all(call *c, struct search *s, const struct value *v, const stru
 
 /* ---- with the index --------------------------------------------------------------------- */
 
-struct asking {
-    struct search *s;
-    const struct value *v;
-};
-
-static int wants(void *cookie, uint32_t slot, bool *yes) {
-    struct asking *a = cookie;
-    slice attribute;
-    int rc = vset_attribute(a->v, slot, &attribute);
-    *yes = false;
-    if (rc == ERR_NOTFOUND) return OK;
-    if (rc != OK) return rc;
-    a->s->filtered++;
-    *yes = expr_match(a->s->filter, attribute);
-    return OK;
-}
-
 static double worst(void *cookie) {
     const struct search *s = cookie;
     double bound = s->bounded ? ivf_distance(s->shape.metric, s->bound) : (double)INFINITY;
@@ -120,13 +104,17 @@ static double worst(void *cookie) {
     return d < bound ? d : bound;
 }
 
+static double target_of(const struct search *s) { return s->recall != 0 ? s->recall : SEARCH_RECALL; }
+
 static void begin(struct search *s, const struct value *v, const struct vset *set) {
     struct ivf ix;
     ivf_read(v, &ix);
-    s->top.k = kept(s, set);
-    double target = s->recall != 0 ? s->recall : SEARCH_RECALL;
+    s->top.k = search__kept(s, set);
+    double target = target_of(s);
     if (s->probes == 0) {
-        double n = s->effort * recall_probes(v, (uint32_t)s->top.k, target);
+        uint64_t usual = s->filter != NULL ? search__filter_probes(s, v, set, target)
+                                           : recall_probes(v, (uint32_t)s->top.k, target);
+        double n = s->effort * (double)usual;
         s->probes = n < 1 ? 1 : n > (double)UINT32_MAX ? UINT32_MAX : (uint64_t)n;
     }
     if (s->probes > ix.clusters) s->probes = ix.clusters;
@@ -136,41 +124,47 @@ static void begin(struct search *s, const struct value *v, const struct vset *se
                                    .sigmas = target > 0.97 ? IVF_SIGMAS_HIGH : IVF_SIGMAS};
 }
 
-static int yield(call *c, command_fn *again) {
+int search__yield(call *c, command_fn *again) {
     parked_resume(call_park(c, again, NULL, NULL));
     return ERR_AGAIN;
 }
 
-/* Were there too few? Then with more clusters. */
+/* Is another search with more clusters to be made? Clusters may be empty, and a filter lets few through: what is asked
+ * for is found as long as it is there. */
 static bool more(struct search *s, const struct value *v, const struct vset *set) {
     struct ivf ix;
     ivf_read(v, &ix);
-    bool few = s->filter != NULL && s->top.n < kept(s, set);
-    if (!few || s->probes >= ix.clusters) return false;
-    s->probes *= MORE_TIMES;
-    ivf_search_deinit(&s->index);
-    return true;
+    if (s->index.probes >= ix.clusters) return false;
+    if (s->index.n < s->top.k) {
+        s->probes *= MORE_TIMES;
+        return true;
+    }
+    return s->filter != NULL && search__filter_more(s, v, set, target_of(s));
 }
 
 static int search_index(call *c, struct search *s, const struct value *v, const struct vset *set,
                         command_fn *again) {
-    struct asking asking = {s, v};
+    struct search_asking asking = {s, v};
+    int rc = OK;
     s->scan.steps++;
+    if (s->filter != NULL) rc = search__filter_sample(c, s, v, set);
+    if (rc != OK) return rc;
+    if (s->filter != NULL && search__filter_rare(s, v, set)) return search__filter_walk(c, s, v, set, again);
     do {
         if (s->index.scan == NULL) begin(s, v, set);
-        if (s->filter != NULL) s->index.wants = wants;
+        if (s->filter != NULL) s->index.wants = search__filter_wants;
         s->index.cookie = &asking;
-        int rc;
         do {
             rc = ivf_search(v, &s->shape, s->x, STEP_CODES, &s->index);
-            if (rc == ERR_AGAIN && call_may_park(c)) return yield(c, again);
+            if (rc == ERR_AGAIN && call_may_park(c)) return search__yield(c, again);
         } while (rc == ERR_AGAIN);
-        s->scan.attributes = s->attributes;
         top_clear(&s->top);
         if (rc == OK) rc = ivf_rerank(v, &s->shape, &s->index, s->attributes, worst, consider_found, s, &s->reranked);
         if (rc != OK) return rc;
         if (!more(s, v, set)) break;
-        if (call_may_park(c)) return yield(c, again);
+        s->scan.cold_rounds += s->index.cold;
+        ivf_search_deinit(&s->index);
+        if (call_may_park(c)) return search__yield(c, again);
     } while (true);
     s->scan.cold_rounds += s->index.cold;
     top_sort(&s->top);
@@ -191,7 +185,7 @@ static bool beyond(struct search *s) {
 int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again) {
     struct ivf ix;
     ivf_read(v, &ix);
-    bool all = ix.state != IVF_READY || s->exact || s->scan.begun || kept(s, set) > set->count / EXACT_SHARE ||
+    bool all = ix.state != IVF_READY || s->exact || s->scan.begun || search__kept(s, set) > set->count / EXACT_SHARE ||
                (s->index.scan == NULL && beyond(s));
     return all ? scan_all(c, s, v, set, again) : search_index(c, s, v, set, again);
 }

@@ -1,0 +1,189 @@
+/* search_filter.c -- how a search with a filter goes, by how many elements the filter lets through.
+ *
+ * The share is estimated on a sample. The k nearest of those that match are among the k / share nearest of all, if
+ * matching has nothing to do with nearness: so many clusters are scanned as that many neighbours take, and the
+ * filter is asked about what could be among the best. If it turns out to match less often near the query than
+ * elsewhere, more clusters are scanned. When so few match that most clusters would be scanned, the attributes are walked instead and all matches are measured: exact, and
+ * without a look at the vectors of the others. */
+#include <math.h>
+
+#include "modules/vector/recall.h"
+#include "modules/vector/search_internal.h"
+
+#define SAMPLE 256
+#define SHARE_LEAST 0.002  /* What a sample of that size can tell. */
+#define RARE_CLUSTERS 0.4  /* Of all clusters: with more to scan the attributes are walked. */
+#define AGAIN_FROM 1.5     /* Another search, when so many times the clusters are worth it, */
+#define AGAIN_MAX 2        /* that often. */
+#define STEP_SLOTS 1024    /* of the walk: some tenths of a millisecond */
+#define MEASURE_ROUND 256  /* Vectors asked for together. */
+
+struct search_filter {
+    double share;
+    bool sampled;
+    uint32_t slot[SAMPLE];
+    unsigned again;
+    uint64_t asked, matched; /* in the search under way */
+    /* The walk. */
+    uint32_t next;
+    uint32_t *match;         /* owned: slots */
+    size_t n, cap, measured;
+    bool walking;
+};
+
+void search__filter_free(struct search_filter *f) {
+    if (f == NULL) return;
+    mem_free(f->match);
+    mem_free(f);
+}
+
+static int ask(struct search *s, const struct value *v, uint32_t slot, bool *yes) {
+    slice attribute;
+    int rc = vset_attribute(v, slot, &attribute);
+    *yes = false;
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK) return rc;
+    s->filtered++;
+    *yes = expr_match(s->filter, attribute);
+    return OK;
+}
+
+int search__filter_sample(call *c, struct search *s, const struct value *v, const struct vset *set) {
+    struct search_filter *f = s->plan;
+    int answer = OK;
+    unsigned hits = 0;
+    if (f == NULL) {
+        f = s->plan = mem_calloc(1, sizeof(*f));
+        for (unsigned i = 0; i < SAMPLE; i++) f->slot[i] = (uint32_t)rnd_below(call_rnd(c), set->slots);
+    }
+    if (f->sampled) return OK;
+    for (unsigned i = 0; i < SAMPLE; i++) {
+        bool yes;
+        int rc = ask(s, v, f->slot[i], &yes);
+        if (rc == ERR_COLD) answer = rc;
+        else if (rc != OK) return rc;
+        hits += yes;
+    }
+    if (answer != OK) return answer;
+    f->sampled = true;
+    /* Slots that are free match nothing: of those in use more do. */
+    f->share = (double)hits / SAMPLE * ((double)set->slots / (double)set->count);
+    if (f->share > 1) f->share = 1;
+    if (f->share < SHARE_LEAST) f->share = SHARE_LEAST;
+    return OK;
+}
+
+static uint64_t probes_for(const struct search *s, const struct value *v, const struct vset *set, double share,
+                           double target) {
+    double k = ceil((double)search__kept(s, set) / share);
+    if (k > (double)set->count) k = (double)set->count;
+    return recall_probes(v, k > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)k, target);
+}
+
+uint64_t search__filter_probes(const struct search *s, const struct value *v, const struct vset *set, double target) {
+    return probes_for(s, v, set, s->plan->share, target);
+}
+
+bool search__filter_rare(const struct search *s, const struct value *v, const struct vset *set) {
+    struct ivf ix;
+    if (s->plan->walking) return true;
+    if (s->probes != 0 || s->index.scan != NULL) return false;
+    ivf_read(v, &ix);
+    double target = s->recall != 0 ? s->recall : SEARCH_RECALL;
+    bool rare = (double)search__filter_probes(s, v, set, target) > RARE_CLUSTERS * (double)ix.clusters;
+    if (rare) s->plan->walking = true;
+    return rare;
+}
+
+int search__filter_wants(void *cookie, uint32_t slot, bool *yes) {
+    struct search_asking *a = cookie;
+    struct search_filter *f = a->s->plan;
+    int rc = ask(a->s, a->v, slot, yes);
+    if (rc != OK) return rc;
+    f->asked++;
+    f->matched += *yes;
+    return OK;
+}
+
+bool search__filter_more(struct search *s, const struct value *v, const struct vset *set, double target) {
+    struct search_filter *f = s->plan;
+    uint64_t asked = f->asked, matched = f->matched;
+    f->asked = f->matched = 0;
+    double share = ((double)matched + 1) / ((double)asked + 1);
+    if (f->again >= AGAIN_MAX || !(share < f->share)) return false;
+    uint64_t probes = probes_for(s, v, set, share, target);
+    if ((double)probes < AGAIN_FROM * (double)s->probes) return false;
+    f->again++;
+    f->share = share;
+    s->probes = probes;
+    return true;
+}
+
+/* ---- few ------------------------------------------------------------------------------------------------ */
+
+static int find_matches(call *c, struct search *s, const struct value *v, const struct vset *set,
+                        command_fn *again) {
+    struct search_filter *f = s->plan;
+    while (f->next < set->slots) {
+        uint32_t end = set->slots - f->next > STEP_SLOTS ? f->next + STEP_SLOTS : set->slots;
+        int answer = OK;
+        for (uint32_t slot = f->next; slot < end; slot++) { /* All pages of the step in one round. */
+            int rc = vset_attribute_need(v, slot);
+            if (rc == ERR_COLD) answer = rc;
+            else if (rc != OK) return rc;
+        }
+        if (answer != OK) return answer;
+        for (; f->next < end; f->next++) {
+            bool yes;
+            int rc = ask(s, v, f->next, &yes);
+            if (rc != OK) return rc;
+            if (!yes) continue;
+            if (f->n == f->cap) {
+                f->cap = f->cap == 0 ? 64 : 2 * f->cap;
+                f->match = mem_realloc(f->match, f->cap * sizeof(*f->match));
+            }
+            f->match[f->n++] = f->next;
+        }
+        if (f->next < set->slots && call_may_park(c)) return search__yield(c, again);
+    }
+    return OK;
+}
+
+static int measure_matches(call *c, struct search *s, const struct value *v, const struct vset *set,
+                           command_fn *again) {
+    struct search_filter *f = s->plan;
+    while (f->measured < f->n) {
+        size_t end = f->n - f->measured > MEASURE_ROUND ? f->measured + MEASURE_ROUND : f->n;
+        int answer = OK;
+        for (size_t i = f->measured; i < end; i++) {
+            int rc = vset_slot_need(v, &set->shape, f->match[i]);
+            if (rc == OK && s->attributes) rc = vset_attribute_need(v, f->match[i]);
+            if (rc == ERR_COLD) answer = rc;
+            else if (rc != OK) return rc;
+        }
+        if (answer != OK) return answer;
+        for (; f->measured < end; f->measured++) {
+            struct element e;
+            int rc = vset_slot(v, &set->shape, f->match[f->measured], &e);
+            /* It may have gone, or have become another, since it matched. */
+            if (rc == OK) rc = search__keep(s, v, &e, s->filter);
+            if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        }
+        if (f->measured < f->n && call_may_park(c)) return search__yield(c, again);
+    }
+    return OK;
+}
+
+int search__filter_walk(call *c, struct search *s, const struct value *v, const struct vset *set,
+                        command_fn *again) {
+    int rc = find_matches(c, s, v, set, again);
+    if (rc != OK) return rc;
+    if (s->plan->measured == 0) {
+        s->top.k = search__kept(s, set);
+        top_clear(&s->top);
+    }
+    rc = measure_matches(c, s, v, set, again);
+    s->reranked = s->plan->measured;
+    if (rc == OK) top_sort(&s->top);
+    return rc;
+}
