@@ -21,6 +21,7 @@ enum algebra { INTER, UNION, DIFF };
 struct sink {
     buf *out;    /* NULL: only counted */
     bool stored; /* a payload */
+    bool listed; /* each behind its length */
     uint64_t n, limit; /* 0: none */
 };
 
@@ -39,18 +40,8 @@ static int cold_or(int rc, bool *cold) {
     return rc == ERR_COLD || rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* All keys, looked up twice: the first time may remove some whose time has come, and what was found
- * before a change does not count after it. j->sets is the caller's to free. */
-static int find_sets(call *c, const slice *keys, size_t n, bool writing, struct operands *j) {
+static int peek_sets(call *c, const slice *keys, size_t n, struct operands *j) {
     struct entry e;
-    bool cold = false, wrong = false;
-    for (size_t i = 0; i < n; i++) {
-        int rc = writing ? call_write(c, keys[i], &e) : call_read(c, keys[i], &e);
-        if (rc == OK && e.value.type != TYPE_SET) wrong = true;
-        if ((rc = cold_or(rc, &cold)) != OK) return rc;
-    }
-    if (cold) return ERR_COLD;
-    if (wrong) return ERR_TYPE;
     j->sets = mem_try_alloc(n * sizeof(*j->sets));
     if (j->sets == NULL) return ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
@@ -65,6 +56,20 @@ static int find_sets(call *c, const slice *keys, size_t n, bool writing, struct 
     return OK;
 }
 
+/* All keys, looked up twice: the first time may remove some whose time has come, and what was found
+ * before a change does not count after it. j->sets is the caller's to free. */
+static int find_sets(call *c, const slice *keys, size_t n, bool writing, struct operands *j) {
+    struct entry e;
+    bool cold = false, wrong = false;
+    for (size_t i = 0; i < n; i++) {
+        int rc = writing ? call_write(c, keys[i], &e) : call_read(c, keys[i], &e);
+        if (rc == OK && e.value.type != TYPE_SET) wrong = true;
+        if ((rc = cold_or(rc, &cold)) != OK) return rc;
+    }
+    if (cold) return ERR_COLD;
+    return wrong ? ERR_TYPE : peek_sets(c, keys, n, j);
+}
+
 static int by_length(const void *a, const void *b) {
     uint64_t x = set_len(a), y = set_len(b);
     return x < y ? -1 : x > y;
@@ -73,7 +78,8 @@ static int by_length(const void *a, const void *b) {
 static void put(struct sink *s, slice member) {
     s->n++;
     if (s->out == NULL) return;
-    if (s->stored) rdb_write_raw_string(s->out, member);
+    if (s->listed) buf_bytes(s->out, member);
+    else if (s->stored) rdb_write_raw_string(s->out, member);
     else resp_bulk(s->out, member);
 }
 
@@ -95,10 +101,16 @@ static int weigh(void *cookie, slice member) {
     return j->sink->n == j->sink->limit && !j->cold ? ENOUGH : 0;
 }
 
-static int work(struct operands *j) {
+/* False: nothing can come of it. */
+static bool arrange(struct operands *j) {
     if (j->count == 0 || (j->what == INTER && j->missing) || (j->what == DIFF && j->first_missing))
-        return OK;
+        return false;
     if (j->what == INTER) qsort(j->sets, j->count, sizeof(*j->sets), by_length);
+    return true;
+}
+
+static int work(struct operands *j) {
+    if (!arrange(j)) return OK;
     for (j->at = 0; j->at < (j->what == UNION ? j->count : 1); j->at++) {
         int rc = set_each(&j->sets[j->at], weigh, j);
         if (rc == ERR_COLD) j->cold = true;
@@ -165,12 +177,103 @@ static int replace(call *c, const struct sink *s, const char *event) {
     return reply_int(c, (int64_t)s->n);
 }
 
+/* The same in steps: the walk of `work`, a part of it at a time, and the members that it finds are added to a
+ * set beside the data. */
+struct stepping {
+    enum algebra what;
+    const char *event;
+    size_t at;       /* the set that is being walked */
+    uint64_t cursor; /* in it */
+    uint64_t n;      /* members found */
+};
+
+/* How many members will be looked at? */
+static uint64_t walked(struct operands *j) {
+    uint64_t sum = 0;
+    if (!arrange(j)) return 0;
+    for (size_t i = 0; i < (j->what == UNION ? j->count : 1); i++) sum += set_len(&j->sets[i]);
+    return sum;
+}
+
+static int add_found(call *c, slice found, uint64_t n) {
+    slice *members = mem_try_alloc(n * sizeof(*members));
+    if (members == NULL) return ERR_NOMEM;
+    reader r = reader_make(found);
+    for (uint64_t i = 0; i < n; i++) members[i] = read_bytes(&r);
+    int rc = call_steps_value(c, TYPE_SET, SET_ADD, members, n);
+    mem_free(members);
+    return rc;
+}
+
+static int step_through(call *c, struct stepping *s, struct operands *j, bool *done) {
+    buf found = BUF_INIT;
+    struct sink sink = {.out = &found, .listed = true};
+    uint64_t cursor = s->cursor;
+    *done = !arrange(j) || s->at == (j->what == UNION ? j->count : 1);
+    if (*done) return OK;
+    j->at = s->at;
+    j->sink = &sink;
+    int rc = set_scan(&j->sets[j->at], &cursor, STEP_ELEMENTS, weigh, j);
+    if (rc == OK && j->cold) rc = ERR_COLD;
+    if (rc == OK && sink.n > 0) rc = add_found(c, slice_of(&found), sink.n);
+    if (rc == OK) {
+        s->n += sink.n;
+        s->cursor = cursor;
+        if (cursor == 0) s->at++;
+    }
+    buf_free(&found);
+    return rc;
+}
+
+static int store_step(call *c, void *work, bool *done) {
+    struct stepping *s = work;
+    struct operands j = {.what = s->what};
+    int rc = peek_sets(c, call_argv(c) + 2, call_argc(c) - 2, &j);
+    for (size_t i = 0; i < j.count; i++)
+        if (rc == OK && j.sets[i].type != TYPE_SET) rc = ERR_PRECOND;
+    if (rc == OK) rc = step_through(c, s, &j, done);
+    mem_free(j.sets);
+    return rc;
+}
+
+static int store_finish(call *c, void *work) {
+    struct stepping *s = work;
+    struct entry e;
+    slice key = call_arg(c, 1);
+    int rc = OK, there = call_write(c, key, &e);
+    if (there != OK && there != ERR_NOTFOUND) return there;
+    if (s->n > 0) rc = call_steps_take(c, key);
+    else if (there == OK) rc = call_del(c, key);
+    if (rc != OK) return rc;
+    if (s->n > 0) call_notify(c, 's', s->event, key);
+    else if (there == OK) call_notify(c, 'g', "del", key);
+    return reply_int(c, (int64_t)s->n);
+}
+
+static void store_restart(void *work) {
+    struct stepping *s = work;
+    s->at = s->cursor = s->n = 0;
+}
+
+static int store_in_steps(call *c, enum algebra what, const char *event) {
+    static const struct steps_job ops = {store_step, store_finish, store_restart, mem_free};
+    struct stepping *s = mem_calloc(1, sizeof(*s));
+    s->what = what;
+    s->event = event;
+    return call_steps(c, &ops, s, call_argv(c) + 2, call_argc(c) - 2);
+}
+
 static int store(call *c, enum algebra what, const char *event) {
     struct entry e;
     buf body = BUF_INIT;
     struct sink s = {.out = &body, .stored = true};
     int there = call_write(c, call_arg(c, 1), &e); /* whatever it holds */
-    int rc = run(c, what, call_argv(c) + 2, call_argc(c) - 2, true, &s);
+    struct operands j = {.what = what, .sink = &s};
+    int rc = find_sets(c, call_argv(c) + 2, call_argc(c) - 2, true, &j);
+    bool many = rc == OK && (there == OK || there == ERR_NOTFOUND) && call_may_step(c) && walked(&j) >= STEPS_FROM;
+    if (rc == OK && !many) rc = work(&j);
+    mem_free(j.sets);
+    if (many) return store_in_steps(c, what, event);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
     if (rc == OK && s.n > 0) {
         rc = replace(c, &s, event);

@@ -118,16 +118,40 @@ static int walk(void *cookie, slice member, double score) {
 }
 static int walk_set(void *cookie, slice member) { return walk(cookie, member, 1); }
 
+/* The same for a union without a table: told in the first set that has it, with what the others have of it. */
+static int tell_once(void *cookie, slice member, double score) {
+    struct work *w = cookie;
+    double sum = times(score, w->in[w->at].weight), other;
+    for (size_t i = 0; i < w->n; i++) {
+        int rc = i == w->at ? ERR_NOTFOUND : look_up(&w->in[i].v, member, &other);
+        if (rc == ERR_NOTFOUND) continue;
+        if (rc == ERR_COLD) w->cold = true;
+        else if (rc != OK) return rc;
+        if (rc != OK) continue;
+        if (i < w->at) return 0;
+        combine(w->how, &sum, times(other, w->in[i].weight));
+    }
+    if (!w->cold) zset_result_add(&w->out, member, sum);
+    return 0;
+}
+static int tell_once_set(void *cookie, slice member) { return tell_once(cookie, member, 1); }
+
 static int by_length(const void *a, const void *b) {
     const struct operand *x = a, *y = b;
     uint64_t n = length(&x->v), m = length(&y->v);
     return n < m ? -1 : n > m;
 }
 
-static int run(struct work *w) {
+/* In the order in which they are walked: how many are. */
+static size_t arrange(struct work *w) {
     if (w->what != DIFF) qsort(w->in, w->n, sizeof(*w->in), by_length);
-    if (w->what == INTER && length(&w->in[0].v) == 0) return OK;
-    for (w->at = 0; w->at < (w->what == UNION ? w->n : 1); w->at++) {
+    if (w->what == INTER && length(&w->in[0].v) == 0) return 0;
+    return w->what == UNION ? w->n : 1;
+}
+
+static int run(struct work *w) {
+    size_t walked = arrange(w);
+    for (w->at = 0; w->at < walked; w->at++) {
         const struct value *v = &w->in[w->at].v;
         if (v->kind == VALUE_NONE) continue;
         int rc = v->type == TYPE_SET ? set_each(v, walk_set, w) : zset_each(v, 0, zset_len(v), false, walk, w);
@@ -203,6 +227,104 @@ static int answer(call *c, struct work *w, const char *event) {
     return OK;
 }
 
+/* ---- in steps --------------------------------------------------------------------------------------- */
+
+struct stepping {
+    enum algebra what;
+    enum aggregate how;
+    const char *event;
+    size_t at;       /* the operand that is being walked, in the order of arrange() */
+    uint64_t cursor; /* in it: a rank, or a set's cursor */
+    uint64_t n;      /* members found */
+    size_t keys;
+    double weights[];
+};
+
+/* Are many members to be walked? */
+static bool many(call *c, const struct work *w) {
+    uint64_t sum = 0, least = UINT64_MAX;
+    for (size_t i = 0; i < w->n; i++) {
+        uint64_t one = length(&w->in[i].v);
+        if (i == 0 || w->what == UNION) sum += one;
+        least = one < least ? one : least;
+    }
+    return call_may_step(c) && (w->what == INTER ? least : sum) >= STEPS_FROM;
+}
+
+static int walk_part(struct work *w, uint64_t *cursor, bool *end) {
+    const struct value *v = &w->in[w->at].v;
+    uint64_t len = length(v);
+    *end = true;
+    if (len == 0) return OK;
+    if (v->type == TYPE_SET) {
+        int rc = set_scan(v, cursor, STEP_ELEMENTS, w->what == UNION ? tell_once_set : walk_set, w);
+        *end = *cursor == 0;
+        return rc;
+    }
+    if (*cursor >= len) return ERR_PRECOND;
+    uint64_t n = len - *cursor < STEP_ELEMENTS ? len - *cursor : STEP_ELEMENTS;
+    int rc = zset_each(v, *cursor, n, false, w->what == UNION ? tell_once : walk, w);
+    *cursor += n;
+    *end = *cursor == len;
+    return rc;
+}
+
+static int step_through(call *c, struct stepping *s, struct work *w, bool *done) {
+    uint64_t cursor = s->cursor;
+    bool end;
+    size_t walked = arrange(w);
+    *done = s->at >= walked;
+    if (*done) return OK;
+    w->at = s->at;
+    int rc = walk_part(w, &cursor, &end);
+    if (rc == OK && w->cold) rc = ERR_COLD;
+    if (rc == OK && w->out.n > 0) rc = zset_result_add_step(c, &w->out);
+    if (rc != OK) return rc;
+    s->n += w->out.n;
+    s->cursor = end ? 0 : cursor;
+    if (end) s->at++;
+    return OK;
+}
+
+static int algebra_step(call *c, void *work, bool *done) {
+    struct stepping *s = work;
+    struct work w = {.what = s->what, .how = s->how, .n = s->keys, .in = mem_try_alloc(s->keys * sizeof(*w.in))};
+    int rc = w.in == NULL ? ERR_NOMEM : OK;
+    for (size_t i = 0; i < w.n && rc == OK; i++) {
+        struct entry e = {.value = {.kind = VALUE_NONE}};
+        rc = call_peek(c, call_arg(c, 3 + i), &e);
+        if (rc == ERR_NOTFOUND) rc = OK;
+        else if (rc == OK && e.value.type != TYPE_SET && e.value.type != TYPE_ZSET) rc = ERR_PRECOND;
+        w.in[i] = (struct operand){e.value, s->weights[i]};
+    }
+    if (rc == OK) rc = step_through(c, s, &w, done);
+    mem_free(w.in);
+    zset_result_free(&w.out);
+    return rc;
+}
+
+static int algebra_finish(call *c, void *work) {
+    const struct stepping *s = work;
+    return zset_result_take(c, call_arg(c, 1), s->n, s->event);
+}
+
+static void algebra_restart(void *work) {
+    struct stepping *s = work;
+    s->at = s->cursor = s->n = 0;
+}
+
+/* What is kept is the arguments': values are looked up again in each step. */
+static int in_steps(call *c, const struct work *w, const char *event) {
+    static const struct steps_job ops = {algebra_step, algebra_finish, algebra_restart, mem_free};
+    struct stepping *s = mem_calloc(1, sizeof(*s) + w->n * sizeof(s->weights[0]));
+    s->what = w->what;
+    s->how = w->how;
+    s->event = event;
+    s->keys = w->n;
+    for (size_t i = 0; i < w->n; i++) s->weights[i] = w->in[i].weight;
+    return call_steps(c, &ops, s, call_argv(c) + 3, w->n);
+}
+
 /* event: of a command that stores what comes out under its first key; else NULL. */
 static int algebra(call *c, enum algebra what, const char *event, bool counted) {
     int64_t n;
@@ -219,7 +341,9 @@ static int algebra(call *c, enum algebra what, const char *event, bool counted) 
     int rc = find_operands(c, &w, call_argv(c) + at + 1, event != NULL);
     bool good = rc == OK && take_options(c, &w, at + 1 + w.n, event != NULL);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
-    if (good && rc == OK) {
+    if (good && rc == OK && event != NULL && many(c, &w)) {
+        rc = in_steps(c, &w, event);
+    } else if (good && rc == OK) {
         w.seed = rnd_u64(call_rnd(c));
         rc = run(&w);
         if (rc == OK) rc = answer(c, &w, event);

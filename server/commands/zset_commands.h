@@ -40,6 +40,13 @@ void zset_result_reply(call *c, const struct zset_result *r, bool scores);
 /* Stores it in the place of whatever the key holds, or removes the key when it is empty; tells of it, and
  * answers with its size. */
 int zset_result_store(call *c, slice key, const struct zset_result *r, const char *event);
+/* The same in steps (call_steps()): adds these to what is made, and takes it over: n members. */
+int zset_result_add_step(call *c, const struct zset_result *r);
+int zset_result_take(call *c, slice key, uint64_t n, const char *event);
+/* n ranks of the key, which is an argument of the command: removed, not all of them, or stored under the first
+ * argument. In steps (zset_steps.c). */
+int zset_remove_in_steps(call *c, const slice *key, uint64_t first, uint64_t n, const char *event);
+int zset_store_in_steps(call *c, const slice *from, uint64_t first, uint64_t n, const char *event);
 
 /* Looks up the keys of a command, first for all of them and then for good: the first look may remove one whose
  * time has come, and what was found before that does not count any more. A key that is not there, or is `cold`

@@ -202,6 +202,8 @@ static int cmd_zrangestore(call *c) {
     int rc = zset_find_all(c, &from, 1, true, false, &v);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
     if (rc == OK) rc = find_range(&v, &r, &first, &n);
+    if (rc == OK && n >= STEPS_FROM && call_may_step(c))
+        return zset_store_in_steps(c, call_argv(c) + 2, first, n, "zrangestore");
     if (rc == OK) rc = zset_each(&v, first, n, r.backward, zset_result_each, &result);
     if (rc == OK) rc = zset_result_store(c, to, &result, "zrangestore");
     zset_result_free(&result);
@@ -248,6 +250,8 @@ static int remove_range(call *c, enum by by, const char *event) {
     int rc = call_write_type(c, key, TYPE_ZSET, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
     if (rc == OK) rc = find_range(&e.value, &r, &first, &n);
+    if (rc == OK && n >= STEPS_FROM && n < zset_len(&e.value) && call_may_step(c))
+        return zset_remove_in_steps(c, call_argv(c) + 1, first, n, event);
     if (rc == OK && n > 0) rc = zset_remove_ranks(c, key, zset_len(&e.value), first, n, event);
     return rc != OK ? rc : reply_int(c, (int64_t)n);
 }

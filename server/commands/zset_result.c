@@ -110,6 +110,30 @@ int zset_result_store(call *c, slice key, const struct zset_result *r, const cha
     return reply_int(c, (int64_t)r->n);
 }
 
+int zset_result_add_step(call *c, const struct zset_result *r) {
+    slice *args = mem_try_alloc(2 * r->n * sizeof(*args));
+    if (args == NULL) return ERR_NOMEM;
+    for (size_t i = 0; i < r->n; i++) {
+        args[2 * i] = slice_make(zset_result_score(r, i), sizeof(double)); /* As zset_score_arg() does. */
+        args[2 * i + 1] = zset_result_member(r, i);
+    }
+    int rc = call_steps_value(c, TYPE_ZSET, ZSET_ADD, args, 2 * r->n);
+    mem_free(args);
+    return rc;
+}
+
+int zset_result_take(call *c, slice key, uint64_t n, const char *event) {
+    struct entry e;
+    int there = call_write(c, key, &e), rc = OK;
+    if (there != OK && there != ERR_NOTFOUND) return there;
+    if (n > 0) rc = call_steps_take(c, key);
+    else if (there == OK) rc = call_del(c, key);
+    if (rc != OK) return rc;
+    if (n > 0) call_notify(c, 'z', event, key);
+    else if (there == OK) call_notify(c, 'g', "del", key);
+    return reply_int(c, (int64_t)n);
+}
+
 int zset_find_all(call *c, const slice *keys, size_t n, bool writing, bool set, struct value *values) {
     struct entry e;
     bool cold = false, wrong = false;

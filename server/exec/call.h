@@ -123,6 +123,27 @@ void call_work(call *c, void (*work)(void *cookie), command_fn *again, void *coo
  * error it is tried again, so that what cannot succeed any more is no error: the key has gone, or has another type. */
 void call_later(call *c, const struct command *cmd, slice key);
 
+/* Writes of so many elements that one turn of the loop is too short (exec/steps.c). The result is built beside the
+ * data, a step in each turn, and taken over at the end. `keys`, arguments of the command, are what it depends on:
+ * when one of them changes before the end, it begins again. */
+#define STEPS_FROM 10000 /* elements; some ten milliseconds */
+#define STEP_ELEMENTS 512
+struct steps_job {
+    /* Makes at most one effect, by call_steps_*(), and may be cold before it. *done: all was done before, and there
+     * was nothing to do. ERR_PRECOND: it cannot go on from where it was, and begins again. */
+    int (*step)(call *c, void *work, bool *done);
+    int (*finish)(call *c, void *work); /* takes it over, and answers */
+    void (*restart)(void *work);        /* nothing is done yet */
+    void (*free)(void *work);
+};
+bool call_may_step(const call *c);
+/* Takes `work`. `return call_steps(...)`, having made no effect. The handler itself is run again, without steps,
+ * if the keys go on changing. */
+int call_steps(call *c, const struct steps_job *ops, void *work, const slice *keys, size_t n);
+int call_steps_value(call *c, uint8_t type, uint8_t op, const slice *args, size_t argc);
+int call_steps_copy(call *c, slice key); /* begins with what the key holds */
+int call_steps_take(call *c, slice key); /* what was made becomes the key's */
+
 /* ---- waiting for keys ---------------------------------------------------------------------------- */
 
 /* A timeout in seconds, perhaps with a fraction, rounded up to ms; 0: none. False after an error. */

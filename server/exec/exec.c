@@ -137,9 +137,9 @@ static void cron(void *cookie) {
     observe__sample(x);
     if (x->cron_paused) return;
     const char *why;
-    if (!x->loading && x->locked_by == NULL && !exec__paused(x) && x->ks_config->active_expire &&
-        tier_admit(x->deps.tier, &why) == OK) {
-        exec__expire(x);
+    if (!x->loading && x->locked_by == NULL && !exec__paused(x) && tier_admit(x->deps.tier, &why) == OK) {
+        if (x->ks_config->active_expire) exec__expire(x);
+        steps__sweep(x);
     }
     if (x->loading && !list_empty(&x->lock_waiters)) exec__wake(x, &x->lock_waiters, UINT64_MAX);
     if (x->pause_until_ms != 0 && (uint64_t)x->wall_ms >= x->pause_until_ms) exec_unpause(x);

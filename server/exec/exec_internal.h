@@ -59,6 +59,7 @@ struct call {
     buf *out;
     int proto;
     bool in_multi, errored, unlogged, begun;
+    bool in_one_turn;         /* steps.c: it has begun again too often */
     uint64_t gate;            /* the highest LSN that the reply must wait for */
     bool first_hashed;        /* first_hash is argv[1]'s keyspace_hash(): mostly that is the key */
     uint64_t first_hash;
@@ -134,8 +135,8 @@ struct client {
 };
 
 struct watched_key {
-    list by_client, by_hash;
-    client *client;
+    list by_owner, by_hash;
+    bool *dirty; /* the owner's: set when the key changes */
     db *db;
     uint64_t hash;
     slice key; /* owned */
@@ -177,6 +178,8 @@ struct exec {
     timer *cron, *room_timer;
     list watch_slots[WATCH_SLOTS];
     size_t watched;
+    size_t steps_n;           /* steps.c: commands under way */
+    uint64_t steps_next;      /* and the next one's number */
     list blocked_slots[BLOCKED_SLOTS]; /* block.c */
     list ready_keys, unblocked;
     size_t blocked_n;
@@ -278,6 +281,10 @@ void observe__slow(const struct call *c, uint64_t usec);
 void multi__queue(client *c, const struct command *cmd, const slice *argv, size_t argc);
 void multi__discard(client *c);
 void multi__unwatch_all(client *c);
+/* Sets *dirty when the key of the database changes, until the list is unwatched. ERR_COLD. */
+int multi__watch(exec *x, list *owner, bool *dirty, db *d, slice key);
+void multi__unwatch(exec *x, list *owner);
+void steps__sweep(exec *x); /* steps.c: from the cron */
 void multi__touched(exec *x, db *d, slice key);
 void multi__touched_db(exec *x, db *d);
 

@@ -58,17 +58,19 @@ void multi__discard(client *c) {
 static list *watch_slot(exec *x, uint64_t hash) { return &x->watch_slots[hash % WATCH_SLOTS]; }
 
 static void unwatch(exec *x, struct watched_key *w) {
-    list_remove(&w->by_client);
+    list_remove(&w->by_owner);
     list_remove(&w->by_hash);
     mem_free((void *)(uintptr_t)w->key.p);
     mem_free(w);
     x->watched--;
 }
 
+void multi__unwatch(exec *x, list *owner) {
+    while (!list_empty(owner)) unwatch(x, LIST_ENTRY(owner->next, struct watched_key, by_owner));
+}
+
 void multi__unwatch_all(client *c) {
-    while (!list_empty(&c->watch_head)) {
-        unwatch(c->exec, LIST_ENTRY(c->watch_head.next, struct watched_key, by_client));
-    }
+    multi__unwatch(c->exec, &c->watch_head);
     c->watch_dirty = false;
 }
 
@@ -85,7 +87,7 @@ void multi__touched(exec *x, db *d, slice key) {
         if (was_expired && keyspace_get(x->deps.keyspace, d, key, KS_EXPIRED, &e) == ERR_NOTFOUND) {
             continue;
         }
-        w->client->watch_dirty = true;
+        *w->dirty = true;
     }
 }
 
@@ -106,7 +108,7 @@ void multi__touched_db(exec *x, db *d) {
     for (size_t i = 0; i < WATCH_SLOTS; i++) {
         LIST_FOR(n, &x->watch_slots[i]) {
             struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_hash);
-            if (w->db == d && !still_absent(x, d, w)) w->client->watch_dirty = true;
+            if (w->db == d && !still_absent(x, d, w)) *w->dirty = true;
         }
     }
 }
@@ -115,7 +117,7 @@ void multi__touched_db(exec *x, db *d) {
 static bool watched_expired(client *c, int *rc) {
     *rc = OK;
     LIST_FOR(n, &c->watch_head) {
-        struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_client);
+        struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_owner);
         struct entry e;
         if (w->expired_at_watch) continue;
         int got = keyspace_get(c->exec->deps.keyspace, w->db, w->key, KS_EXPIRED, &e);
@@ -127,10 +129,29 @@ static bool watched_expired(client *c, int *rc) {
 
 static bool watching(client *c, slice key) {
     LIST_FOR(n, &c->watch_head) {
-        struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_client);
+        struct watched_key *w = LIST_ENTRY(n, struct watched_key, by_owner);
         if (w->db == c->db && slice_eq(w->key, key)) return true;
     }
     return false;
+}
+
+int multi__watch(exec *x, list *owner, bool *dirty, db *d, slice key) {
+    struct entry e;
+    int rc = keyspace_get(x->deps.keyspace, d, key, KS_EXPIRED, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    struct watched_key *w = mem_calloc(1, sizeof(*w));
+    uint8_t *copy = mem_alloc(key.n + 1);
+    if (key.n > 0) memcpy(copy, key.p, key.n);
+    w->dirty = dirty;
+    w->db = d;
+    w->hash = keyspace_hash(d, key);
+    w->key = slice_make(copy, key.n);
+    w->expired_at_watch = rc == OK && e.expired;
+    w->absent_at_watch = rc == ERR_NOTFOUND || w->expired_at_watch;
+    list_push_back(owner, &w->by_owner);
+    list_push_back(watch_slot(x, w->hash), &w->by_hash);
+    x->watched++;
+    return OK;
 }
 
 int cmd_watch(call *k) {
@@ -148,21 +169,8 @@ int cmd_watch(call *k) {
     if (c->watch_dirty) return reply_ok(k); /* The transaction fails anyway. */
     for (size_t i = 1; i < k->argc; i++) {
         slice key = k->argv[i];
-        struct entry e;
         if (watching(c, key)) continue;
-        int rc = keyspace_get(x->deps.keyspace, c->db, key, KS_EXPIRED, &e);
-        struct watched_key *w = mem_calloc(1, sizeof(*w));
-        uint8_t *copy = mem_alloc(key.n + 1);
-        if (key.n > 0) memcpy(copy, key.p, key.n);
-        w->client = c;
-        w->db = c->db;
-        w->hash = keyspace_hash(c->db, key);
-        w->key = slice_make(copy, key.n);
-        w->expired_at_watch = rc == OK && e.expired;
-        w->absent_at_watch = rc == ERR_NOTFOUND || w->expired_at_watch;
-        list_push_back(&c->watch_head, &w->by_client);
-        list_push_back(watch_slot(x, w->hash), &w->by_hash);
-        x->watched++;
+        (void)multi__watch(x, &c->watch_head, &c->watch_dirty, c->db, key); /* It is hot. */
     }
     return reply_ok(k);
 }

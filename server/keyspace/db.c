@@ -66,6 +66,8 @@ db *keyspace_db(keyspace *ks, int number) {
     return d != NULL ? d : db__create(ks, (uint64_t)number + 1, number, "");
 }
 
+db *keyspace_workshop(keyspace *ks) { return keyspace_db(ks, DB_WORKSHOP); }
+
 db *keyspace_db_named(keyspace *ks, slice name) {
     if (name.n == 0) return NULL;
     LIST_FOR(l, &ks->dbs) {

@@ -100,7 +100,7 @@ const struct option keyspace_options[] = {
      "Which keys are deleted when nothing clean is left to drop at maxmemory."},
     INT("maxmemory-samples", NULL, 0, AT(maxmemory_samples), "5", 1, 64,
         "Keys compared to find one to delete under maxmemory-policy."),
-    INT("databases", NULL, OPTION_IMMUTABLE, AT(databases), "16", 1, DB_NUMBERS_MAX,
+    INT("databases", NULL, OPTION_IMMUTABLE, AT(databases), "16", 1, DB_WORKSHOP,
         "Number of databases that SELECT takes by number."),
     {"tiering", NULL, OPTION_BOOL, 0, AT(tiering), "yes", 0, 0, NULL, NULL,
      "Clean pages leave memory at maxmemory and are fetched again from the store."},

@@ -88,6 +88,8 @@ struct keyspace_stats *keyspace_stats(keyspace *ks);
 /* ---- databases ---------------------------------------------------------------------------- */
 
 db *keyspace_db(keyspace *ks, int number);            /* 0..databases-1; made when first asked */
+/* A database that no client can select: what is built beside the data, to be moved there at once. */
+db *keyspace_workshop(keyspace *ks);
 db *keyspace_db_named(keyspace *ks, slice name);      /* a fork, or NULL */
 db *keyspace_db_id(keyspace *ks, uint64_t id);        /* or NULL */
 uint64_t db_id(const db *d);

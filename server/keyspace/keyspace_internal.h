@@ -27,6 +27,7 @@
 
 /* Number n starts with id n + 1; ids of others start above. */
 #define DB_NUMBERS_MAX 4095
+#define DB_WORKSHOP (DB_NUMBERS_MAX - 1) /* The last number, which `databases` does not reach. */
 #define DB_ID_FIRST 4096
 #define HASH_DEPTH_MAX 48 /* A page deeper than this grows instead of splitting. */
 #define HEIGHT_MAX 7      /* Dense: 256^7 pages. */

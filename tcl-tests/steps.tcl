@@ -1,0 +1,186 @@
+# steps.tcl -- commands that write so many elements that they are done in steps, while others go on.
+
+set many 15000
+proc fill_set {key n {from 0}} {
+    r CLIENT ACK memory
+    for {set i 0} {$i < $n} {incr i 1000} {
+        set members {}
+        for {set k $i} {$k < min($n, $i + 1000)} {incr k} {lappend members m[expr {$from + $k}]}
+        r SADD $key {*}$members
+    }
+}
+proc fill_zset {key n {from 0}} {
+    r CLIENT ACK memory
+    for {set i 0} {$i < $n} {incr i 1000} {
+        set pairs {}
+        for {set k $i} {$k < min($n, $i + 1000)} {incr k} {lappend pairs [expr {($k * 7919) % 10007}] m[expr {$from + $k}]}
+        r ZADD $key {*}$pairs
+    }
+}
+proc sound {} {assert_equal OK [r DEBUG CHECK]}
+# What is made in steps is what is made in one turn, inside of a transaction.
+proc same_in_one_turn {dest args} {
+    r {*}[string map [list DEST $dest] $args]
+    set n [expr {[r TYPE $dest] eq "zset" ? [r ZCARD $dest] : [r SCARD $dest]}]
+    r MULTI
+    r {*}[string map {DEST one} $args]
+    assert_equal $n [lindex [r EXEC] 0]
+    assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE $dest]
+    return $n
+}
+
+test -tags {cove} "Sets stored in steps are those stored in one turn" {
+    fill_set a $many
+    fill_set b $many 5000
+    assert_equal 20000 [same_in_one_turn d SUNIONSTORE DEST a b none a]
+    assert_equal 10000 [same_in_one_turn d SINTERSTORE DEST a b]
+    assert_equal 5000 [same_in_one_turn d SDIFFSTORE DEST a b none]
+    assert_equal $many [same_in_one_turn d SUNIONSTORE DEST a]
+    # It may be its own source, and hold anything before.
+    r SET d text
+    assert_equal $many [r SUNIONSTORE d a]
+    assert_equal 20000 [r SUNIONSTORE d d b]
+    assert_equal [lsort [r SUNION a b]] [lsort [r SMEMBERS d]]
+    assert_equal 0 [r SDIFFSTORE d a a]
+    assert_equal 0 [r EXISTS d]
+    r EXPIRE b 1000
+    assert_equal $many [r SUNIONSTORE d b]
+    assert_equal -1 [r TTL d]
+    sound
+}
+
+test -tags {cove} "Sorted sets stored in steps are those stored in one turn" {
+    fill_zset a $many
+    fill_zset b $many 5000
+    fill_set s $many 2000
+    assert_equal 20000 [same_in_one_turn d ZUNIONSTORE DEST 3 b a s WEIGHTS 2 3 0.5]
+    assert_equal 20000 [same_in_one_turn d ZUNIONSTORE DEST 2 a b AGGREGATE MIN]
+    assert_equal 10000 [same_in_one_turn d ZINTERSTORE DEST 3 a s b AGGREGATE MAX WEIGHTS 1 5000 1]
+    assert_equal 5000 [same_in_one_turn d ZDIFFSTORE DEST 2 a b]
+    assert_equal $many [same_in_one_turn d ZUNIONSTORE DEST 2 s none WEIGHTS 3 1]
+    assert_equal 12000 [same_in_one_turn d ZRANGESTORE DEST a 1000 12999]
+    assert_equal 11000 [same_in_one_turn d ZRANGESTORE DEST a +inf -inf BYSCORE REV LIMIT 500 11000]
+    assert_equal 20000 [r ZUNIONSTORE a 2 a b]
+    assert_equal 20000 [r ZCARD a]
+    assert_equal 12000 [r ZRANGESTORE a a 0 11999]
+    assert_equal 12000 [r ZCARD a]
+    sound
+}
+
+test -tags {cove} "Ranges removed in steps are those removed in one turn" {
+    foreach command {{ZREMRANGEBYRANK DEST 500 -1001} {ZREMRANGEBYSCORE DEST (100 9800}} {
+        fill_zset a $many
+        r EXPIRE a 1000
+        r COPY a d REPLACE
+        r COPY a one REPLACE
+        set n [r {*}[string map {DEST d} $command]]
+        assert {$n > 10000 && $n < $many}
+        r MULTI
+        r {*}[string map {DEST one} $command]
+        assert_equal $n [lindex [r EXEC] 0]
+        assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE d]
+        assert_equal $many [r ZCARD a]
+        assert {[r TTL d] > 900}
+        sound
+    }
+}
+
+proc blocked {} {info_field blocked_clients clients}
+
+# Sends a command that takes steps, waits until it has begun, and runs other commands until it is answered.
+proc begun {args} {
+    set c [connect]
+    $c -send {*}$args
+    for {set i 0} {$i < 200 && [blocked] == 0} {incr i} {} ;# Or it is very quick.
+    return $c
+}
+proc ended {c} {
+    set reply [$c -read]
+    $c -close
+    return $reply
+}
+proc beside {command body} {
+    upvar i i
+    set c [begun {*}$command]
+    for {set i 0} {[blocked] == 1} {incr i} {uplevel 1 $body}
+    return [ended $c]
+}
+
+test -tags {cove} "While it takes its steps others go on, and what it reads is of one moment" {
+    fill_set a 40000
+    r SET d before
+    set seen {}
+    set n [beside {SUNIONSTORE d a} {
+        lappend seen [r TYPE d] [r DBSIZE]
+        if {$i % 20 == 3} {r SADD a new$i}
+    }]
+    assert {$::server::cold || $i > 0} ;# There, everything waits for everything.
+    # Nothing of it was to be seen before its end.
+    assert {[lsort -unique $seen] in {{} {2 string} {2 set string}}}
+    # Of what was added meanwhile it has the first ones, and none behind one that it has not.
+    set gone 0
+    for {set k 3} {$k < $i} {incr k 20} {
+        if {![r SISMEMBER d new$k]} {set gone 1} elseif {$gone} {error "new$k is there, one before it is not"}
+    }
+    assert_equal $n [r SCARD d]
+    sound
+}
+
+test -tags {cove} "A source that never stands still does not hold it up for ever" {
+    fill_zset a 30000
+    set n [beside {ZUNIONSTORE d 1 a} {r ZADD a $i changing}]
+    assert {$n in {30000 30001}}
+    assert_equal $n [r ZCARD d]
+    set before [r ZCARD a]
+    assert_equal 20001 [beside {ZREMRANGEBYRANK a 0 20000} {r ZADD a -1 x$i}]
+    assert_equal [expr {$before + $i - 20001}] [r ZCARD a]
+    sound
+}
+
+test -tags {cove} "A client that is killed leaves nothing behind" {
+    fill_set a 40000
+    r SET d before
+    set digest [r DEBUG DIGEST]
+    set c [connect]
+    set id [$c CLIENT ID]
+    $c -send SUNIONSTORE d a
+    for {set i 0} {$i < 200 && [blocked] == 0} {incr i} {}
+    assert_equal 1 [r CLIENT KILL ID $id]
+    $c -close
+    if {[r TYPE d] eq "set"} {r SET d before}
+    wait_for_condition 100 50 {[r DEBUG DIGEST] eq $digest}
+    assert_equal before [r GET d]
+    # Another's transaction goes first, and is not seen through.
+    set c [begun SUNIONSTORE d a]
+    r MULTI
+    r SADD a last
+    r SREM a m1
+    r EXEC
+    assert_equal 40000 [ended $c]
+    assert {[list [r SISMEMBER d last] [r SISMEMBER d m1]] in {{1 0} {0 1}}} ;# The second: it was quicker.
+    sound
+}
+
+test -tags {cove} "After a crash in the middle of it nothing of it is there" {
+    fill_set a 40000
+    r SAVE
+    set digest [r DEBUG DIGEST]
+    set c [begun SUNIONSTORE d a]
+    restart_server -9
+    catch {$c -close}
+    if {[r EXISTS d]} {r DEL d} ;# It was quicker.
+    wait_for_condition 100 50 {[r DEBUG DIGEST] eq $digest}
+    sound
+}
+
+test -tags {cove} "CLIENT PAUSE holds its steps up" {
+    fill_set a 40000
+    set c [begun SUNIONSTORE d a]
+    r CLIENT PAUSE 60000 WRITE
+    after 300
+    assert {[r EXISTS d] != [blocked]}
+    assert {$::server::cold || [blocked]}
+    r CLIENT UNPAUSE
+    assert_equal 40000 [ended $c]
+    sound
+}
