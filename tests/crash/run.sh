@@ -25,5 +25,7 @@ run "the same with one client's pipeline and small batches" \
     python3 tests/crash/crash.py --rounds "$((rounds / 2))" --connections 4 --pipeline 4
 run "the disk is full, and then it is not" \
     python3 tests/crash/full.py
+run "a vector set with an index, killed in the middle of inserts and splits" \
+    python3 tests/crash/vectors.py --rounds "$(((rounds + 1) / 2))"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
