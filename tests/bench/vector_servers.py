@@ -252,16 +252,30 @@ class Cove(Engine):
             pairs = [x for i in some for x in (str(i), base[i].tobytes())]
             yield ("VMADD", KEY) + self._shape() + ("FP32", base.shape[1], len(some)) + tuple(pairs)
 
+    def busy(self):
+        """Does a thread run, or wait for a core or a disk?"""
+        tasks = "/proc/%d/task" % self.server.process.pid
+        for task in os.listdir(tasks):
+            with contextlib.suppress(FileNotFoundError):  # It has ended meanwhile.
+                with open(os.path.join(tasks, task, "stat")) as f:
+                    if f.read().rsplit(")", 1)[1].split()[0] in "RD":
+                        return True
+        return False
+
     def settle(self, most=1800):
-        """Waits until what the server does by itself, indexing above all, is done: no CPU for a second. Seconds."""
-        began, idle, cpu = time.monotonic(), 0, self.cpu()
-        while idle < 4:
-            time.sleep(.25)
-            before, cpu = cpu, self.cpu()
-            idle = idle + 1 if cpu - before <= .011 else 0
+        """Waits until what the server does by itself, indexing above all, is done: for a second nearly no CPU was
+        taken and hardly ever a thread waited for it, as on a machine with other work one may for long. Seconds."""
+        began = time.monotonic()
+        while True:
+            cpu = self.cpu()
+            waits = 0
+            for _ in range(20):
+                time.sleep(.05)
+                waits += self.busy()
+            if waits <= 2 and self.cpu() - cpu <= .05:
+                return time.monotonic() - began - 1
             if time.monotonic() - began > most:
                 sys.exit("vectors: cove is at work still after %d s" % most)
-        return time.monotonic() - began - 1
 
     def load(self, base, order=None, attributes=None):
         """By the fastest command there is, until all is indexed; (seconds, CPU seconds)."""
