@@ -12,7 +12,7 @@
  * encoding) runs beside the loop on copies (ivf_job.h), and its effect carries the codes.
  *
  * In the index a vector is what is stored, decoded: with length 1 for cosine, as it is for L2 and products,
- * and rotated. Distances are squared, or negated products. */
+ * rotated, and framed (struct ivf_frame). Distances are squared, or negated products. */
 #ifndef COVE_VECTOR_IVF_H
 #define COVE_VECTOR_IVF_H
 
@@ -29,6 +29,13 @@
 #define IVF_NONE UINT32_MAX
 
 enum ivf_state { IVF_ABSENT = 0, IVF_FILLING = 1, IVF_READY = 2 }; /* stored */
+
+/* What all vectors have had done to them after the rotation: y = (x - mean) * scale. So tables and half floats hold
+ * what differs, whatever the unit and however far from 0 all of it lies. Of products there is no mean. */
+struct ivf_frame {
+    float scale;
+    const uint8_t *mean; /* dim floats, any alignment */
+};
 
 struct ivf { /* what the meta says, checked */
     enum ivf_state state;
@@ -63,7 +70,7 @@ int ivf_remove(struct value *v, uint32_t slot); /* Nothing when it is in no clus
 /* ---- effects of its own (ops of the type) ------------------------------------------------------------------- */
 
 enum ivf_op {               /* stored; after those of enum vset_op */
-    VECTOR_INDEX = 8,       /* args: u8 bits, u64 seed, centroids f16: an empty index; slots are to be filled in */
+    VECTOR_INDEX = 8,       /* args: see ivf_write.c: an empty index; slots are to be filled in */
     VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
     VECTOR_PROBES = 11,     /* args: u64 rows, u64 version, u16 probes of each curve and target: see recall.h */
@@ -90,6 +97,7 @@ struct ivf_search {
     uint64_t codes;        /* scanned */
     uint32_t probed;       /* clusters scanned */
     uint32_t cold;         /* times that pages had to be waited for */
+    double unit;           /* of the index: what a distance of 1 is there, squared for L2 */
     struct ivf_scan *scan; /* its own: ivf_search_deinit() */
 };
 /* A search in steps, between which other commands may run: x is what the index sees of the query (ivf_vector()).
@@ -108,8 +116,8 @@ int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct i
 uint32_t ivf_search_rank(const struct ivf_search *q, uint32_t cluster);
 /* A stored vector, or a query, as the index sees it: x has s->dim floats. */
 void ivf_vector(const struct vset_shape *s, const struct point *p, float *x);
-/* An exact distance of measure_distance() in the index's unit. */
-double ivf_distance(enum vector_metric m, double distance);
+/* An exact distance of measure_distance() as estimates are; unit: ivf_search.unit. */
+double ivf_distance(enum vector_metric m, double distance, double unit);
 
 int ivf_check(const struct value *v, const struct vset *set, char why[160]);
 

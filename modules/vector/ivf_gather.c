@@ -62,7 +62,15 @@ int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *
     struct ivf ix;
     struct gathering g = {.job = j, .v = v, .set = set};
     ivf_read(v, &ix);
-    int rc = ivf__tail(v, &ix.code, cluster, &tail);
+    slice root;
+    struct ivf_frame frame;
+    int rc = ivf__root(v, &ix.code, &root);
+    if (rc != OK) return rc;
+    ivf__frame(root, &frame);
+    j->scale = frame.scale;
+    j->mean.n = 0;
+    buf_append(&j->mean, frame.mean, 4 * (size_t)ix.code.dim);
+    rc = ivf__tail(v, &ix.code, cluster, &tail);
     if (rc != OK) return rc;
     j->cluster = cluster;
     j->generation = get_u32(tail.p + TA_GENERATION);

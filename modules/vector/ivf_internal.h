@@ -5,7 +5,7 @@
  *   24 u32 clusters | next cluster | nodes | next node | generation | filled | to do[6] | free[4]
  *   88 u64 rows, u64 the set's version when probes were measured | u16 probes[3][4] (recall.h)
  *
- * routes:    page 0 the root: u32 n | 12 zero bytes | n times: u32 node, centroid f16[dim].
+ * routes:    page 0 the root: u32 n | f32 scale | 8 zero bytes | mean f32[dim] | n times: u32 node, centroid f16[dim].
  *            page 1 + j node j: u32 n | 12 zero bytes | for each 32 clusters: u32 numbers[32], a block of codes of their
  *            centroids, relative to the node's own | n centroids f16[dim]
  * tail:      page c of cluster c: u32 generation | base rows | tail rows | live rows | removals | 12 zero bytes |
@@ -43,8 +43,9 @@ enum { IM_STATE = 0, IM_BITS = 1, IM_TODO_N = 2, IM_FREE_N = 3, IM_DIM = 4, IM_S
 #define ROUTE_HEAD 16
 static inline size_t route_stride(const struct code_shape *c) { return 4 + 2 * (size_t)c->dim; }
 static inline uint32_t route_n(slice page) { return get_u32(page.p); }
+static inline size_t root_head(const struct code_shape *c) { return ROUTE_HEAD + 4 * (size_t)c->dim; }
 static inline const uint8_t *route_at(slice page, const struct code_shape *c, uint32_t i) {
-    return page.p + ROUTE_HEAD + i * route_stride(c);
+    return page.p + root_head(c) + i * route_stride(c);
 }
 
 static inline size_t base_stride(const struct code_shape *c) { return 4 * CODE_ROWS + block_bytes(c); }
@@ -77,6 +78,9 @@ static inline uint8_t *ivf__meta_mut(struct value *v) { return vset_index_meta_m
 /* ---- pages (ivf_page.c): sizes and numbers are checked against the shape; ERR_CORRUPT --------------- */
 
 int ivf__root(const struct value *v, const struct code_shape *c, slice *out);
+int ivf__root_make(struct value *v, const struct code_shape *c, const struct ivf_frame *f);
+/* Of a root. */
+void ivf__frame(slice root, struct ivf_frame *out);
 int ivf__node(const struct value *v, const struct code_shape *c, uint32_t node, slice *out);
 int ivf__tail(const struct value *v, const struct code_shape *c, uint32_t cluster, slice *out);
 /* Of a cluster whose tail says that it has base rows; `rows` is what it says. */
@@ -156,7 +160,9 @@ int ivf__put_row(struct value *v, const struct code_shape *c, uint32_t cluster, 
 /* y: rotated floats; centroid: half floats. */
 void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *centroid, uint8_t *code,
                  struct code_factors *f);
-void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct point *p, float *y);
+/* Rotated and framed: code.dim floats. */
+void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct ivf_frame *f, const struct point *p, float *y);
+void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim);
 
 struct ivf_mean { /* of centroids */
     float *sum;

@@ -30,6 +30,7 @@ void ivf_job_init(struct ivf_job *j, const struct vset_shape *s, const struct co
 
 void ivf_job_deinit(struct ivf_job *j) {
     buf_free(&j->vectors);
+    buf_free(&j->mean);
     buf_free(&j->centroids);
     for (int i = 0; i < 3; i++) buf_free(&j->args[i]);
     mem_free(j->rows);
@@ -45,17 +46,42 @@ void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p) {
     buf_append(&j->vectors, p->bytes, quant_bytes(j->shape.quant, j->shape.dim));
 }
 
-/* All rows, rotated: n x code.dim floats; the caller's. */
+/* The frame of these rows, which have been rotated: their mean, and the scale that makes what is left of a
+ * coordinate about 1. */
+static void find_frame(struct ivf_job *j, float *y) {
+    uint32_t dim = j->code.dim;
+    double *sum = mem_calloc(dim, sizeof(*sum)), squares = 0;
+    for (size_t i = 0; i < j->n && !j->code.product; i++)
+        for (uint32_t d = 0; d < dim; d++) sum[d] += (double)y[i * dim + d];
+    buf_reserve(&j->mean, 4 * (size_t)dim);
+    for (uint32_t d = 0; d < dim; d++) {
+        float mean = (float)(sum[d] / (double)(j->n > 0 ? j->n : 1));
+        buf_append(&j->mean, &mean, 4);
+    }
+    struct ivf_frame f = {.scale = 1, .mean = j->mean.p};
+    for (size_t i = 0; i < j->n; i++) {
+        ivf__enframe(&f, y + i * dim, dim);
+        for (uint32_t d = 0; d < dim; d++) squares += (double)y[i * dim + d] * (double)y[i * dim + d];
+    }
+    double spread = sqrt(squares / ((double)(j->n > 0 ? j->n : 1) * dim));
+    j->scale = spread > 1e-15 && spread < 1e15 ? (float)(1 / spread) : 1;
+    for (size_t i = 0; i < j->n * dim; i++) y[i] *= j->scale;
+    mem_free(sum);
+}
+
+/* All rows, rotated: n x code.dim floats; the caller's. With a mean, framed. */
 static float *rotated(const struct ivf_job *j) {
     size_t bytes = quant_bytes(j->shape.quant, j->shape.dim);
     float *y = mem_alloc((j->n + 1) * j->code.dim * sizeof(float));
     float *x = mem_alloc(j->shape.dim * sizeof(float));
+    struct ivf_frame frame = {.scale = j->scale, .mean = j->mean.p};
     for (size_t i = 0; i < j->n; i++) {
         const struct ivf_job_row *r = &j->rows[i];
         struct point p = {.bytes = j->vectors.p + i * bytes, .norm = r->norm, .range = r->range,
                           .zero = r->zero};
         ivf_vector(&j->shape, &p, x);
         rotate(j->seed, x, j->shape.dim, y + i * j->code.dim);
+        if (j->mean.n != 0) ivf__enframe(&frame, y + i * j->code.dim, j->code.dim);
     }
     mem_free(x);
     return y;
@@ -89,6 +115,7 @@ void ivf_job_build(struct ivf_job *j) {
     uint32_t dim = j->code.dim;
     uint8_t bits = j->code.bits, seed[8];
     float *y = rotated(j), *centroids = NULL;
+    find_frame(j, y);
     uint32_t *part = mem_alloc((j->n + 1) * sizeof(*part));
     size_t most = BUILD_BYTES_MAX / (2 * (size_t)dim);
     if (most > BUILD_CLUSTERS_MAX) most = BUILD_CLUSTERS_MAX;
@@ -119,6 +146,8 @@ void ivf_job_build(struct ivf_job *j) {
     buf_append(&j->args[0], &bits, 1);
     put_u64(seed, j->seed);
     buf_append(&j->args[1], seed, 8);
+    buf_append(&j->args[1], &j->scale, 4);
+    buf_append_slice(&j->args[1], slice_of(&j->mean));
     j->argc = 3;
     mem_free(y);
     mem_free(centroids);

@@ -15,6 +15,8 @@ struct ivf_job {
     struct vset_shape shape;
     struct code_shape code;
     uint64_t seed;
+    float scale;        /* of the frame (struct ivf_frame); of a new index what is found */
+    buf mean;
     /* Rows. */
     buf vectors;        /* quant_bytes() each */
     struct ivf_job_row {

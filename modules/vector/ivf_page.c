@@ -106,7 +106,15 @@ int ivf__root(const struct value *v, const struct code_shape *c, slice *out) {
     int rc = get(v, VSET_ROUTES, 0, routes_ok, out);
     if (rc != OK) return rc;
     uint64_t n = route_n(*out);
-    return out->n - ROUTE_HEAD == n * route_stride(c) ? OK : ERR_CORRUPT;
+    struct ivf_frame f;
+    if (out->n < root_head(c) || out->n - root_head(c) != n * route_stride(c)) return ERR_CORRUPT;
+    ivf__frame(*out, &f);
+    return f.scale > 0 && f.scale - f.scale == 0 ? OK : ERR_CORRUPT;
+}
+
+void ivf__frame(slice root, struct ivf_frame *out) {
+    memcpy(&out->scale, root.p + 4, 4);
+    out->mean = root.p + ROUTE_HEAD;
 }
 
 int ivf__node(const struct value *v, const struct code_shape *c, uint32_t node, slice *out) {
@@ -164,14 +172,23 @@ int ivf__root_find(slice root, const struct code_shape *c, uint32_t node, const 
     return ERR_CORRUPT;
 }
 
+int ivf__root_make(struct value *v, const struct code_shape *c, const struct ivf_frame *f) {
+    uint8_t *p;
+    int rc = mut(v, VSET_ROUTES, 0, root_head(c), &p);
+    if (rc != OK) return rc;
+    memset(p, 0, ROUTE_HEAD);
+    memcpy(p + 4, &f->scale, 4);
+    memcpy(p + ROUTE_HEAD, f->mean, 4 * (size_t)c->dim);
+    return OK;
+}
+
 int ivf__root_put(struct value *v, const struct code_shape *c, uint32_t node, const uint8_t *centroid) {
     slice old;
     uint8_t *p;
-    uint32_t n = 0;
-    int rc = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_ROUTES, 0), &old);
-    if (rc == OK) n = route_n(old);
-    else if (rc != ERR_NOTFOUND) return rc;
-    size_t at = ROUTE_HEAD + n * route_stride(c);
+    int rc = ivf__root(v, c, &old);
+    if (rc != OK) return rc;
+    uint32_t n = route_n(old);
+    size_t at = root_head(c) + n * route_stride(c);
     if (at + route_stride(c) > PAGE_BYTES_MAX) return ERR_LIMIT;
     rc = mut(v, VSET_ROUTES, 0, at + route_stride(c), &p);
     if (rc != OK) return rc;
@@ -193,8 +210,8 @@ int ivf__root_remove(struct value *v, const struct code_shape *c, uint32_t node)
     rc = mut(v, VSET_ROUTES, 0, old.n, &p);
     if (rc != OK) return rc;
     put_u32(p, n);
-    memmove(p + at, p + ROUTE_HEAD + n * stride, stride);
-    return mut(v, VSET_ROUTES, 0, ROUTE_HEAD + n * stride, &p);
+    memmove(p + at, p + root_head(c) + n * stride, stride);
+    return mut(v, VSET_ROUTES, 0, root_head(c) + n * stride, &p);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------- */

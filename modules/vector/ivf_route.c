@@ -173,11 +173,11 @@ void ivf_vector(const struct vset_shape *s, const struct point *p, float *x) {
     }
 }
 
-double ivf_distance(enum vector_metric m, double distance) {
+double ivf_distance(enum vector_metric m, double distance, double unit) {
     switch (m) {
-    case METRIC_COSINE: return 2 * distance;
-    case METRIC_L2: return distance * distance;
-    case METRIC_IP: return distance;
+    case METRIC_COSINE: return 2 * distance * unit;
+    case METRIC_L2: return distance * distance * unit;
+    case METRIC_IP: return distance * unit;
     }
     return 0;
 }

@@ -81,7 +81,7 @@ static int scan_cluster(struct run *r, const struct target *to) {
     int answer = OK;
     for (uint32_t i = 0; i < rows / CODE_ROWS; i++) {
         const uint8_t *at = base.p + BASE_HEAD + i * stride;
-        if (i + 1 < rows / CODE_ROWS) ahead(at + stride, 512);
+        if (i + 1 < rows / CODE_ROWS) ahead(at + stride, stride);
         rc = scan_block(r, at, to->distance, spread);
         if (rc != OK) answer = rc;
     }
@@ -129,14 +129,22 @@ static int begin(struct run *r) {
     return rc;
 }
 
-static void prepare(struct run *r, const struct vset_shape *shape, const float *x) {
+static int prepare(struct run *r, const struct vset_shape *shape, const float *x) {
+    slice root;
+    struct ivf_frame frame;
+    int rc = ivf__root(r->v, &r->ix.code, &root);
+    if (rc != OK) return rc;
+    ivf__frame(root, &frame);
+    r->q->unit = (double)frame.scale * (double)frame.scale;
     const struct code_shape *c = &r->ix.code;
     struct ivf_scan *s = mem_calloc(1, sizeof(*s));
     s->y = mem_alloc(c->dim * sizeof(float));
     rotate(r->ix.seed, x, shape->dim, s->y);
+    ivf__enframe(&frame, s->y, c->dim);
     ivf__target_init(&s->to, c, s->y);
     ivf__best_init(&s->best, r->q->k);
     r->q->scan = r->scan = s;
+    return OK;
 }
 
 static int by_estimate(const void *a, const void *b) {
@@ -153,9 +161,10 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
     vset_read(v, &set);
     r.slots = set.slots;
     assert(r.ix.state == IVF_READY && q->k > 0 && q->probes > 0);
-    if (r.scan == NULL) prepare(&r, shape, x);
+    int rc = r.scan == NULL ? prepare(&r, shape, x) : OK;
+    if (rc == ERR_COLD) q->cold++;
+    if (rc != OK) return rc;
     struct ivf_scan *s = r.scan;
-    int rc = OK;
     bool scanned = false;
     if (!s->valid || s->generation != get_u32(ivf__meta(v) + IM_GENERATION)) {
         rc = begin(&r);

@@ -110,6 +110,12 @@ static int meet(void *cookie, uint32_t position, uint32_t slot, const uint8_t *b
 /* Late rows are few: they get their codes here. */
 static void encode_late(struct split *s) {
     const struct code_shape *c = &s->ix.code;
+    slice root;
+    struct ivf_frame frame;
+    int got = ivf__root(s->v, c, &root);
+    want(s, got);
+    if (got != OK) return;
+    ivf__frame(root, &frame);
     float *y = mem_alloc(c->dim * sizeof(float));
     for (size_t i = 0; i < s->late_n; i++) {
         struct late *l = &s->late[i];
@@ -117,7 +123,7 @@ static void encode_late(struct split *s) {
         int rc = vset_slot(s->v, &s->set.shape, l->slot, &el);
         want(s, rc == ERR_NOTFOUND ? ERR_CORRUPT : rc);
         if (rc != OK) continue;
-        ivf__rotated(&s->set.shape, s->ix.seed, &el.point, y);
+        ivf__rotated(&s->set.shape, s->ix.seed, &frame, &el.point, y);
         float best = 0;
         for (uint32_t k = 0; k < s->children; k++) {
             float d = half_l2_square(y, s->child[k].centroid, c->dim);

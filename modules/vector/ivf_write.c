@@ -34,10 +34,19 @@ void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *cent
     *f = (struct code_factors){.add = -INFINITY};
 }
 
-void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct point *p, float *y) {
+void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim) {
+    for (uint32_t i = 0; i < dim; i++) {
+        float mean;
+        memcpy(&mean, f->mean + 4 * (size_t)i, 4);
+        y[i] = (y[i] - mean) * f->scale;
+    }
+}
+
+void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct ivf_frame *f, const struct point *p, float *y) {
     float *x = mem_alloc(s->dim * sizeof(float));
     ivf_vector(s, p, x);
     rotate(seed, x, s->dim, y);
+    ivf__enframe(f, y, rotate_padded(s->dim));
     mem_free(x);
 }
 
@@ -49,10 +58,15 @@ int ivf_plan(const struct value *v, const struct vset_shape *s, const struct poi
     out->cluster = IVF_NONE;
     ivf_read(v, &ix);
     if (ix.state == IVF_ABSENT) return OK;
+    slice root;
+    struct ivf_frame frame;
+    int rc = ivf__root(v, &ix.code, &root);
+    if (rc != OK) return rc;
+    ivf__frame(root, &frame);
     float *y = mem_alloc(ix.code.dim * sizeof(float));
-    ivf__rotated(s, ix.seed, p, y);
+    ivf__rotated(s, ix.seed, &frame, p, y);
     ivf__target_init(&target, &ix.code, y);
-    int rc = ivf__route(v, &ix, &target, ROUTE_LEAST, ROUTE_WANT, &near);
+    rc = ivf__route(v, &ix, &target, ROUTE_LEAST, ROUTE_WANT, &near);
     ivf__target_deinit(&target);
     if (rc == OK && near.n == 0) rc = ERR_CORRUPT;
     for (size_t i = 0; rc == OK && i < near.n; i++) {
@@ -195,21 +209,24 @@ static int new_node(struct value *v, const struct code_shape *c, slice clusters,
     return rc;
 }
 
-/* args: u8 bits, u64 seed, and for each cluster u32 node, centroid as half floats; nodes are numbered from 0
- * on, in order. The mean of its clusters is a node's own centroid. */
+/* args: u8 bits; u64 seed, f32 scale, mean f32[dim]; for each cluster u32 node, centroid as half floats. Nodes are
+ * numbered from 0 on, in order. The mean of its clusters is a node's own centroid. */
 static int apply_index(struct value *v, const effect *e) {
     struct vset set;
     struct ivf old;
     vset_read(v, &set);
     ivf_read(v, &old);
-    if (e->argc != 3 || e->args[0].n != 1 || e->args[1].n != 8 || old.state != IVF_ABSENT)
+    if (e->argc != 3 || e->args[0].n != 1 || e->args[1].n < 12 || old.state != IVF_ABSENT)
         return ERR_CORRUPT;
     struct code_shape c = {.dim = rotate_padded(set.shape.dim), .bits = e->args[0].p[0],
                            .product = set.shape.metric == METRIC_IP};
     size_t one = route_stride(&c), n = e->args[2].n / one;
     if (e->args[2].n % one != 0 || n == 0 || n > INDEX_CLUSTERS_MAX ||
-        (c.bits != 1 && c.bits != 2 && c.bits != 4))
+        (c.bits != 1 && c.bits != 2 && c.bits != 4) || e->args[1].n != 12 + 4 * (size_t)c.dim)
         return ERR_CORRUPT;
+    struct ivf_frame frame = {.mean = e->args[1].p + 12};
+    memcpy(&frame.scale, e->args[1].p + 8, 4);
+    if (!(frame.scale > 0) || frame.scale - frame.scale != 0) return ERR_CORRUPT;
     uint32_t nodes = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t node = get_u32(e->args[2].p + i * one);
@@ -228,7 +245,7 @@ static int apply_index(struct value *v, const effect *e) {
     put_u32(m + IM_NODES, nodes);
     put_u32(m + IM_NODE_NEXT, nodes);
     put_u32(m + IM_GENERATION, 1);
-    int rc = OK;
+    int rc = ivf__root_make(v, &c, &frame);
     for (uint32_t i = 0; i < nodes && rc == OK; i++) rc = new_node(v, &c, e->args[2], i);
     for (size_t i = 0; i < n && rc == OK; i++) {
         const uint8_t *at = e->args[2].p + i * one;

@@ -92,7 +92,7 @@ static double worst(void *cookie) {
 static int take(void *cookie, const struct value *v, const struct element *e) {
     recall *r = cookie;
     (void)v;
-    double d = ivf_distance(r->measure.metric, measure_distance(&r->measure, &e->point));
+    double d = ivf_distance(r->measure.metric, measure_distance(&r->measure, &e->point), r->search.unit);
     if (!(d < worst(r)) || e->slot == r->slot) return OK;
     size_t i = r->hits_n < r->want ? r->hits_n++ : r->want - 1;
     for (; i > 0 && r->hits[i - 1].distance > d; i--) r->hits[i] = r->hits[i - 1];

@@ -98,9 +98,9 @@ static int scan_all(call *c, struct search *s, const struct value *v, const stru
 
 static double worst(void *cookie) {
     const struct search *s = cookie;
-    double bound = s->bounded ? ivf_distance(s->shape.metric, s->bound) : (double)INFINITY;
+    double bound = s->bounded ? ivf_distance(s->shape.metric, s->bound, s->index.unit) : (double)INFINITY;
     if (s->top.n < s->top.k) return bound;
-    double d = ivf_distance(s->shape.metric, s->top.items[0].distance);
+    double d = ivf_distance(s->shape.metric, s->top.items[0].distance, s->index.unit);
     return d < bound ? d : bound;
 }
 

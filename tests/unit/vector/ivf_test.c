@@ -161,10 +161,11 @@ struct nearest {
     double distance[10];
     uint32_t slot[10];
     size_t n, k;
+    double unit;
 };
 static double worst(void *cookie) {
     struct nearest *b = cookie;
-    return b->n < b->k ? (double)INFINITY : ivf_distance(b->measure.metric, b->distance[b->k - 1]);
+    return b->n < b->k ? (double)INFINITY : ivf_distance(b->measure.metric, b->distance[b->k - 1], b->unit);
 }
 static int take(void *cookie, const struct value *v, const struct element *e) {
     struct nearest *b = cookie;
@@ -195,6 +196,7 @@ static void search(struct world *w, const struct point *q, uint32_t k, uint32_t 
         rc = ivf_search(&w->v, &w->shape, x, 500, &s);
         if (rc == OK) {
             out->n = 0;
+            out->unit = s.unit;
             rc = ivf_rerank(&w->v, &w->shape, &s, false, worst, take, out, &reranked);
         }
         if (rc == ERR_COLD) (void)toy_fetch(&w->toy);
@@ -321,6 +323,49 @@ TEST_LONG("equal vectors are kept, split, and all of them are there", 120) {
     sound(&w);
     compare(&w, 5);
     world_deinit(&w);
+}
+
+/* Few clusters must do, wherever the vectors lie: what is searched for in a sixth of them. */
+static double share_found(float offset, float unit) {
+    struct world w;
+    unsigned found = 0, all = 0;
+    world_init(&w, METRIC_L2, QUANT_F32, 11, 0);
+    for (int c = 0; c < CENTRES; c++)
+        for (int d = 0; d < DIM; d++) w.centre[c][d] = w.centre[c][d] / 3 * 0.7f;
+    for (int i = 0; i < 2000; i++) {
+        float x[DIM];
+        near(&w, x);
+        for (int d = 0; d < DIM; d++) x[d] = (x[d] + offset) * unit;
+        put(&w, i, x);
+    }
+    build(&w);
+    fill(&w, UINT32_MAX);
+    settle(&w, 0);
+    struct ivf ix;
+    ivf_read(&w.v, &ix);
+    for (int i = 0; i < 40; i++) {
+        float x[DIM];
+        uint8_t bytes[4 * DIM];
+        struct point q;
+        struct nearest want, got;
+        near(&w, x);
+        for (int d = 0; d < DIM; d++) x[d] = (x[d] + offset) * unit;
+        quant_encode(w.shape.quant, x, DIM, bytes, &q);
+        exact(&w, &q, 10, &want);
+        search(&w, &q, 10, ix.clusters / 3, &got);
+        for (size_t k = 0; k < want.n; k++, all++)
+            for (size_t j = 0; j < got.n; j++) found += got.slot[j] == want.slot[k];
+    }
+    world_deinit(&w);
+    return (double)found / all;
+}
+
+TEST_LONG("far from zero, and in large and small units, a search finds as much", 120) {
+    double usual = share_found(0, 1), far = share_found(500, 1), large = share_found(0, 1e6f),
+           small = share_found(50, 1e-6f);
+    printf("# found %.3f, far %.3f, large %.3f, small %.3f\n", usual, far, large, small);
+    CHECK(usual > 0.8);
+    CHECK(far > usual - 0.03 && large > usual - 0.03 && small > usual - 0.03);
 }
 
 TEST("effects that do not fit are refused, and change nothing") {
