@@ -122,17 +122,19 @@ static int say(char why[160], const char *what, uint64_t number) {
     return ERR_CORRUPT;
 }
 
-/* Of the shared pages. */
 int vset__attributes_check(const struct value *v, const struct vset *s, struct vset_census *out, char why[160]) {
     int cold = OK;
     *out = (struct vset_census){0};
-    for (uint64_t slot = 0; slot < s->slots; slot += VSET_ATTRIBUTE_ROWS) {
+    for (uint64_t i = 0; vset__next(v, VSET_ATTRIBUTES, &i) == OK; i++) {
         slice page;
-        int rc = get_shared(v, (uint32_t)slot, &page);
-        if (rc == ERR_NOTFOUND) continue;
+        bool own = i % 2 != 0;
+        uint64_t slot = own ? i / 2 : i / 2 * VSET_ATTRIBUTE_ROWS;
+        if (slot >= s->slots) return say(why, "attributes of a slot that never was,", slot);
+        int rc = v->pager->ops->get_ok(v->pager, v->obj, vset_page(VSET_ATTRIBUTES, i), own ? own_ok : shared_ok, &page);
+        if (rc == ERR_CORRUPT) return say(why, "damaged attributes of slots from", slot);
         if (rc == ERR_COLD) cold = rc;
-        else if (rc != OK) return say(why, "damaged attributes of slots from", slot);
-        else *out = (struct vset_census){out->pages + 1, out->rows + rows_live(page)};
+        else if (rc != OK) return rc;
+        else *out = (struct vset_census){out->pages + 1, out->rows + (own ? 1 : rows_live(page))};
     }
     return cold;
 }
@@ -141,13 +143,15 @@ int vset__attributes_check(const struct value *v, const struct vset *s, struct v
 int vset__places_check(const struct value *v, const struct vset *s, struct vset_census *out, char why[160]) {
     int cold = OK;
     *out = (struct vset_census){0};
-    for (uint64_t slot = 0; slot < s->slots; slot += VSET_PLACE_ROWS) {
+    for (uint64_t i = 0; vset__next(v, VSET_PLACES, &i) == OK; i++) {
         slice page;
+        uint64_t slot = i * VSET_PLACE_ROWS;
+        if (slot >= s->slots) return say(why, "places of slots that never were,", slot);
         int rc = get_places(v, (uint32_t)slot, &page);
         if (rc == ERR_COLD) cold = rc;
         else if (rc != OK) return say(why, "damaged places of slots from", slot);
-        for (uint32_t i = 0; rc == OK && i < page.n / 4; i++) out->rows += get_u32(page.p + 4 * (size_t)i) != 0;
-        out->pages += rc == OK && page.n > 0;
+        for (uint32_t k = 0; rc == OK && k < page.n / 4; k++) out->rows += get_u32(page.p + 4 * (size_t)k) != 0;
+        out->pages += rc == OK;
     }
     return cold;
 }

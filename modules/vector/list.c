@@ -12,10 +12,12 @@
 #define REPEATS_MAX 1000000000 /* A reply of more would not fit anything. */
 #define RARE 4 /* Distinct draws are cheap while they are under a quarter of all. */
 #define SPARSE 16        /* slots for an element: so many draws would find one. */
+#define MISSES_MAX ((uint64_t)1 << 24)
 #define SPARSE_MAX 65536 /* Names of all elements of a sparse set are kept; of more it is not worth it. */
 
 struct draws {
     uint64_t left, made;      /* names still wanted; written to out */
+    uint64_t misses;          /* free slots drawn since the last that was not */
     bool distinct;
     uint64_t r[DRAWS];        /* drawn, but not looked up yet */
     size_t r_n;
@@ -122,7 +124,12 @@ static int draw_batch(call *c, struct draws *d, const struct entry *e, const str
     }
     if (answer != OK) return answer;
     for (size_t i = 0; i < d->r_n; i++) {
-        if (look_up(v, set, d->r[i], &el) != OK) continue; /* Free: another draw. */
+        /* Free: another draw. So many in a row are no chance: the root counts more than there is. */
+        if (look_up(v, set, d->r[i], &el) != OK) {
+            if (++d->misses > MISSES_MAX) return ERR_CORRUPT;
+            continue;
+        }
+        d->misses = 0;
         if (!d->distinct || first_time(d, el.name)) take(d, el.name);
     }
     d->r_n = 0;

@@ -241,8 +241,10 @@ int vset__names_check(const struct value *v, const struct vset *s, struct vset_c
     uint32_t n = buckets(v);
     *out = (struct vset_census){0};
     if (!vset__names_stored_ok(s->count, n)) return say(why, n, "is one too many, or too few");
-    for (uint32_t b = 0; b < n; b++) {
+    for (uint64_t at = 0; vset__next(v, VSET_NAMES, &at) == OK; at++) {
         slice page;
+        uint32_t b = (uint32_t)at;
+        if (at >= n) return say(why, n, "is the first of none");
         int rc = get_bucket(v, b, &page);
         if (rc == ERR_COLD) cold = rc;
         else if (rc != OK) return say(why, b, "is damaged");
@@ -251,7 +253,7 @@ int vset__names_check(const struct value *v, const struct vset *s, struct vset_c
             if (slot_at(page, i) >= s->slots) return say(why, b, "leads to a slot that never was");
         }
         if (rc != OK) continue;
-        out->pages += page.n > 0;
+        out->pages++;
         out->rows += page.n / PAIR;
     }
     return cold;

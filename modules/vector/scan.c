@@ -46,16 +46,24 @@ static int open_page(const struct scan *s, const struct value *v, const struct v
     return rc == OK && s->attributes ? vset__attributes_need(v, &set->shape, *out, page) : rc;
 }
 
+/* Moves to the first page from *page on that is there; false: there is none. */
+static bool next_page(const struct value *v, const struct vset *set, uint32_t *page) {
+    uint64_t i = *page;
+    if (vset__next(v, VSET_VECTORS, &i) != OK || i >= vset_pages(set)) return false;
+    *page = (uint32_t)i;
+    return true;
+}
+
 /* Asks for pages from the next on. Of a page that is cold itself it is not known which attributes are long. */
 static void ask_ahead(const struct scan *s, call *c, const struct value *v, const struct vset *set) {
-    uint32_t rows = vset_rows(&set->shape), pages = vset_pages(set);
-    for (uint32_t i = s->page; i < pages && i < s->page + 2 * PAGES_AHEAD; i++) {
-        slice page;
+    uint32_t rows = vset_rows(&set->shape), page = s->page;
+    for (int i = 0; i < 2 * PAGES_AHEAD && next_page(v, set, &page); i++, page++) {
+        slice p;
         if (keyspace_wanted(call_keyspace(c)) >= PAGES_AHEAD) return;
-        if (open_page(s, v, set, i, &page) != ERR_COLD || !s->attributes) continue;
-        for (uint32_t slot = i * rows; slot / rows == i; slot += VSET_ATTRIBUTE_ROWS)
+        if (open_page(s, v, set, page, &p) != ERR_COLD || !s->attributes) continue;
+        for (uint32_t slot = page * rows; slot / rows == page; slot += VSET_ATTRIBUTE_ROWS)
             (void)vset_attribute_need(v, slot); /* Cold or not: it is asked for. */
-        (void)vset_attribute_need(v, i * rows + rows - 1);
+        (void)vset_attribute_need(v, page * rows + rows - 1);
     }
 }
 
@@ -63,23 +71,23 @@ int scan_step(struct scan *s, call *c, const struct value *v, const struct vset 
               command_fn *again, scan_each *each, void *cookie) {
     uint64_t work = 0;
     s->steps++;
-    while (!s->ended) {
+    while (!s->ended && next_page(v, set, &s->page)) {
         slice page;
-        int rc = s->page < vset_pages(set) ? open_page(s, v, set, s->page, &page) : ERR_NOTFOUND;
+        int rc = open_page(s, v, set, s->page, &page);
         if (rc == ERR_COLD) {
             s->cold_rounds++;
             ask_ahead(s, c, v, set);
             return rc;
         }
         if (rc == OK) rc = visit_page(s, v, page, set, each, cookie, &work);
-        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        if (rc != OK) return rc;
         work += PAGE_WORK;
         s->page++;
-        s->ended = s->page >= vset_pages(set);
-        if (!s->ended && work >= STEP_WORK && call_may_park(c)) {
+        if (work >= STEP_WORK && next_page(v, set, &s->page) && call_may_park(c)) {
             parked_resume(call_park(c, again, NULL, NULL));
             return ERR_AGAIN;
         }
     }
+    s->ended = true;
     return OK;
 }

@@ -69,7 +69,7 @@ static bool vset_stored_ok(const struct stored_value *s) {
     meta_read(m, &set);
     if (m[VSET_AT_FORMAT] != VSET_FORMAT || m[VSET_AT_ROOMY_N] > VSET_ROOMY_MAX || !shape_ok(&set.shape) ||
         set.count == 0 || set.count > set.slots || set.attributes > set.count ||
-        vset_pages(&set) > VSET_PAGES_MAX || !vset__names_stored_ok(set.count, get_u32(m + VSET_AT_BUCKETS)))
+        !vset__names_stored_ok(set.count, get_u32(m + VSET_AT_BUCKETS)))
         return false;
     for (uint32_t i = 0; i < m[VSET_AT_ROOMY_N]; i++)
         if (get_u32(m + VSET_AT_ROOMY + 4 * (size_t)i) >= vset_pages(&set) - 1) return false;

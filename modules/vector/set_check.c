@@ -6,7 +6,7 @@
 struct walk {
     const struct value *v;
     const struct vset *set;
-    uint64_t count, attributes, apart, placed, pages;
+    uint64_t count, attributes, placed, pages;
     char *why;
 };
 
@@ -33,7 +33,6 @@ static int check_element(struct walk *w, const struct element *e) {
     w->placed += place != 0;
     w->count++;
     w->attributes += e->has_attribute;
-    w->apart += e->has_attribute && e->attribute_apart;
     if (e->node > w->set->last_node || e->slot >= w->set->slots) return say(w->why, "numbers too high in slot", e->slot);
     for (uint32_t i = 0; s->quant == QUANT_INT8 && i < s->dim; i++)
         if (e->point.bytes[i] == 0x80) return say(w->why, "a component too low in slot", e->slot);
@@ -42,18 +41,18 @@ static int check_element(struct walk *w, const struct element *e) {
 
 static int check_vectors(struct walk *w) {
     const struct vset_shape *s = &w->set->shape;
-    uint32_t pages = vset_pages(w->set);
     struct element e;
     slice page;
     int cold = OK;
-    for (uint32_t i = 0; i < pages; i++) {
-        int rc = vset__vectors(w->v, s, i, &page);
+    for (uint64_t i = 0; vset__next(w->v, VSET_VECTORS, &i) == OK; i++) {
+        if (i >= vset_pages(w->set)) return say(w->why, "a page of vectors too high,", i);
+        int rc = vset__vectors(w->v, s, (uint32_t)i, &page);
         if (rc == ERR_CORRUPT) return say(w->why, "damaged page of vectors", i);
         if (rc == ERR_COLD) cold = rc;
         if (rc != OK) continue;
         w->pages++;
         for (uint32_t row = 0; row < rows_n(page); row++) {
-            rc = vset__row(s, page, i, row, &e) ? check_element(w, &e) : OK;
+            rc = vset__row(s, page, (uint32_t)i, row, &e) ? check_element(w, &e) : OK;
             if (rc == ERR_COLD) cold = rc;
             else if (rc != OK) return rc;
         }
@@ -94,8 +93,8 @@ int vset_check(struct value *v, char why[160]) {
     if (rc != OK) return rc;
     if (set.count == 0 || w.count != set.count || names.rows != set.count)
         return say(why, "elements are not as many as counted:", w.count);
-    if (w.attributes != set.attributes || attributes.rows + w.apart != set.attributes)
+    if (w.attributes != set.attributes || attributes.rows != set.attributes)
         return say(why, "attributes are not as many as counted:", w.attributes);
     if (places.rows != w.placed) return say(why, "places of free slots:", places.rows - w.placed);
-    return check_pages(&w, names.pages + w.pages + attributes.pages + w.apart + places.pages);
+    return check_pages(&w, names.pages + w.pages + attributes.pages + places.pages);
 }

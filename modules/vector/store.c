@@ -11,6 +11,16 @@
 #define AT_NAME_N 16
 #define AT_FLAGS 18
 
+int vset__next(const struct value *v, enum vset_kind kind, uint64_t *i) {
+    uint64_t at;
+    for (;;) {
+        int rc = v->pager->ops->next(v->pager, v->obj, vset_page(kind, *i), &at);
+        if (rc != OK) return rc;
+        *i = at / 8 + (at % 8 > (uint64_t)kind);
+        if (at % 8 == (uint64_t)kind) return OK;
+    }
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
 static bool vectors_ok(slice page) {
@@ -106,15 +116,14 @@ int vset_each(const struct value *v, vset_each_fn *each, void *cookie) {
     int rc = OK;
     vset_read(v, &set);
     uint32_t pages = vset_pages(&set);
-    for (uint32_t i = 0; i < pages && (rc == OK || rc == ERR_COLD); i++) {
-        int one = vset__vectors(v, &set.shape, i, &page);
-        if (one == OK) one = vset__attributes_need(v, &set.shape, page, i);
-        vset__note(one == ERR_NOTFOUND ? OK : one, &rc);
+    for (uint64_t i = 0; (rc == OK || rc == ERR_COLD) && vset__next(v, VSET_VECTORS, &i) == OK && i < pages; i++) {
+        int one = vset__vectors(v, &set.shape, (uint32_t)i, &page);
+        if (one == OK) one = vset__attributes_need(v, &set.shape, page, (uint32_t)i);
+        vset__note(one, &rc);
     }
-    for (uint32_t i = 0; i < pages && rc == OK; i++) {
-        rc = vset__vectors(v, &set.shape, i, &page);
-        if (rc == OK) rc = tell_page(v, &set.shape, page, i, each, cookie);
-        else if (rc == ERR_NOTFOUND) rc = OK;
+    for (uint64_t i = 0; rc == OK && vset__next(v, VSET_VECTORS, &i) == OK && i < pages; i++) {
+        rc = vset__vectors(v, &set.shape, (uint32_t)i, &page);
+        if (rc == OK) rc = tell_page(v, &set.shape, page, (uint32_t)i, each, cookie);
     }
     return rc;
 }
@@ -153,7 +162,7 @@ int vset__room(const struct value *v, const struct vset *s, size_t name, struct 
         rc = room_in(v, &s->shape, page, bytes, &row);
     }
     if (rc == ERR_LIMIT) {
-        if (pages >= VSET_PAGES_MAX || pages >= UINT32_MAX / rows) return ERR_LIMIT;
+        if (pages >= UINT32_MAX / rows) return ERR_LIMIT;
         page = pages;
         row = 0;
         rc = OK;

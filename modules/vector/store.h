@@ -51,7 +51,6 @@ _Static_assert(VSET_AT_ROOMY + 4 * VSET_ROOMY_MAX == VSET_AT_INDEX &&
                    VSET_AT_INDEX + VSET_INDEX_META == VSET_META_BYTES && VSET_META_BYTES <= META_BYTES_MAX,
                "the root's parts fit each other");
 
-#define VSET_PAGES_MAX (1u << 24)          /* of vectors: 1 TiB, and a walk over all that may be ends in time */
 #define VSET_NAME_GUESS 24                 /* bytes; longer ones make larger pages */
 #define VSET_VECTORS_MOST (2 * PAGE_BYTES) /* A page that holds more gets no new element. */
 #define VSET_RECORD_BYTES 20               /* before the vector */
@@ -78,6 +77,10 @@ static inline uint32_t vset_pages(const struct vset *s) {
 static inline void vset__note(int one, int *rc) { /* Of several reads: damage counts more than cold. */
     if (*rc == OK || (*rc == ERR_COLD && one != OK)) *rc = one;
 }
+
+/* Moves *i to the first page of that kind from *i on that is there, cold or not; ERR_NOTFOUND: there is none. All
+ * walks go by it, so that they end when the pages do, whatever the root says. */
+int vset__next(const struct value *v, enum vset_kind kind, uint64_t *i);
 
 /* ---- vectors (store.c) ---------------------------------------------------------------------------------------- */
 

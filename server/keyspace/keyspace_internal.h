@@ -239,6 +239,8 @@ int trie__dense_find(const struct trie *t, uint64_t index, part **out);
 /* The page, when it is in memory and the path to it is changed already: what trie__dense_own()
  * would answer. Else NULL, which says nothing. */
 part *trie__dense_changing(const struct trie *t, uint64_t index);
+/* The first index from `index` on that has a page, cold or not; all nodes are resident. */
+bool trie__dense_next(const struct trie *t, uint64_t index, uint64_t *out);
 part *trie__dense_own(keyspace *ks, struct trie *t, uint64_t index, bool *made);
 bool trie__dense_drop(keyspace *ks, struct trie *t,
                       uint64_t index); /* false: was absent */

@@ -269,6 +269,13 @@ static int pager_drop(pager *pg, object *o, uint64_t index) {
     return OK;
 }
 
+static int pager_next(pager *pg, object *o, uint64_t index, uint64_t *out) {
+    assert(!o->hashed);
+    int rc = object__ready(of(pg), o);
+    if (rc != OK) return rc;
+    return trie__dense_next(&o->trie, index, out) ? OK : ERR_NOTFOUND;
+}
+
 static int hashed_seen(keyspace *ks, object *o, uint64_t hash, part **p) {
     assert(o->hashed);
     int rc = trie_find(&o->trie, hash, p);
@@ -329,6 +336,7 @@ const struct pager_ops object__pager_ops = {
     .mut = pager_mut,
     .drop = pager_drop,
     .pages = pager_pages,
+    .next = pager_next,
     .hget = pager_hget,
     .hmut = pager_hmut,
     .hsplit = pager_hsplit,

@@ -220,6 +220,28 @@ part *trie__dense_changing(const struct trie *t, uint64_t index) {
     }
 }
 
+/* The same below p of that height, with indexes from p's first one. Recursion: at most eight levels. */
+static bool next_below(const part *p, unsigned height, uint64_t index, uint64_t *out) {
+    if (p == NULL) return false;
+    if (height == 0) {
+        *out = 0;
+        return true;
+    }
+    assert(part_is_node(p) && p->child != NULL);
+    unsigned shift = shift_of(height);
+    uint64_t rest = index & (((uint64_t)1 << shift) - 1);
+    for (uint64_t slot = index >> shift; slot >> p->bits == 0; slot++, rest = 0) {
+        if (!next_below(p->child[slot], height - 1, rest, out)) continue;
+        *out |= slot << shift;
+        return true;
+    }
+    return false;
+}
+
+bool trie__dense_next(const struct trie *t, uint64_t index, uint64_t *out) {
+    return index_fits(t, index) && next_below(t->root, t->height, index, out);
+}
+
 static void widen_dense(part *n, size_t slot) {
     unsigned bits = n->bits;
     while (slot >> bits != 0) bits++;

@@ -54,6 +54,9 @@ struct pager_ops {
     int (*mut)(pager *p, object *o, uint64_t index, size_t n, uint8_t **out);
     int (*drop)(pager *p, object *o, uint64_t index); /* never cold */
     uint64_t (*pages)(const object *o);               /* number of pages */
+    /* The first page from `index` on that is there, cold or not; ERR_NOTFOUND: there is none. A walk by it
+     * takes as long as there are pages, whatever numbers the store says. */
+    int (*next)(pager *p, object *o, uint64_t index, uint64_t *out);
 
     /* Hashed. hget: the page that covers `hash` and its depth (also set with ERR_COLD when it is known,
      * else left alone); an object without pages answers ERR_NOTFOUND. hmut: as mut, at depth 0 when the object has no page. hsplit: replaces

@@ -127,6 +127,19 @@ static int toy_drop(pager *p, object *o, uint64_t index) {
     return OK;
 }
 
+static int toy_next(pager *p, object *o, uint64_t index, uint64_t *out) {
+    int rc = ERR_NOTFOUND;
+    (void)p;
+    assert(!o->hashed);
+    for (size_t i = 0; i < o->count; i++) {
+        uint64_t at = o->pages[i].index;
+        if (at < index || (rc == OK && at >= *out)) continue;
+        *out = at;
+        rc = OK;
+    }
+    return rc;
+}
+
 static int toy_hget(pager *p, object *o, uint64_t hash, slice *out, unsigned *depth) {
     assert(o->hashed);
     struct toy_page *g = find(o, hash);
@@ -167,7 +180,7 @@ static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
     .meta_bytes = toy_meta_bytes, .look = toy_look, .get = toy_get,
     .get_ok = toy_get_ok, .need = toy_need, .mut = toy_mut,
-    .drop = toy_drop, .pages = toy_pages, .hget = toy_hget, .hmut = toy_hmut,
+    .drop = toy_drop, .pages = toy_pages, .next = toy_next, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,
 };
 
