@@ -67,6 +67,13 @@ static int dump_one(void *cookie, const struct element *e, const slice *attribut
     return 0;
 }
 
+static int count_one(void *cookie, const struct element *e, const slice *attribute) {
+    (void)e;
+    (void)attribute;
+    ++*(uint64_t *)cookie;
+    return OK;
+}
+
 static void write_projection(buf *out, const struct vset_shape *s) {
     size_t bytes = (size_t)s->dim * s->input_dim * 4;
     write_uint(out, s->input_dim);
@@ -88,6 +95,11 @@ int vset_dump(struct value *v, buf *out) {
     vset_read(v, &set);
     const struct vset_shape *s = &set.shape;
     if ((uint64_t)s->dim * s->input_dim * 4 > RDB_STRING_MAX) return ERR_LIMIT;
+    /* A matrix may take half a gigabyte: all pages first, and no damage that can be seen. */
+    uint64_t count = 0;
+    int rc = vset_each(v, count_one, &count);
+    if (rc == OK && count != set.count) rc = ERR_CORRUPT;
+    if (rc != OK) return rc;
     buf_u8(out, RDB_MODULE_2);
     rdb_write_len(out, MODULE_ID);
     write_uint(out, s->dim);
@@ -98,7 +110,7 @@ int vset_dump(struct value *v, buf *out) {
                         (uint64_t)s->metric << FLAG_METRIC_SHIFT);
     if (s->input_dim != 0) write_projection(out, s);
     struct dump d = {&set, out, set.count};
-    int rc = vset_each(v, dump_one, &d);
+    rc = vset_each(v, dump_one, &d);
     if (rc == OK && d.left != 0) rc = ERR_CORRUPT;
     rdb_write_len(out, FIELD_END);
     if (rc != OK) out->n = start;
