@@ -15,8 +15,8 @@ struct kmeans_rows {
 };
 
 /* Balanced: the size of a part adds a penalty to its distance, so that none is more than about `most` rows
- * (k * most >= n is asserted with room of a quarter; after the last pass parts over `most` give their
- * farthest rows to the next nearest with room). k-means++ seeds on a sample; at most `passes` passes. part: n
+ * (k * most >= n is asserted; after the last pass parts over `most` give those rows to the next
+ * nearest with room that lose least by it). No part is empty while another has two rows. k-means++ seeds on a sample; at most `passes` passes. part: n
  * numbers below k; centroids: k x dim floats, the means of their parts. O(n k dim passes). */
 void kmeans(const struct kmeans_rows *rows, uint32_t k, size_t most, unsigned passes, uint64_t seed,
             uint32_t *part, float *centroids);

@@ -8,6 +8,7 @@
 
 #define LANES_WIDE __attribute__((target("avx2,f16c")))
 #include "modules/vector/lanes.h"
+#include "modules/vector/lanes_nearest.h"
 
 LANES_WIDE static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
     lanes_rotate(seed, x, n, k, scale);
@@ -23,6 +24,11 @@ LANES_WIDE static void tables_k(const float *q, uint32_t dim, unsigned bits, uin
 LANES_WIDE static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
 LANES_WIDE static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
 LANES_WIDE static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
+
+LANES_WIDE static void nearest_k(const struct nearest *set, const float *const *rows, size_t n, uint32_t *centre,
+                                 float *score) {
+    lanes_nearest(set, rows, n, centre, score);
+}
 
 #define FLUSH_GROUPS 256 /* of 255 at most: a half has 128 of them, and both together 65,280 */
 
@@ -69,7 +75,8 @@ static const struct lanes_kernels wide = {.rotate = rotate_k,
                                           .half_l2 = half_l2_k,
                                           .half_dot = half_dot_k,
                                           .half_to_floats = half_to_floats_k,
-                                          .scan = scan_k};
+                                          .scan = scan_k,
+                                          .nearest = nearest_k};
 
 #ifdef __clang__
 #define F16C "fma" /* Clang's builtin does not know F16C, which all processors with FMA have. */

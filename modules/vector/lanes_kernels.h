@@ -4,6 +4,14 @@
 
 #include "modules/vector/code.h"
 
+/* Centres for `nearest`: see lanes_nearest.h, and kmeans.c, which makes them. */
+#define NEAREST_TILE 16
+#define NEAREST_ROWS 48 /* at a time: they pass a tile by while it is in the cache */
+struct nearest {
+    uint32_t dim, count;      /* count: rounded up to whole tiles */
+    const float *tiles, *less; /* less: what is taken from each product; infinite where there is no centre */
+};
+
 struct lanes_kernels {
     void (*rotate)(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale);
     /* One code: r is room for dim floats, numbers for the number of each coordinate's level. */
@@ -16,6 +24,9 @@ struct lanes_kernels {
     void (*half_to_floats)(const uint8_t *h, size_t n, float *out);
     uint32_t (*scan)(const struct code_query *query, const uint8_t *block, float g, float spread, float limit,
                      float *est, float *err);
+    /* The centre with the highest <x,c> - less, of each row. */
+    void (*nearest)(const struct nearest *set, const float *const *rows, size_t n, uint32_t *centre,
+                    float *score);
 };
 extern const struct lanes_kernels lanes_plain;
 const struct lanes_kernels *lanes_avx2(void); /* NULL: this processor has none. */

@@ -2,6 +2,7 @@
 #include "modules/vector/lanes_kernels.h"
 
 #include "modules/vector/lanes.h"
+#include "modules/vector/lanes_nearest.h"
 
 static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
     lanes_rotate(seed, x, n, k, scale);
@@ -17,6 +18,11 @@ static void tables_k(const float *q, uint32_t dim, unsigned bits, uint8_t *out, 
 static float half_l2_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_l2(q, h, n); }
 static float half_dot_k(const float *q, const uint8_t *h, size_t n) { return lanes_half_dot(q, h, n); }
 static void half_to_floats_k(const uint8_t *h, size_t n, float *out) { lanes_half_to_floats(h, n, out); }
+
+static void nearest_k(const struct nearest *set, const float *const *rows, size_t n, uint32_t *centre,
+                      float *score) {
+    lanes_nearest(set, rows, n, centre, score);
+}
 
 static uint32_t scan_k(const struct code_query *query, const uint8_t *block, float g, float spread, float limit,
                        float *est, float *err) {
@@ -37,7 +43,8 @@ const struct lanes_kernels lanes_plain = {.rotate = rotate_k,
                                           .half_l2 = half_l2_k,
                                           .half_dot = half_dot_k,
                                           .half_to_floats = half_to_floats_k,
-                                          .scan = scan_k};
+                                          .scan = scan_k,
+                                          .nearest = nearest_k};
 
 const struct lanes_kernels *lanes_best(void) {
     const struct lanes_kernels *wide = lanes_avx2();
