@@ -307,9 +307,21 @@ static struct encoded encode(slice bytes) {
     return num_parse_ll(bytes, &num) ? encode_num(num) : encode_str(bytes);
 }
 
+static size_t encoded_bytes(const struct encoded *e) { return e->head_n + e->str.n + e->back_n; }
+
+size_t lp_entry_bytes(slice bytes) {
+    struct encoded e = encode(bytes);
+    return encoded_bytes(&e);
+}
+
+size_t lp_entry_bytes_int(int64_t v) {
+    struct encoded e = encode_num(v);
+    return encoded_bytes(&e);
+}
+
 /* Puts e in place of the `old` bytes at pos; the count grows by `more`, which may wrap. */
 static void splice(buf *lp, size_t pos, size_t old, const struct encoded *e, int more) {
-    size_t fresh = e == NULL ? 0 : e->head_n + e->str.n + e->back_n;
+    size_t fresh = e == NULL ? 0 : encoded_bytes(e);
     assert(lp->n >= EMPTY_BYTES);
     assert(pos >= HEAD_BYTES);
     assert(pos + old <= lp->n - 1);
@@ -371,6 +383,12 @@ void lp_insert_after(buf *lp, size_t pos, slice bytes) {
 void lp_replace(buf *lp, size_t pos, slice bytes) {
     check_pos(slice_of(lp), pos);
     struct encoded e = encode(bytes);
+    splice(lp, pos, entry_bytes(lp->p + pos), &e, 0);
+}
+
+void lp_replace_int(buf *lp, size_t pos, int64_t v) {
+    check_pos(slice_of(lp), pos);
+    struct encoded e = encode_num(v);
     splice(lp, pos, entry_bytes(lp->p + pos), &e, 0);
 }
 

@@ -35,6 +35,9 @@ bool lp_equals(slice lp, size_t pos, slice bytes);
 /* From pos, compare, skip `skip` entries, and so on; 0 when not found. */
 size_t lp_find(slice lp, size_t pos, slice bytes, unsigned skip);
 
+/* What an entry of it takes. */
+size_t lp_entry_bytes(slice bytes);
+size_t lp_entry_bytes_int(int64_t v);
 /* Bytes that look like an integer are stored as one, as Redis does. */
 void lp_append(buf *lp, slice bytes);
 void lp_append_int(buf *lp, int64_t v);
@@ -42,6 +45,7 @@ void lp_prepend(buf *lp, slice bytes);
 void lp_insert(buf *lp, size_t pos, slice bytes);      /* before pos */
 void lp_insert_after(buf *lp, size_t pos, slice bytes);
 void lp_replace(buf *lp, size_t pos, slice bytes);     /* the entry stays at pos */
+void lp_replace_int(buf *lp, size_t pos, int64_t v);
 /* Deletes `count` entries from pos; returns the position of what follows, or 0. */
 size_t lp_delete(buf *lp, size_t pos, size_t count);
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/stream_trim.h"
@@ -84,19 +85,23 @@ static int trim_after(call *c, const struct trim *t) {
     return rc;
 }
 
+#define ADD_ARGS_FEW 17 /* The id, and eight fields: no allocation. */
+
 static int add(call *c, struct adding *a, const struct value *v) {
     uint8_t raw[STREAM_ID_BYTES];
     size_t n = call_argc(c) - a->id_at;
-    buf args = BUF_INIT;
+    slice few[ADD_ARGS_FEW], *all = n <= ADD_ARGS_FEW ? few : mem_try_alloc(n * sizeof(slice));
+    if (all == NULL) return ERR_NOMEM;
     stream_id_put(raw, a->id);
-    slice id = slice_make(raw, sizeof(raw));
-    buf_append(&args, &id, sizeof(id));
-    buf_append(&args, call_argv(c) + a->id_at + 1, (n - 1) * sizeof(slice));
-    const slice *all = (const slice *)(const void *)args.p;
-    int rc = v == NULL ? OK : stream_need(v, STREAM_ADD, all, n);
-    if (rc == OK && v != NULL) rc = need_trim_after(v, a->trim);
+    all[0] = slice_make(raw, sizeof(raw));
+    memcpy(all + 1, call_argv(c) + a->id_at + 1, (n - 1) * sizeof(slice));
+    int rc = OK;
+    if (v != NULL && a->trim.by != TRIM_NONE) { /* The effect alone asks for its pages itself. */
+        rc = stream_need(v, STREAM_ADD, all, n);
+        if (rc == OK) rc = need_trim_after(v, a->trim);
+    }
     if (rc == OK) rc = call_value(c, TYPE_STREAM, STREAM_ADD, call_arg(c, 1), all, n);
-    buf_free(&args);
+    if (all != few) mem_free(all);
     return rc;
 }
 

@@ -150,7 +150,7 @@ int list__grow(struct value *v, const slice *args, size_t argc, bool head) {
     size_t done = 0, count = lp_count(slice_of(v->scratch));
     for (; done < argc; done++, count++) {
         size_t bytes = v->scratch->n;
-        if (bytes + list__entry_bytes(args[done]) > INLINE_BYTES_MAX) break;
+        if (bytes + lp_entry_bytes(args[done]) > INLINE_BYTES_MAX) break;
         if (count > 0 && !list__fits(v, bytes, count, args[done].n)) break;
         if (head) lp_prepend(v->scratch, args[done]);
         else lp_append(v->scratch, args[done]);
@@ -187,7 +187,7 @@ static int apply_at(struct value *v, const effect *e) {
     if (v->kind == VALUE_RAW) {
         int rc = list__inline(v, &lp);
         if (rc != OK) return rc;
-        bool fits = lp.n + list__entry_bytes(element) <= INLINE_BYTES_MAX;
+        bool fits = lp.n + lp_entry_bytes(element) <= INLINE_BYTES_MAX;
         if (!fits || (insert && !list__fits(v, lp.n, len, element.n))) {
             rc = out_of_line(v);
             if (rc != OK) return rc;

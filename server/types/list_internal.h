@@ -32,7 +32,6 @@ struct list_path {
 bool list__meta_ok(slice meta); /* from the store */
 /* Does the rule of list-max-listpack-size let an element of n bytes into this leaf? */
 bool list__fits(const struct value *v, size_t leaf_bytes, size_t leaf_count, size_t n);
-size_t list__entry_bytes(slice element); /* its size in a listpack */
 
 /* The way to the leaf that holds `pos`; the last leaf for pos == count. OK, ERR_COLD, ERR_CORRUPT. */
 int list__descend(const struct value *v, uint64_t pos, struct list_path *path);

@@ -45,22 +45,6 @@ bool list__fits(const struct value *v, size_t leaf_bytes, size_t leaf_count, siz
     return bytes <= (size_t)4096 << (fill < -5 ? 4 : -fill - 1);
 }
 
-size_t list__entry_bytes(slice s) {
-    int64_t num;
-    size_t body;
-    if (num_parse_ll(s, &num)) {
-        body = num >= 0 && num <= 127                        ? 1
-               : num >= -4096 && num <= 4095                 ? 2
-               : num >= INT16_MIN && num <= INT16_MAX        ? 3
-               : num >= -(1 << 23) && num < 1 << 23          ? 4
-               : num >= INT32_MIN && num <= INT32_MAX        ? 5
-                                                             : 9;
-    } else {
-        body = s.n + (s.n < 64 ? 1 : s.n < 4096 ? 2 : 5);
-    }
-    return body + (body <= 127 ? 1 : body < 16383 ? 2 : body < 2097151 ? 3 : 4);
-}
-
 static bool leaf_ok(slice page) { return lp_check(page, true) == OK; }
 
 /* The shallow check tells a leaf from a branch each time: a damaged tree may name one page twice. */
@@ -310,7 +294,7 @@ int list__push(struct value *v, const slice *args, size_t argc, bool head) {
         if (rc != OK) return rc;
         size_t bytes = lp.n, n = 0;
         while (done + n < argc && list__fits(v, bytes, path.count + n, args[done + n].n)) {
-            bytes += list__entry_bytes(args[done + n++]);
+            bytes += lp_entry_bytes(args[done + n++]);
         }
         if (n == 0) {
             rc = add_single(v, &path, args[done++], head);
@@ -364,7 +348,7 @@ int list__insert(struct value *v, uint64_t pos, slice element) {
         return rc == OK ? list__insert(v, pos, element) : rc; /* Now it is at a leaf's start. */
     }
     buf leaf;
-    rc = open_leaf(v, path.leaf, lp.n, list__entry_bytes(element), &leaf);
+    rc = open_leaf(v, path.leaf, lp.n, lp_entry_bytes(element), &leaf);
     if (rc != OK) return rc;
     if (off == path.count) lp_append(&leaf, element);
     else lp_insert(&leaf, lp_seek(slice_of(&leaf), (long)off), element);
@@ -377,7 +361,7 @@ int list__replace(struct value *v, uint64_t pos, slice element) {
     int rc = list__descend(v, pos, &path);
     if (rc == OK) rc = list__leaf(v, &path, &lp);
     if (rc != OK) return rc;
-    size_t at = lp_seek(lp, (long)(pos - path.first)), more = list__entry_bytes(element);
+    size_t at = lp_seek(lp, (long)(pos - path.first)), more = lp_entry_bytes(element);
     if (at == 0) return ERR_CORRUPT;
     if (path.count > 1 && lp.n + more > PAGE_BYTES) { /* It goes to a leaf of its own. */
         rc = list__insert(v, pos, element);

@@ -17,7 +17,7 @@ slice stream__key(struct stream_key *k, uint8_t kind) {
 
 slice stream__key_u64(struct stream_key *k, uint64_t v) {
     assert(k->n + 8 <= STREAM_KEY_MAX);
-    for (int i = 0; i < 8; i++) k->p[k->n + (size_t)i] = (uint8_t)(v >> (56 - 8 * i));
+    put_u64(k->p + k->n, __builtin_bswap64(v));
     k->n += 8;
     return slice_make(k->p, k->n);
 }
@@ -278,8 +278,18 @@ int stream_need(const struct value *v, uint8_t op, const slice *args, size_t arg
     }
 }
 
+/* Asks for its pages itself: this is what streams are for. */
+static int apply_add(struct value *v, const slice *args, size_t argc) {
+    stream_id id = stream_id_read(args[0].p);
+    if (stream_id_cmp(id, stream_head(v).last) <= 0) return ERR_CORRUPT;
+    return stream__add(v, id, args + 1, argc - 1);
+}
+
 static int stream_apply(struct value *v, const effect *e) {
     const slice *a = e->args;
+    if (e->op == STREAM_ADD && v->kind == VALUE_OBJECT) {
+        return args_ok(e->op, a, e->argc) ? apply_add(v, a, e->argc) : ERR_CORRUPT;
+    }
     int rc = stream_need(v, e->op, a, e->argc);
     if (rc == OK) rc = stream__make(v);
     if (rc != OK) return rc;

@@ -8,19 +8,12 @@
 /* ---- ids ---------------------------------------------------------------------------------- */
 
 void stream_id_put(uint8_t to[STREAM_ID_BYTES], stream_id id) {
-    for (int i = 0; i < 8; i++) {
-        to[i] = (uint8_t)(id.ms >> (56 - 8 * i));
-        to[8 + i] = (uint8_t)(id.seq >> (56 - 8 * i));
-    }
+    put_u64(to, __builtin_bswap64(id.ms));
+    put_u64(to + 8, __builtin_bswap64(id.seq));
 }
 
 stream_id stream_id_read(const uint8_t *p) {
-    stream_id id = {0, 0};
-    for (int i = 0; i < 8; i++) {
-        id.ms = id.ms << 8 | p[i];
-        id.seq = id.seq << 8 | p[8 + i];
-    }
-    return id;
+    return (stream_id){__builtin_bswap64(get_u64(p)), __builtin_bswap64(get_u64(p + 8))};
 }
 
 int stream_id_cmp(stream_id a, stream_id b) {
@@ -159,16 +152,11 @@ bool stream_block_ordered(slice lp, stream_id master, stream_id last) {
 
 /* ---- changing ----------------------------------------------------------------------------- */
 
-static void replace_int(buf *lp, size_t at, int64_t v) {
-    char tmp[NUM_LL_MAX];
-    lp_replace(lp, at, slice_make(tmp, num_print_ll(tmp, v)));
-}
-
 /* The later one first: it may grow. */
 static void set_counts(buf *lp, uint64_t live, uint64_t deleted) {
     size_t first = lp_first(slice_of(lp));
-    replace_int(lp, lp_next(slice_of(lp), first), (int64_t)deleted);
-    replace_int(lp, first, (int64_t)live);
+    lp_replace_int(lp, lp_next(slice_of(lp), first), (int64_t)deleted);
+    lp_replace_int(lp, first, (int64_t)live);
 }
 
 /* A value that is empty has no bytes to look like a number. */
@@ -199,23 +187,32 @@ static bool same_fields(const struct stream_cursor *c, const slice *args, size_t
     return true;
 }
 
-int stream_block_append(buf *lp, stream_id master, stream_id id, const slice *args, size_t argc) {
-    struct stream_cursor c;
-    int64_t fields = (int64_t)(argc / 2);
-    int rc = stream_block_open(slice_of(lp), master, &c);
-    if (rc != OK) return rc;
-    bool same = same_fields(&c, args, argc);
-    set_counts(lp, c.live + 1, c.deleted);
-    append_head(lp, same ? FLAG_SAME_FIELDS : 0, master, id);
-    if (!same) lp_append_int(lp, fields);
-    for (size_t i = 0; i < argc; i++)
-        if (!same || i % 2 == 1) lp_append(lp, args[i]);
-    lp_append_int(lp, same ? HEAD + fields : HEAD + 1 + 2 * fields);
-    return OK;
+static int64_t elements_of(bool same, size_t argc) {
+    return same ? HEAD + (int64_t)(argc / 2) : HEAD + 1 + (int64_t)argc;
+}
+
+size_t stream_block_grows(const struct stream_cursor *c, stream_id id, const slice *args, size_t argc,
+                          bool *same) {
+    *same = same_fields(c, args, argc);
+    size_t n = lp_entry_bytes_int((int64_t)c->live + 1) - lp_entry_bytes_int((int64_t)c->live);
+    n += lp_entry_bytes_int(0) + lp_entry_bytes_int((int64_t)(id.ms - c->master.ms)) +
+         lp_entry_bytes_int((int64_t)(id.seq - c->master.seq)) + lp_entry_bytes_int(elements_of(*same, argc));
+    if (!*same) n += lp_entry_bytes_int((int64_t)(argc / 2));
+    for (size_t i = *same; i < argc; i += 1 + *same) n += lp_entry_bytes(args[i]);
+    return n;
+}
+
+void stream_block_append(buf *lp, const struct stream_cursor *c, stream_id id, const slice *args, size_t argc,
+                         bool same) {
+    set_counts(lp, c->live + 1, c->deleted);
+    append_head(lp, same ? FLAG_SAME_FIELDS : 0, c->master, id);
+    if (!same) lp_append_int(lp, (int64_t)(argc / 2));
+    for (size_t i = same; i < argc; i += 1 + same) lp_append(lp, args[i]);
+    lp_append_int(lp, elements_of(same, argc));
 }
 
 static void mark(buf *lp, const struct stream_entry *e) { /* An integer of one byte remains one. */
-    replace_int(lp, e->flags_at, FLAG_DELETED | (e->same ? FLAG_SAME_FIELDS : 0));
+    lp_replace_int(lp, e->flags_at, FLAG_DELETED | (e->same ? FLAG_SAME_FIELDS : 0));
 }
 
 int stream_block_delete(buf *lp, stream_id master, stream_id id) {

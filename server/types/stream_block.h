@@ -65,7 +65,12 @@ bool stream_block_ordered(slice lp, stream_id master, stream_id last);
 
 /* A block of one entry, args: field, value, ... */
 void stream_block_new(buf *lp, const slice *args, size_t argc);
-int stream_block_append(buf *lp, stream_id master, stream_id id, const slice *args, size_t argc);
+/* An entry at the end of the block that c was opened on; same: with its fields. grows: how many bytes it
+ * takes at most (less where a count was written long-windedly), and whether its fields are the same. */
+size_t stream_block_grows(const struct stream_cursor *c, stream_id id, const slice *args, size_t argc,
+                          bool *same);
+void stream_block_append(buf *lp, const struct stream_cursor *c, stream_id id, const slice *args, size_t argc,
+                         bool same);
 /* Marks the entry as deleted; ERR_NOTFOUND: it is not there, or was. */
 int stream_block_delete(buf *lp, stream_id master, stream_id id);
 /* And all entries up to `last`. */

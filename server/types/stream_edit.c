@@ -103,8 +103,8 @@ static int block_lost(struct value *v, const struct stream_block_at *b, slice lp
 /* ---- adding ------------------------------------------------------------------------------- */
 
 /* Does an entry go into the last block, as Redis judges it? */
-static bool block_takes(const struct value *v, slice lp, const slice *args, size_t argc) {
-    struct stream_cursor c;
+static bool block_takes(const struct value *v, stream_id master, slice lp, const slice *args, size_t argc,
+                        struct stream_cursor *c) {
     uint64_t bytes_max = (uint64_t)v->config->stream_node_max_bytes;
     uint64_t entries_max = (uint64_t)v->config->stream_node_max_entries;
     size_t bytes = 0;
@@ -113,45 +113,65 @@ static bool block_takes(const struct value *v, slice lp, const slice *args, size
     if (lp.n + bytes >= bytes_max) return false;
     /* Many small ones: the rule above does not count what goes around each. */
     if (lp.n + bytes + argc * ELEMENT_OVERHEAD + ENTRY_OVERHEAD > PAGE_BYTES_MAX) return false;
-    if (stream_block_open(lp, STREAM_ID_MIN, &c) != OK) return false;
-    return entries_max == 0 || c.live + c.deleted < entries_max;
+    if (stream_block_open(lp, master, c) != OK) return false;
+    return entries_max == 0 || c->live + c->deleted < entries_max;
+}
+
+/* The last block, when it is there and takes the entry: OK, and c opened on it. ERR_NOTFOUND: the entry
+ * needs another one, and what that changes is in memory. */
+static int find_room(const struct value *v, stream_id id, const slice *args, size_t argc,
+                     struct stream_block_at *b, struct stream_cursor *c) {
+    struct stream_key k;
+    slice lp;
+    int rc = tail_block(v, b);
+    if (rc == OK) rc = stream_block_read(v, b, &lp);
+    if (rc == OK && block_takes(v, b->id, lp, args, argc, c)) return OK;
+    if (rc == OK) rc = btree_need_write(v->pager, v->obj, block_key(&k, b->id));
+    if (rc == OK || rc == ERR_NOTFOUND) rc = btree_need_write(v->pager, v->obj, block_key(&k, id));
+    return rc == OK ? ERR_NOTFOUND : rc;
 }
 
 int stream__need_add(const struct value *v, const slice *args, size_t argc) {
     struct stream_block_at b;
-    struct stream_key k;
-    slice lp;
+    struct stream_cursor c;
     stream_id id = stream_id_read(args[0].p);
     if (stream_id_cmp(id, stream_head(v).last) <= 0) return ERR_CORRUPT;
-    int rc = tail_block(v, &b);
-    if (rc == OK) rc = stream_block_read(v, &b, &lp);
-    if (rc == OK && block_takes(v, lp, args + 1, argc - 1)) return OK;
-    if (rc == OK) rc = btree_need_write(v->pager, v->obj, block_key(&k, b.id));
-    if (rc == ERR_NOTFOUND) rc = OK;
-    return rc == OK ? btree_need_write(v->pager, v->obj, block_key(&k, id)) : rc;
+    int rc = find_room(v, id, args + 1, argc - 1, &b, &c);
+    return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-static int add_to_block(struct value *v, stream_id id, const slice *args, size_t argc, buf *lp) {
+/* In the page itself, which is given the bytes first: nothing is copied. */
+static int append(struct value *v, const struct stream_block_at *b, const struct stream_cursor *c, stream_id id,
+                  const slice *args, size_t argc) {
+    uint8_t *to;
+    bool same;
+    size_t had = c->lp.n, n = had + stream_block_grows(c, id, args, argc, &same);
+    if (n > PAGE_BYTES_MAX) return ERR_LIMIT;
+    int rc = v->pager->ops->mut(v->pager, v->obj, b->page, n, &to);
+    if (rc != OK) return rc;
+    buf lp = {to, had, n};
+    stream_block_append(&lp, c, id, args, argc, same);
+    assert(lp.p == to && lp.n <= n);
+    if (lp.n < n) rc = v->pager->ops->mut(v->pager, v->obj, b->page, lp.n, &to);
+    if (rc == OK) set_tail(v, b->id, b->page, b->live + 1);
+    return rc;
+}
+
+static int add_to_block(struct value *v, stream_id id, const slice *args, size_t argc) {
     struct stream_block_at b;
-    slice page;
-    int rc = tail_block(v, &b);
-    if (rc == OK) rc = stream_block_read(v, &b, &page);
-    if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (rc == OK && block_takes(v, page, args, argc)) {
-        buf_append_slice(lp, page);
-        rc = stream_block_append(lp, b.id, id, args, argc);
-        if (rc == OK) rc = write_page(v, b.page, slice_of(lp));
-        if (rc == OK) set_tail(v, b.id, b.page, b.live + 1);
-        return rc;
-    }
-    stream_block_new(lp, args, argc);
-    return stream__block_add(v, id, slice_of(lp), 1);
+    struct stream_cursor c;
+    int rc = find_room(v, id, args, argc, &b, &c);
+    if (rc == OK) return append(v, &b, &c, id, args, argc);
+    if (rc != ERR_NOTFOUND) return rc;
+    buf lp = BUF_INIT;
+    stream_block_new(&lp, args, argc);
+    rc = stream__block_add(v, id, slice_of(&lp), 1);
+    buf_free(&lp);
+    return rc;
 }
 
 int stream__add(struct value *v, stream_id id, const slice *args, size_t argc) {
-    buf lp = BUF_INIT;
-    int rc = add_to_block(v, id, args, argc, &lp);
-    buf_free(&lp);
+    int rc = add_to_block(v, id, args, argc);
     if (rc != OK) return rc;
     stream__meta_set(v, SM_LENGTH, stream__meta_u64(v, SM_LENGTH) + 1);
     stream__meta_set(v, SM_ADDED, stream__meta_u64(v, SM_ADDED) + 1);

@@ -49,6 +49,7 @@ int stream__make(struct value *v); /* an empty stream, if there is none */
 int stream__block_floor(const struct value *v, stream_id id, struct stream_block_at *b);
 /* A block as the last one; its id is above all others'. What stood as the last is written down. */
 int stream__block_add(struct value *v, stream_id id, slice lp, uint64_t live);
+/* ERR_COLD, and nothing has changed. */
 int stream__add(struct value *v, stream_id id, const slice *args, size_t argc);
 
 /* The halves of apply() for entries: ask, and do. args have been checked by stream__args_ok(). */

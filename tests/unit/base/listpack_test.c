@@ -235,3 +235,32 @@ TEST("the shallow check looks at the frame alone") {
     CHECK_INT(lp_check(SLICE("\x09\0\0\0\x01\0\x01\x02\xff"), false), OK);
     CHECK_INT(lp_check(SLICE("\x08\0\0\0\0\0\xff"), false), ERR_CORRUPT);
 }
+
+TEST("an entry takes the bytes that were told before") {
+    static char long_text[20000];
+    static const int64_t ints[] = {0, 1, 127, 128, -1, 4095, 4096, -4096, -4097, INT16_MAX, INT16_MIN - 1, 1 << 23,
+                                   INT32_MAX, INT32_MIN, (int64_t)INT32_MAX + 1, INT64_MAX, INT64_MIN};
+    static const size_t lengths[] = {0, 1, 62, 63, 64, 126, 127, 128, 4095, 4096, 16380, 16384, 20000};
+    buf lp = BUF_INIT;
+    memset(long_text, 'x', sizeof(long_text));
+    lp_new(&lp);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        size_t before = lp.n;
+        slice text = slice_make(long_text, lengths[i]);
+        lp_append(&lp, text);
+        CHECK_INT(lp.n - before, lp_entry_bytes(text));
+    }
+    size_t at = lp_first(slice_of(&lp));
+    for (size_t i = 0; i < sizeof(ints) / sizeof(*ints); i++) {
+        char tmp[NUM_LL_MAX];
+        slice text = slice_make(tmp, num_print_ll(tmp, ints[i]));
+        size_t before = lp.n;
+        lp_append_int(&lp, ints[i]);
+        CHECK_INT(lp.n - before, lp_entry_bytes_int(ints[i]));
+        CHECK_INT(lp_entry_bytes(text), lp_entry_bytes_int(ints[i]));
+        lp_replace_int(&lp, at, ints[i]);
+        CHECK(lp_equals(slice_of(&lp), at, text));
+        CHECK_INT(lp_check(slice_of(&lp), true), OK);
+    }
+    buf_free(&lp);
+}
