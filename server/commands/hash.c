@@ -75,7 +75,10 @@ static int set_all(call *c, bool count) {
     int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     if (!hash_pairs_ok(c, 2)) return OK;
-    if (e.value.kind != VALUE_NONE && (rc = hash_need_args(c, &e.value, 2, 2)) != OK) return rc;
+    if (call_argc(c) - 2 > EFFECT_ARGS_MAX && e.value.kind != VALUE_NONE &&
+        (rc = hash_need_args(c, &e.value, 2, 2)) != OK) {
+        return rc; /* A single effect asks for all that it changes itself. */
+    }
     before = e.value.kind == VALUE_NONE ? 0 : hash_len(&e.value);
     if ((rc = hash_set_pairs(c, HASH_SET, call_argv(c) + 2, call_argc(c) - 2)) != OK) return rc;
     call_notify(c, 'h', "hset", call_arg(c, 1));

@@ -285,7 +285,9 @@ static int change_fields(struct hash_build *b, const effect *e, int64_t expire_m
 static int change_table(struct value *v, const effect *e, int64_t expire_ms) {
     pager *p = v->pager;
     struct hash_build b = {.v = v, .table = v->obj, .count = hash_len(v), .aux = v->aux};
-    int rc = e->op == HASH_EXPIRE ? need_fields(v, e, 1, 1) : need_fields(v, e, 0, 2);
+    int rc = OK;
+    if (e->op == HASH_EXPIRE) rc = need_fields(v, e, 1, 1);
+    else if (e->argc > 2) rc = need_fields(v, e, 0, 2); /* A single pair asks as it is put. */
     if (rc != OK) return rc;
     rc = change_fields(&b, e, expire_ms);
     if (b.count != hash_len(v)) put_u64(p->ops->meta_mut(p, v->obj) + 1, b.count);

@@ -123,6 +123,17 @@ static int put_in_page(pager *p, object *o, uint64_t hash, slice key, size_t n, 
     return OK;
 }
 
+/* Another value of the same size, where it stands. */
+static int put_over(pager *p, object *o, uint64_t hash, size_t page_bytes, uint32_t off, uint8_t **val,
+                    bool *added) {
+    uint8_t *to;
+    int rc = p->ops->hmut(p, o, hash, page_bytes, &to);
+    if (rc != OK) return rc;
+    *val = tpage_val_mut(to, off);
+    *added = false;
+    return OK;
+}
+
 static int put_space(pager *p, object *o, slice key, size_t n, bool mark, uint8_t **val,
                      bool *added) {
     size_t most = TABLE_ENTRY_MAX + (mark ? TABLE_MARK_BYTES : 0);
@@ -134,6 +145,8 @@ static int put_space(pager *p, object *o, slice key, size_t n, bool mark, uint8_
     if (rc == OK) {
         uint32_t off = tpage_find(page.p, hash, key);
         size_t had = off == TPAGE_NONE ? 0 : key.n + tpage_val(page.p, off).n;
+        if (had == key.n + n && off != TPAGE_NONE && !mark && !tpage_marked(page.p, off))
+            return put_over(p, o, hash, page.n, off, val, added);
         /* A replacement that does not grow needs nothing. */
         if (had < key.n + n) rc = split_for(p, o, hash, tpage_entry_bytes(key.n, n) - had);
     }
