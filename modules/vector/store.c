@@ -13,12 +13,13 @@
 
 int vset__next(const struct value *v, enum vset_kind kind, uint64_t *i) {
     uint64_t at;
-    for (;;) {
+    while (*i <= UINT64_MAX / 16) { /* Far above every slot; from a damaged root there may be pages near the end of numbers. */
         int rc = v->pager->ops->next(v->pager, v->obj, vset_page(kind, *i), &at);
         if (rc != OK) return rc;
         *i = at / 8 + (at % 8 > (uint64_t)kind);
         if (at % 8 == (uint64_t)kind) return OK;
     }
+    return ERR_NOTFOUND;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */

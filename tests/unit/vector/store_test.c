@@ -420,6 +420,19 @@ TEST("a page or an attribute that is gone, or one too many, is found") {
     finish(f);
 }
 
+TEST("pages of the highest numbers there are make no walk longer, and are found") {
+    struct fixture *f = &fixture;
+    for (uint64_t back = 0; back < 17; back++) {
+        char why[160];
+        uint8_t *to, digest[20];
+        fill_damaged(f);
+        CHECK_INT(f->t.base.ops->mut(&f->t.base, f->v.obj, UINT64_MAX - back, 1, &to), OK);
+        CHECK_INT(vset_check(&f->v, why), ERR_CORRUPT);
+        CHECK_INT(vset_type.digest(&f->v, digest), OK);
+        finish(f);
+    }
+}
+
 /* One change, whatever the pages say: what is refused has changed nothing. */
 static void try_change(struct fixture *f, uint8_t op, const slice *args, size_t argc) {
     effect e = {.target = EFFECT_VALUE, .type = TYPE_VECTORSET, .op = op, .key = SLICE("k"), .args = args, .argc = argc};
