@@ -1,14 +1,13 @@
 /* ivf_check.c -- the invariants of the index (ivf_internal.h), walked. */
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
 
 struct seen {
     const struct value *v;
+    const struct ivf *ix;
     uint32_t cluster, slots;
-    uint8_t *slot; /* a bit each: has a row */
-    uint64_t rows, live;
+    uint64_t rows, live, placed;
     const char *fault;
 };
 
@@ -26,8 +25,6 @@ static int check_row(void *cookie, uint32_t position, uint32_t slot, const uint8
     int rc = vset_place(s->v, slot, &place);
     if (rc != OK) return rc;
     if (place != s->cluster + 1) s->fault = "a row whose slot has another place";
-    if (s->slot[slot / 8] >> slot % 8 & 1) s->fault = "two rows of a slot";
-    s->slot[slot / 8] |= (uint8_t)(1u << slot % 8);
     s->live++;
     return OK;
 }
@@ -68,20 +65,16 @@ static int check_all(struct seen *s, const struct ivf *ix) {
     return OK;
 }
 
-/* A slot that is in a cluster has a row; in a full index every live slot does. */
-static int check_places(struct seen *s, const struct ivf *ix, const struct vset *set) {
-    for (uint32_t slot = 0; slot < set->slots; slot++) {
-        struct element el;
-        uint32_t place = 0;
-        int rc = vset_slot(s->v, &set->shape, slot, &el);
-        bool live = rc == OK, has = s->slot[slot / 8] >> slot % 8 & 1;
-        if (rc == OK) rc = vset_place(s->v, slot, &place);
-        if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        if (has && !live) s->fault = "a row of an absent element";
-        if (live && place != 0 && !has) s->fault = "an element without its row";
-        if (live && place == 0 && (ix->state == IVF_READY || slot < ix->filled))
-            s->fault = "an element in no cluster";
-    }
+static int check_place(void *cookie, const struct element *e, const slice *attribute) {
+    struct seen *s = cookie;
+    uint32_t place = 0;
+    (void)attribute;
+    int rc = vset_place(s->v, e->slot, &place);
+    if (rc == OK) rc = ivf_need_remove(s->v, e->slot); /* ERR_CORRUPT: it has no row. */
+    if (rc != OK) return rc;
+    s->placed += place != 0;
+    if (place == 0 && (s->ix->state == IVF_READY || e->slot < s->ix->filled))
+        s->fault = "an element in no cluster";
     return OK;
 }
 
@@ -93,12 +86,12 @@ int ivf_check(const struct value *v, const struct vset *set, char why[160]) {
         return ERR_CORRUPT;
     }
     if (ix.state == IVF_ABSENT) return OK;
-    struct seen s = {.v = v, .slots = set->slots};
-    s.slot = mem_calloc(set->slots / 8 + 1, 1);
+    struct seen s = {.v = v, .ix = &ix, .slots = set->slots};
     int rc = check_all(&s, &ix);
     if (rc == OK && s.rows != ix.rows) s.fault = "rows are counted wrong";
-    if (rc == OK) rc = check_places(&s, &ix, set);
-    mem_free(s.slot);
+    if (rc == OK) rc = vset_each(v, check_place, &s);
+    /* Each placed element has a row in its cluster, and there are no more rows than those. */
+    if (rc == OK && s.placed != s.rows) s.fault = "another number of rows than of elements";
     if (rc != OK) snprintf(why, 160, "vector index: a damaged page");
     if (rc != OK || s.fault == NULL) return rc;
     snprintf(why, 160, "vector index: %s (cluster %u)", s.fault, s.cluster);

@@ -79,7 +79,9 @@ int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *
     rc = ivf__rows(v, &ix.code, cluster, gather_row, &g);
     if (rc == OK) rc = g.answer;
     int more = gather_neighbours(j, v, &ix);
-    return rc == OK ? more : rc;
+    if (rc == OK) rc = more;
+    /* Where would its rows go? */
+    return rc == OK && j->n == 0 && j->neighbours_n == 0 ? ERR_CORRUPT : rc;
 }
 
 bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc) {

@@ -39,7 +39,7 @@ struct ivf_job {
 void ivf_job_init(struct ivf_job *j, const struct vset_shape *s, const struct code_shape *c, uint64_t seed);
 void ivf_job_deinit(struct ivf_job *j);
 /* The rows of a cluster that is to be split, and its neighbours' centroids: into a job that has just been made. ERR_COLD,
- * having asked for all that it knew to need: begin anew with another job. */
+ * having asked for all that it knew to need: begin anew with another job. ERR_CORRUPT: also when it is empty and alone. */
 int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *set, uint32_t cluster);
 /* Is what was gathered still so, for the effect to be made? *rc: ERR_COLD, ERR_CORRUPT. */
 bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc);

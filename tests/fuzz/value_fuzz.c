@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "modules/files/keys.h"
-#include "modules/vector/set.h"
+#include "modules/vector/ivf_job.h"
 #include "tests/model/toy_pager.c"
 #include "types/hash.h"
 #include "types/list.h"
@@ -210,6 +210,52 @@ static int see_element(void *cookie, const struct element *e, const slice *attri
     return 0;
 }
 
+static int see_found(void *cookie, const struct value *v, const struct element *e) {
+    (void)cookie;
+    return see_element((void *)(uintptr_t)v, e, NULL);
+}
+static double no_limit(void *cookie) {
+    (void)cookie;
+    return 1e300;
+}
+
+/* What searches, and VINDEX, do with an index. */
+static void use_index(struct toy *t, struct value *v, buf *store) {
+    struct vset set;
+    struct ivf ix;
+    uint64_t reranked;
+    uint8_t end[4];
+    vset_read(v, &set);
+    ivf_read(v, &ix);
+    if (ix.state == IVF_ABSENT || set.shape.dim > 4096) return;
+    if (ix.state == IVF_FILLING) {
+        put_u32(end, set.slots - ix.filled > 20 ? ix.filled + 20 : set.slots);
+        slice fill = slice_make(end, 4);
+        change(t, &vset_type, v, store, VECTOR_FILL, &fill, 1);
+        ivf_read(v, &ix);
+    }
+    if (ix.state != IVF_READY) return;
+    float *x = mem_calloc(set.shape.dim, sizeof(float));
+    struct ivf_search q = {.k = 3, .probes = 8, .sigmas = 2};
+    if (ivf_search(v, &set.shape, x, SIZE_MAX, &q) == OK)
+        (void)ivf_rerank(v, &set.shape, &q, true, no_limit, see_found, v, &reranked);
+    ivf_search_deinit(&q);
+    mem_free(x);
+    for (uint32_t cluster = 0; cluster < 3; cluster++) {
+        struct ivf_job j;
+        int rc;
+        ivf_job_init(&j, &set.shape, &ix.code, ix.seed);
+        if (ivf_job_gather(&j, v, &set, cluster) == OK) {
+            ivf_job_split(&j);
+            slice args[3] = {slice_of(&j.args[0]), slice_of(&j.args[1]), slice_of(&j.args[2])};
+            if (ivf_job_fits(&j, v, &rc)) change(t, &vset_type, v, store, VECTOR_SPLIT, args, 3);
+        }
+        ivf_job_deinit(&j);
+        if (v->kind != VALUE_OBJECT) return;
+    }
+    change(t, &vset_type, v, store, VECTOR_SWEEP, NULL, 0);
+}
+
 static void use_vset(struct toy *t, struct value *v, buf *store) {
     struct vset set;
     struct element e;
@@ -218,6 +264,8 @@ static void use_vset(struct toy *t, struct value *v, buf *store) {
     uint8_t shape[VSET_SHAPE_BYTES];
     vset_read(v, &set);
     (void)vset_each(v, see_element, v);
+    use_index(t, v, store);
+    vset_read(v, &set);
     if (vset_find(v, &set.shape, SLICE("f"), &slot, &e) == OK) {
         touch(e.name);
         if (vset_attribute(v, slot, &attribute) == OK) touch(attribute);

@@ -5,7 +5,8 @@
 #include <stdarg.h>
 
 #include "modules/files/volume.h"
-#include "modules/vector/set.h"
+#include "modules/vector/ivf.h"
+#include "modules/vector/rotate.h"
 #include "tests/model/toy_pager.c"
 #include "types/hash.h"
 #include "types/list.h"
@@ -215,6 +216,41 @@ TEST("vector sets of version 1 are written as they were, in each precision") {
         snprintf(name, sizeof(name), "value-1-vectors-%u", q);
         finish(&m, name, 4);
     }
+}
+
+/* A node of two clusters, of which one has a full block; two elements have gone. */
+TEST("vector sets of version 1 with an index are written as they were") {
+    struct making m;
+    struct vset_shape s = {.quant = QUANT_F32, .metric = METRIC_L2, .dim = 4, .m = 16, .uid = 9};
+    struct code_shape c = {.dim = rotate_padded(4), .bits = 4};
+    uint8_t shape[VSET_SHAPE_BYTES], bits = 4, end[4], frame[12 + 4 * 64] = {7}, clusters[2 * (4 + 2 * 64)] = {0};
+    float scale = 0.5f, x[64];
+    char a[32];
+    start(&m, &vset_type);
+    vset_shape_write(shape, &s);
+    memcpy(frame + 8, &scale, 4);
+    for (int i = 0; i < 2; i++) {
+        for (int d = 0; d < 64; d++) x[d] = i == 0 ? 0.25f : -0.25f;
+        half_from_floats(x, c.dim, clusters + i * (4 + 2 * 64) + 4);
+    }
+    for (unsigned i = 0; i < 48; i++) {
+        float v[4] = {i % 8 == 0 ? -3 : 3, 4, (float)(i % 5), (float)(i % 3)};
+        slice args[3] = {i == 0 ? SLICE("f") : numbered(a, "e", i), slice_make(v, sizeof(v)),
+                         slice_make(shape, sizeof(shape))};
+        apply(&m, VECTOR_ADD, args, 3);
+        if (i != 40) continue;
+        slice index[3] = {slice_make(&bits, 1), slice_make(frame, sizeof(frame)),
+                          slice_make(clusters, sizeof(clusters))};
+        apply(&m, VECTOR_INDEX, index, 3);
+        put_u32(end, 41);
+        slice fill = slice_make(end, 4);
+        apply(&m, VECTOR_FILL, &fill, 1);
+    }
+    for (unsigned i = 3; i < 5; i++) {
+        slice arg = numbered(a, "e", i);
+        apply(&m, VECTOR_REM, &arg, 1);
+    }
+    finish(&m, "value-1-vectors-index", 4);
 }
 
 static void volume_op(struct making *m, uint8_t op, const char *form, ...) {
