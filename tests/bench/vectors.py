@@ -102,20 +102,31 @@ def cove_efforts(engine, data):
     return [("probes %d" % n, ("PROBES", n)) for n in vector_peers.EFFORTS_PROBES]
 
 
-def paired(data, engines, chosen, queries):
-    """Every engine's setting for a target once more, in turns: the medians of PAIRS rounds, as (label, recall, QPS)
-    or None, by name. In turns, because a machine that others use is not the same one a minute later."""
-    q, got = np.ascontiguousarray(data.queries[:queries]), {name: [] for name in engines}
+def paired(engines, chosen, queries, **how):
+    """Every engine's setting for a target once more, in turns: the medians of PAIRS rounds, by name, as (label,
+    recall, QPS a CPU second, QPS by the clock), or None. In turns, because a machine that others use is not the same
+    one a minute later."""
+    q, got = np.ascontiguousarray(queries), {name: [] for name in engines}
     for _ in range(PAIRS):
         for name, engine in engines.items():
             if chosen[name] is None:
                 continue
-            _, _, qps, effort = chosen[name][:4]
-            if isinstance(engine, Cove):
-                got[name].append(search(engine, q, effort, least=.5, most=3, **DEEP).qps_cpu)
+            effort = chosen[name][3]
+            if isinstance(engine, (Cove, Redis8)):
+                found = search(engine, q, effort, least=.5, most=3, **how)
+                got[name].append((found.qps_cpu, found.qps))
             else:
-                got[name].append(vector_peers.timed(engine, q, effort))
-    return {name: chosen[name] and chosen[name][:2] + (statistics.median(got[name]),) for name in engines}
+                got[name].append((vector_peers.timed(engine, q, effort), 0))
+    return {name: chosen[name] and chosen[name][:2] + tuple(map(statistics.median, zip(*got[name]))) for name in engines}
+
+
+def note_ratios(report, own, others, at):
+    """QPS a CPU second of `own` by that of the best that is not Cove; at: for each target, rows by name."""
+    ratios = []
+    for t, rows in zip(TARGETS, at):
+        best_other = max((r[2] for name, r in rows.items() if r and not name.startswith("cove")), default=None)
+        ratios.append("%s at %.2f" % ("%.2f" % (rows[own][2] / best_other) if rows[own] and best_other else "-", t))
+    report.note("%s / %s: %s" % (own, others, ", ".join(ratios)))
 
 
 def section_library(report, data, coves, args):
@@ -135,7 +146,7 @@ def section_library(report, data, coves, args):
     at = {name: [] for name in sweeps}
     for t in TARGETS:
         chosen = {name: best(rows, t) for name, rows in sweeps.items()}
-        again = paired(data, engines, chosen, args.queries)
+        again = paired(engines, chosen, data.queries[:args.queries], **DEEP)
         for name in sweeps:
             at[name].append(again.get(name, chosen[name]))
     report.table("index", *["recall >= %.2f" % t for t in TARGETS], "most recall", "built rows/s", "bytes a row")
@@ -144,12 +155,8 @@ def section_library(report, data, coves, args):
                     "%.0f" % facts[name][1], section="library", set=data.name, rows=data.rows, index=name, sweep=rows,
                     at=at[name], built=facts[name][0], bytes=facts[name][1])
     for engine in coves:
-        ratios = []
-        for i, t in enumerate(TARGETS):
-            others = [row[i][2] for name, row in at.items() if row[i] and not name.startswith("cove")]
-            own = at[engine.name][i]
-            ratios.append("%s at %.2f" % ("%.2f" % (own[2] / max(others)) if own and others else "-", t))
-        report.note("%s / best library: %s" % (engine.name, ", ".join(ratios)))
+        note_ratios(report, engine.name, "best library", [{name: row[i] for name, row in at.items()} for i in
+                                                          range(len(TARGETS))])
         means = profile(engine, data.queries[:100], ("RECALL", .95))
         report.note("PROFILE at RECALL 0.95: " + ", ".join("%s %.1f" % f for f in means.items()))
 
@@ -162,7 +169,7 @@ def section_resp(report, data, coves, args):
         for threads in (True, False):
             efforts = [("EF %d" % ef, (ef, threads)) for ef in EFS]
             redis.name = "redis 8 Q8" + ("" if threads else " NOTHREAD")
-            found[redis.name] = (sweep_server(redis, data, efforts, args.queries, args.note), redis, dict(efforts))
+            found[redis.name] = sweep_server(redis, data, efforts, args.queries, args.note), redis
     else:
         redis = None
         report.note("Redis's vector sets have no distance but cosine: not here.")
@@ -170,17 +177,23 @@ def section_resp(report, data, coves, args):
         efforts = cove_efforts(engine, data)
         if efforts[0][0] != "exact":
             efforts += [("recall %.2f" % t, ("RECALL", t)) for t in TARGETS]
-        found[engine.name] = (sweep_server(engine, data, efforts, args.queries, args.note), engine, dict(efforts))
+        found[engine.name] = sweep_server(engine, data, efforts, args.queries, args.note), engine
+    at = []
+    for t in TARGETS:
+        chosen = {name: best(rows, t) for name, (rows, _) in found.items()}
+        at.append(paired({name: engine for name, (_, engine) in found.items()}, chosen, data.queries[:args.queries]))
     report.table("server", *["QPS by the clock at %.2f" % t for t in TARGETS], *["QPS a CPU second at %.2f" % t
                  for t in TARGETS], "one client at 0.95: p50/p99 ms")
-    for name, (rows, engine, efforts) in found.items():
-        at = [best(rows, t) for t in TARGETS]
-        lone = best(rows, .95)
-        ms = one_by_one(engine, data.queries[:200], efforts[lone[0]])[1] if lone else None
+    for name, (rows, engine) in found.items():
+        own, lone = [by_name[name] for by_name in at], best(rows, .95)
+        ms = one_by_one(engine, data.queries[:200], lone[3])[1] if lone else None
         took = "-" if ms is None else "%.2f/%.2f" % (statistics.median(ms), np.percentile(ms, 99))
-        report.line(name, *[cell(r and (r[0], r[1], r[4])) for r in at], *["-" if r is None else "%.0f" % r[2] for r in at],
-                    took, section="resp", set=data.name, rows=data.rows, server=name, sweep=rows, one_client_ms=ms)
+        report.line(name, *[cell(r and (r[0], r[1], r[3])) for r in own], *["-" if r is None else "%.0f" % r[2]
+                    for r in own], took, section="resp", set=data.name, rows=data.rows, server=name, sweep=rows, at=own,
+                    one_client_ms=ms)
     if redis is not None:
+        for engine in coves:
+            note_ratios(report, engine.name, "the better Redis", at)
         redis.close()
 
 
