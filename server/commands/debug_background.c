@@ -61,8 +61,9 @@ static int count_run(call *c) {
     return rc == OK ? reply_ok(c) : rc;
 }
 
+/* Run once more after each cold page, with the same cookie: the call's state owns it from here on. */
 static int slow_again(call *c) {
-    mem_free(call_cookie(c));
+    call_set_state(c, call_cookie(c), mem_free);
     return count_run(c);
 }
 

@@ -114,8 +114,9 @@ void parked_timeout(parked *p, uint64_t ms);      /* resumes by itself after ms 
 
 /* Parks the client and runs work(cookie) on a worker; then the handler goes on as `again`, with call_cookie(). The
  * worker sees nothing but what the cookie points to, which is not the call's state. Did the client go away first:
- * canceled(cookie) (may be NULL), when the worker is done with it, and no `again`; the cookie is `again`'s from
- * then on. It may take seconds: few run at a time, and the rest wait. `return ERR_AGAIN`. */
+ * canceled(cookie) (may be NULL), when the worker is done with it, and no `again`. From `again` on the cookie is the
+ * handler's, and belongs into the call's state: after an ERR_COLD `again` runs once more, with the same one. Work may
+ * take seconds: a few run at a time, and the rest wait. `return ERR_AGAIN`. */
 void call_work(call *c, void (*work)(void *cookie), command_fn *again, void *cookie,
                void (*canceled)(void *cookie));
 /* Runs a command of one argument, the key, soon and by the server itself, on the selected database; `cmd` is in no
