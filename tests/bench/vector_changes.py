@@ -100,7 +100,8 @@ def section_inserts(report, args):
         name = engine.name + (", ack store" if isinstance(engine, Cove) else ", appendfsync always")
         report.line(name, rows, "%.0f" % (rows / seconds), "%.0f" % slowest, "%.0f" % (rows / cpu), checks, len(wrong),
                     "%.1f" % settled, "%.4f" % got, "-" if fresh is None else "%.4f" % fresh, section="inserts",
-                    server=name, rows=rows, rate=rows / seconds, slowest=slowest, rate_cpu=rows / cpu, checks=checks, wrong=wrong, settled=settled,
+                    server=name, rows=rows, rate=rows / seconds, slowest=slowest, rate_cpu=rows / cpu, checks=checks,
+                    wrong=wrong, settled=settled,
                     recall=got, fresh=fresh)
         engine.close()
     bulk = Cove("NOQUANT", options=("--ack", "store"))
@@ -130,7 +131,8 @@ def judged(report, engine, base, live, queries, step, seconds, cpu, changes):
     used = engine.memory()[0] / len(live)
     report.line(step, len(live), "%.0f" % (changes / seconds), "%.0f" % (changes / max(cpu, .01)), "%.4f" % got,
                 "%.4f" % fresh, "%.4f" % same, "%.4f" % fresh_same, dead, "%.0f" % found.qps_cpu, "%.0f" % used,
-                section=report.section, step=step, live=len(live), rate=changes / seconds, rate_cpu=changes / max(cpu, .01), recall=got, fresh=fresh,
+                section=report.section, step=step, live=len(live), rate=changes / seconds,
+                rate_cpu=changes / max(cpu, .01), recall=got, fresh=fresh,
                 same=same, fresh_same=fresh_same, dead=dead, qps_cpu=found.qps_cpu, used=used)
 
 

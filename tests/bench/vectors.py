@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import time
@@ -353,6 +354,7 @@ def main():
     if a.queries > QUERIES - HELD_OUT:
         p.error("at most %d queries" % (QUERIES - HELD_OUT))
     a.note = lambda text: print(text, flush=True) if a.verbose else None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # An exit ends the servers, a signal would not.
     vector_data.check()
     vector_peers.assert_avx2()
     os.makedirs(CACHE, exist_ok=True)
