@@ -108,7 +108,8 @@ int ivf_search(const struct value *v, const struct vset_shape *s, const float *x
                struct ivf_search *q);
 void ivf_search_deinit(struct ivf_search *q);
 /* After it: calls each() for the elements found, as long as one may still be nearer than worst() (in the index's
- * unit), which each() brings down. ERR_COLD, having asked for all vectors that it may need, and attributes if they are wanted, before any call. */
+ * unit), which each() brings down. ERR_COLD, perhaps after some calls, having asked for all vectors that it may need,
+ * and attributes if they are wanted: begin anew then. */
 typedef int ivf_each(void *cookie, const struct value *v, const struct element *e);
 int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
                double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked);

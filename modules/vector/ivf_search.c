@@ -14,6 +14,7 @@
 
 #define ROUTE_LEAST 32768 /* Clusters looked at; those of the nearest nodes when there are more. */
 #define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
+#define AHEAD_BYTES 1024  /* of the next cluster */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
 
 struct target {
@@ -68,27 +69,42 @@ static void ahead(const uint8_t *p, size_t n) {
     for (size_t i = 0; i < n; i += 64) __builtin_prefetch(p + i);
 }
 
-static int scan_cluster(struct run *r, const struct target *to) {
-    const struct code_shape *c = &r->ix.code;
+/* The pages of a cluster, looked up while the one before it is scanned, so that its first lines are on their way. */
+struct pages {
+    int rc;
     slice tail, base;
-    int rc = ivf__tail(r->v, c, to->cluster, &tail);
-    if (rc != OK) return rc;
-    uint32_t rows = get_u32(tail.p + TA_BASE), last = get_u32(tail.p + TA_TAIL);
-    if (rows > 0 && (rc = ivf__base(r->v, c, to->cluster, rows, &base)) != OK) return rc;
+    uint32_t rows, last;
+};
+
+static struct pages look_up(const struct run *r, uint32_t cluster) {
+    const struct code_shape *c = &r->ix.code;
+    struct pages p = {.rc = ivf__tail(r->v, c, cluster, &p.tail)};
+    if (p.rc != OK) return p;
+    p.rows = get_u32(p.tail.p + TA_BASE);
+    p.last = get_u32(p.tail.p + TA_TAIL);
+    if (p.rows > 0) p.rc = ivf__base(r->v, c, cluster, p.rows, &p.base);
+    if (p.rc == OK && p.rows > 0) ahead(p.base.p + BASE_HEAD, AHEAD_BYTES);
+    else if (p.rc == OK) ahead(p.tail.p + TAIL_HEAD, AHEAD_BYTES);
+    return p;
+}
+
+static int scan_cluster(struct run *r, const struct target *to, const struct pages *p) {
+    const struct code_shape *c = &r->ix.code;
     float square = c->product ? to->square : to->distance;
     float spread = r->q->sigmas * sqrtf(square > 0 ? square : 0);
     size_t stride = base_stride(c);
     int answer = OK;
-    for (uint32_t i = 0; i < rows / CODE_ROWS; i++) {
-        const uint8_t *at = base.p + BASE_HEAD + i * stride;
-        if (i + 1 < rows / CODE_ROWS) ahead(at + stride, stride);
-        rc = scan_block(r, at, to->distance, spread);
+    for (uint32_t i = 0; i < p->rows / CODE_ROWS; i++) {
+        const uint8_t *at = p->base.p + BASE_HEAD + i * stride;
+        if (i + 1 < p->rows / CODE_ROWS) ahead(at + stride, stride);
+        else if (p->last > 0) ahead(p->tail.p + TAIL_HEAD, stride);
+        int rc = scan_block(r, at, to->distance, spread);
         if (rc != OK) answer = rc;
     }
-    if (last > 0) rc = scan_block(r, tail.p + TAIL_HEAD, to->distance, spread);
+    int rc = p->last > 0 ? scan_block(r, p->tail.p + TAIL_HEAD, to->distance, spread) : OK;
     if (rc != OK) answer = rc;
-    r->q->codes += rows + last;
-    r->work += rows + last;
+    r->q->codes += p->rows + p->last;
+    r->work += p->rows + p->last;
     r->q->probed++;
     return answer;
 }
@@ -171,11 +187,16 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
         if (rc == OK) rc = need_clusters(&r);
     }
     uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
+    struct pages here = {.rc = OK}, after;
+    if (rc == OK && s->next < s->near_n) here = look_up(&r, s->near[s->next].cluster);
     while (rc == OK && s->next < s->near_n) {
         if (r.work >= end) return ERR_AGAIN;
         scanned = true;
-        rc = scan_cluster(&r, &s->near[s->next]);
-        if (rc == OK) s->next++;
+        if (s->next + 1 < s->near_n) after = look_up(&r, s->near[s->next + 1].cluster);
+        rc = here.rc;
+        if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &here);
+        if (rc != OK) break;
+        if (++s->next < s->near_n) here = after;
     }
     if (rc == ERR_COLD) q->cold++;
     /* What was evicted, or what a filter met cold in the middle of a cluster, begins it all anew. */
@@ -210,27 +231,45 @@ void ivf_search_deinit(struct ivf_search *q) {
 
 /* ---- exact distances ----------------------------------------------------------------------------- */
 
-int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
-               double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
+/* What is asked for in one round, when something is cold. */
+static int need_vectors(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes) {
     int answer = OK;
-    *reranked = 0;
-    /* No further than the k least upper bounds let any come. */
     for (size_t i = 0; i < q->n; i++) {
         int rc = vset_slot_need(v, s, q->found[i].slot);
         if (attributes && rc == OK) rc = vset_attribute_need(v, q->found[i].slot);
         if (rc == ERR_COLD) answer = rc;
         else if (rc != OK) return rc;
     }
-    if (answer != OK) return answer;
-    for (size_t i = 0; i < q->n; i++) {
-        const struct ivf_candidate *f = &q->found[i];
-        struct element e;
-        if ((double)f->est - (double)f->err > worst(cookie)) continue;
-        int rc = vset_slot(v, s, f->slot, &e);
-        /* Since it was found it may have gone. */
-        if (rc == OK) rc = each(cookie, v, &e);
-        if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        ++*reranked;
+    return answer;
+}
+
+#define BATCH 8 /* Vectors on their way from memory at a time. */
+
+int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
+               double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
+    size_t bytes = quant_bytes(s->quant, s->dim);
+    *reranked = 0;
+    for (size_t i = 0; i < q->n;) {
+        struct element e[BATCH];
+        double lower[BATCH];
+        size_t n = 0;
+        for (; n < BATCH && i < q->n; i++) {
+            const struct ivf_candidate *f = &q->found[i];
+            lower[n] = (double)f->est - (double)f->err;
+            if (lower[n] > worst(cookie)) continue;
+            int rc = vset_slot(v, s, f->slot, &e[n]);
+            if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
+            if (rc == ERR_NOTFOUND) continue; /* Since it was found it has gone. */
+            if (rc != OK) return rc;
+            ahead(e[n++].point.bytes, bytes < AHEAD_BYTES ? bytes : AHEAD_BYTES);
+        }
+        for (size_t k = 0; k < n; k++) {
+            if (lower[k] > worst(cookie)) continue;
+            int rc = each(cookie, v, &e[k]);
+            if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
+            if (rc != OK) return rc;
+            ++*reranked;
+        }
     }
     return OK;
 }
