@@ -81,7 +81,7 @@ static int put_small(struct value *v, slice lp, slice member, double score) {
 struct found { /* what is known of a member before anything changes */
     bool there;
     double score;
-    struct zset_path to; /* where it goes with its new score */
+    struct zset_path from, to; /* where it stands, and where it goes with its new score */
 };
 
 /* The member's old place goes, when it has its new one. */
@@ -93,14 +93,26 @@ static int forget(struct value *v, slice member, double from, double to) {
     return rc == OK ? zset__index_change(v, member, from, to) : rc;
 }
 
-static int put_object(struct value *v, slice member, double score, const struct found *found) {
+/* The same, after it has been put at `to`: where no leaf was split by that, the way to the old place is
+ * what it was, but perhaps for the entry's number in its leaf. */
+static int forget_found(struct value *v, slice member, double score, struct found *found, bool split) {
+    struct zset_path *from = &found->from;
+    if (split) return forget(v, member, found->score, score);
+    from->pos += from->leaf == found->to.leaf && found->to.pos <= from->pos;
+    int rc = zset__leaf_get(v, from->leaf, &from->page);
+    if (rc == OK) rc = zset__remove(v, from, 1);
+    return rc == OK ? zset__index_change(v, member, found->score, score) : rc;
+}
+
+static int put_object(struct value *v, slice member, double score, struct found *found) {
     if (found->there && found->score == score) return OK;
     if (!found->there && !zset__listpack_allows(v, zset_len(v) + 1, member.n)) v->aux |= ZSET_AUX_SKIPLIST;
     if ((v->aux & ZSET_AUX_SKIPLIST) == 0 && score == 0) score = 0;
     /* In first: so the tree is never empty. */
+    bool split = zset__insert_splits(&found->to, member);
     int rc = zset__insert_at(v, &found->to, score, member);
     if (rc != OK) return rc == ERR_EXISTS ? ERR_CORRUPT : rc; /* The index did not know of it. */
-    if (found->there) return forget(v, member, found->score, score);
+    if (found->there) return forget_found(v, member, score, found, split);
     rc = zset__index_add(v, member, score);
     return rc == OK ? zset__index_grow(v) : rc;
 }
@@ -133,8 +145,7 @@ static void note(int one, int *rc) {
 
 /* What one pair needs, and what is there. */
 static int need_pair(const struct value *v, slice member, double score, struct found *found) {
-    struct zset_path path;
-    int rc = zset__index_find(v, member, &found->score, &path), cold = OK;
+    int rc = zset__index_find(v, member, &found->score, &found->from), cold = OK;
     found->there = rc == OK;
     if (rc == ERR_COLD) cold = rc;
     else if (rc != OK && rc != ERR_NOTFOUND) return rc;

@@ -117,13 +117,10 @@ int zset__remove(struct value *v, const struct zset_path *path, unsigned count) 
         alone = below == count;
     }
     if (count == n) return drop_leaf(v, path, count);
-    buf image = BUF_INIT;
-    buf_append_slice(&image, path->page);
-    image.n = zset__leaf_remove(image.p, image.n, path->pos, count);
-    int rc = zset__write_page(v, path->leaf, slice_of(&image));
+    size_t left;
+    int rc = zset__leaf_cut(v, path, count, &left);
     if (rc == OK) rc = zset__count_up(v, path, 1, 0 - (uint64_t)count);
-    bool small = image.n < JOIN_UNDER, joined = false;
-    buf_free(&image);
+    bool small = rc == OK && left < JOIN_UNDER, joined = false;
     if (rc != OK || !small || path->height == 0) return rc;
     uint32_t slot = path->up[0].slot;
     if (slot > 0) rc = try_join(v, path, slot - 1, &joined);

@@ -146,6 +146,8 @@ int zset__descend_rank(const struct value *v, uint64_t rank, struct zset_path *p
 bool zset__before(const struct zset_edge *edge, double score, slice member);
 /* Changes of an object whose pages on the path are all in memory. */
 int zset__insert(struct value *v, double score, slice member); /* ERR_EXISTS */
+/* Whether it would change more than its leaf and the counts above. */
+bool zset__insert_splits(const struct zset_path *path, slice member);
 /* The same, where find() has just been for it and has not found it. */
 int zset__insert_at(struct value *v, const struct zset_path *path, double score, slice member);
 int zset__remove(struct value *v, const struct zset_path *path, unsigned count);
@@ -156,6 +158,8 @@ uint64_t zset__page_new(struct value *v);
 void zset__page_drop(struct value *v, uint64_t page);
 int zset__branch_get(const struct value *v, uint64_t page, unsigned level, slice *b);
 int zset__leaf_get(const struct value *v, uint64_t page, slice *b);
+/* Takes `count` entries from the path on out of its leaf, in place; *left: the bytes of what is left. */
+int zset__leaf_cut(struct value *v, const struct zset_path *path, unsigned count, size_t *left);
 int zset__check(struct value *v, char why[160]);
 
 /* ---- the index (zset_index.c) ------------------------------------------------------------------ */

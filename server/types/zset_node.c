@@ -68,17 +68,22 @@ size_t zset__leaf_remove(uint8_t *p, size_t n, unsigned pos, unsigned count) {
 }
 
 void zset__leaf_build(const struct zset_entry *e, size_t n, buf *out) {
-    size_t at = 0;
+    size_t at = 0, bytes = ZSET_LEAF_HEAD;
+    for (size_t i = 0; i < n; i++) bytes += zset__entry_bytes(e[i].member);
     out->n = 0;
-    buf_u16(out, 0);
-    buf_u16(out, (uint16_t)n);
-    for (size_t i = 0; i < n; i++) buf_append(out, &e[i].score, 8);
+    buf_reserve(out, bytes);
+    uint8_t *scores = out->p + ZSET_LEAF_HEAD, *offs = scores + 8 * n, *heap = offs + 2 * n;
+    put_u16(out->p, 0);
+    put_u16(out->p + 2, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
+        slice member = e[i].member;
         assert(at <= UINT16_MAX);
-        buf_u16(out, (uint16_t)at);
-        at += e[i].member.n;
+        memcpy(scores + 8 * i, &e[i].score, 8);
+        put_u16(offs + 2 * i, (uint16_t)at);
+        if (member.n > 0) memcpy(heap + at, member.p, member.n);
+        at += member.n;
     }
-    for (size_t i = 0; i < n; i++) buf_append_slice(out, e[i].member);
+    out->n = bytes;
 }
 
 /* ---- branches -------------------------------------------------------------------------------- */
@@ -141,19 +146,23 @@ size_t zset__branch_bytes(const struct zset_branch *b, uint32_t from, uint32_t t
 }
 
 void zset__branch_build(const struct zset_branch *b, uint32_t from, uint32_t to, buf *out) {
-    uint32_t at = 0;
+    uint32_t n = to - from, at = 0;
     out->n = 0;
-    buf_u32(out, b->level);
-    buf_u32(out, to - from);
-    for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].count);
-    for (uint32_t i = from; i < to; i++) buf_u64(out, b->c[i].page);
-    for (uint32_t i = from; i < to; i++) { /* The first key says nothing. */
-        double score = i == from ? 0 : b->c[i].key.score;
-        buf_append(out, &score, 8);
+    buf_reserve(out, zset__branch_bytes(b, from, to));
+    uint8_t *counts = out->p + ZSET_BRANCH_HEAD, *pages = counts + 8 * (size_t)n, *scores = pages + 8 * (size_t)n;
+    uint8_t *offs = scores + 8 * (size_t)n, *heap = offs + 4 * (size_t)n;
+    put_u32(out->p, b->level);
+    put_u32(out->p + 4, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct zset_child *c = &b->c[from + i];
+        /* The first key says nothing. */
+        struct zset_entry key = i == 0 ? (struct zset_entry){0} : c->key;
+        put_u64(counts + 8 * (size_t)i, c->count);
+        put_u64(pages + 8 * (size_t)i, c->page);
+        memcpy(scores + 8 * (size_t)i, &key.score, 8);
+        put_u32(offs + 4 * (size_t)i, at);
+        if (key.member.n > 0) memcpy(heap + at, key.member.p, key.member.n);
+        at += (uint32_t)key.member.n;
     }
-    for (uint32_t i = from; i < to; i++) {
-        buf_u32(out, at);
-        at += i == from ? 0 : (uint32_t)b->c[i].key.member.n;
-    }
-    for (uint32_t i = from + 1; i < to; i++) buf_append_slice(out, b->c[i].key.member);
+    out->n = (size_t)(heap + at - out->p);
 }

@@ -58,6 +58,14 @@ int zset__write_page(struct value *v, uint64_t page, slice bytes) {
     return rc;
 }
 
+int zset__leaf_cut(struct value *v, const struct zset_path *path, unsigned count, size_t *left) {
+    uint8_t *to;
+    int rc = v->pager->ops->mut(v->pager, v->obj, index_of(path->leaf), path->page.n, &to);
+    if (rc != OK) return rc;
+    *left = zset__leaf_remove(to, path->page.n, path->pos, count);
+    return v->pager->ops->mut(v->pager, v->obj, index_of(path->leaf), *left, &to);
+}
+
 uint64_t zset__page_new(struct value *v) {
     uint8_t *m = zset__meta_mut(v);
     uint16_t known = get_u16(m + ZSET_AT_FREE_N);
@@ -399,11 +407,15 @@ int zset__insert(struct value *v, double score, slice member) {
     return rc == OK ? zset__insert_at(v, &path, score, member) : rc;
 }
 
+bool zset__insert_splits(const struct zset_path *path, slice member) {
+    return path->page.n + zset__entry_bytes(member) > ZSET_LEAF_MAX;
+}
+
 int zset__insert_at(struct value *v, const struct zset_path *path, double score, slice member) {
     uint8_t *to;
     if (path->found) return ERR_EXISTS;
     size_t n = path->page.n, more = zset__entry_bytes(member);
-    if (n + more > ZSET_LEAF_MAX) return split_leaf(v, path, score, member);
+    if (zset__insert_splits(path, member)) return split_leaf(v, path, score, member);
     int rc = v->pager->ops->mut(v->pager, v->obj, index_of(path->leaf), n + more, &to);
     if (rc != OK) return rc;
     zset__leaf_insert(to, n, path->pos, score, member);
