@@ -1,10 +1,12 @@
 /* search_filter.c -- how a search with a filter goes, by how many elements the filter lets through.
  *
  * The share is estimated on a sample. The k nearest of those that match are among the k / share nearest of all, if
- * matching has nothing to do with nearness: so many clusters are scanned as that many neighbours take, and the
- * filter is asked about what could be among the best. If it turns out to match less often near the query than
- * elsewhere, more clusters are scanned. When so few match that most clusters would be scanned, the attributes are walked instead and all matches are measured: exact, and
- * without a look at the vectors of the others. */
+ * matching has nothing to do with nearness: so many clusters are scanned at first as that many neighbours take, and the
+ * filter is asked about what could be among the best. That is a guess, and matching may well have to do with
+ * nearness: so twice as many clusters are scanned, and again, until the best have stayed the same but for what the
+ * recall allows. When that comes to most of the clusters, the attributes are walked instead and all matches are
+ * measured: exact, and without a look at the vectors of the others. What the filter has said of a slot is kept for
+ * as long as the search goes on. */
 #include <math.h>
 
 #include "modules/vector/recall.h"
@@ -12,9 +14,8 @@
 
 #define SAMPLE 256
 #define SHARE_LEAST 0.002  /* What a sample of that size can tell. */
-#define RARE_CLUSTERS 0.4  /* Of all clusters: with more to scan the attributes are walked. */
-#define AGAIN_FROM 1.5     /* Another search, when so many times the clusters are worth it, */
-#define AGAIN_MAX 2        /* that often. */
+#define RARE_CLUSTERS 0.5  /* Of all clusters: with more to scan the attributes are walked. */
+#define MORE_TIMES 2
 #define STEP_SLOTS 1024    /* of the walk: some tenths of a millisecond */
 #define MEASURE_ROUND 256  /* Vectors asked for together. */
 
@@ -22,8 +23,10 @@ struct search_filter {
     double share;
     bool sampled;
     uint32_t slot[SAMPLE];
-    unsigned again;
-    uint64_t asked, matched; /* in the search under way */
+    uint8_t *known;          /* owned: two bits a slot: asked, yes */
+    uint32_t slots;          /* of these */
+    uint64_t *best;          /* owned: nodes of the best of the search before */
+    size_t best_n;
     /* The walk. */
     uint32_t next;
     uint32_t *match;         /* owned: slots */
@@ -34,6 +37,8 @@ struct search_filter {
 void search__filter_free(struct search_filter *f) {
     if (f == NULL) return;
     mem_free(f->match);
+    mem_free(f->known);
+    mem_free(f->best);
     mem_free(f);
 }
 
@@ -98,24 +103,46 @@ bool search__filter_rare(const struct search *s, const struct value *v, const st
 int search__filter_wants(void *cookie, uint32_t slot, bool *yes) {
     struct search_asking *a = cookie;
     struct search_filter *f = a->s->plan;
+    unsigned at = slot % 4 * 2;
+    if (slot < f->slots && (f->known[slot / 4] >> at & 1) != 0) {
+        *yes = (f->known[slot / 4] >> at & 2) != 0;
+        return OK;
+    }
     int rc = ask(a->s, a->v, slot, yes);
-    if (rc != OK) return rc;
-    f->asked++;
-    f->matched += *yes;
-    return OK;
+    if (rc == OK && slot < f->slots) f->known[slot / 4] |= (uint8_t)((*yes ? 3u : 1u) << at);
+    return rc;
 }
 
-bool search__filter_more(struct search *s, const struct value *v, const struct vset *set, double target) {
+void search__filter_begin(struct search *s, const struct vset *set) {
     struct search_filter *f = s->plan;
-    uint64_t asked = f->asked, matched = f->matched;
-    f->asked = f->matched = 0;
-    double share = ((double)matched + 1) / ((double)asked + 1);
-    if (f->again >= AGAIN_MAX || !(share < f->share)) return false;
-    uint64_t probes = probes_for(s, v, set, share, target);
-    if ((double)probes < AGAIN_FROM * (double)s->probes) return false;
-    f->again++;
-    f->share = share;
-    s->probes = probes;
+    if (f->known != NULL) return;
+    f->slots = set->slots;
+    f->known = mem_calloc(set->slots / 4 + 1, 1);
+}
+
+/* How many of the best were so before. */
+static size_t stayed(const struct search_filter *f, const struct search *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->top.n; i++)
+        for (size_t k = 0; k < f->best_n; k++) n += f->best[k] == s->top.items[i].node;
+    return n;
+}
+
+void search__filter_widened(struct search *s, const struct value *v) {
+    struct ivf ix;
+    ivf_read(v, &ix);
+    if ((double)s->probes > RARE_CLUSTERS * (double)ix.clusters) s->plan->walking = true;
+}
+
+bool search__filter_more(struct search *s, const struct value *v, double target) {
+    struct search_filter *f = s->plan;
+    double least = target + (1 - target) / 2;
+    if (f->best_n > 0 && (double)stayed(f, s) >= least * (double)s->top.n) return false;
+    f->best = mem_realloc(f->best, (s->top.n + 1) * sizeof(*f->best));
+    f->best_n = s->top.n;
+    for (size_t i = 0; i < s->top.n; i++) f->best[i] = s->top.items[i].node;
+    s->probes *= MORE_TIMES;
+    search__filter_widened(s, v);
     return true;
 }
 

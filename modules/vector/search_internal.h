@@ -32,6 +32,7 @@ struct search {
     bool exact;              /* every element is measured all the same */
     double recall;           /* that is asked for; 0: SEARCH_RECALL */
     uint64_t probes;         /* that are asked for, or tried; 0: as many as the recall takes */
+    bool probes_given;
     double effort;           /* of EF, which is 100 when it is not given: so many times the probes */
     uint64_t reranked;
     /* With a filter and the index: */
@@ -72,8 +73,10 @@ struct search_asking { /* its cookie */
     struct search *s;
     const struct value *v;
 };
-/* A search has ended: is another with more probes worth it? Then it has been noted how many. */
-bool search__filter_more(struct search *s, const struct value *v, const struct vset *set, double target);
+void search__filter_begin(struct search *s, const struct vset *set); /* before the first question */
+/* A search has ended that has found enough: is another with more probes to be made, or a walk? Then that is noted. */
+bool search__filter_more(struct search *s, const struct value *v, double target);
+void search__filter_widened(struct search *s, const struct value *v); /* Are these probes so many that a walk is cheaper? */
 
 /* One step; OK: the best are in s->top, sorted. */
 int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again);

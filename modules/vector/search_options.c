@@ -176,6 +176,7 @@ static const char *effort_option(call *c, size_t *i, struct search *s, unsigned 
     } else if (call_arg_is(c, *i, "probes") && more) {
         if (!positive(c, ++*i, INT64_MAX, &n)) return "ERR invalid PROBES";
         s->probes = (uint64_t)n;
+        s->probes_given = true;
     } else {
         return NULL;
     }

@@ -112,7 +112,7 @@ static void begin(struct search *s, const struct value *v, const struct vset *se
     s->top.k = search__kept(s, set);
     double target = target_of(s);
     if (s->probes == 0) {
-        uint64_t usual = s->filter != NULL ? search__filter_probes(s, v, set, target)
+        uint64_t usual = s->filter != NULL ? search__filter_probes(s, v, set, target) / 2 + 1
                                            : recall_probes(v, (uint32_t)s->top.k, target);
         double n = s->effort * (double)usual;
         s->probes = n < 1 ? 1 : n > (double)UINT32_MAX ? UINT32_MAX : (uint64_t)n;
@@ -131,15 +131,16 @@ int search__yield(call *c, command_fn *again) {
 
 /* Is another search with more clusters to be made? Clusters may be empty, and a filter lets few through: what is asked
  * for is found as long as it is there. */
-static bool more(struct search *s, const struct value *v, const struct vset *set) {
+static bool more(struct search *s, const struct value *v) {
     struct ivf ix;
     ivf_read(v, &ix);
     if (s->index.probes >= ix.clusters) return false;
     if (s->index.n < s->top.k) {
         s->probes *= MORE_TIMES;
+        if (s->filter != NULL) search__filter_widened(s, v);
         return true;
     }
-    return s->filter != NULL && search__filter_more(s, v, set, target_of(s));
+    return s->filter != NULL && !s->probes_given && search__filter_more(s, v, target_of(s));
 }
 
 static int search_index(call *c, struct search *s, const struct value *v, const struct vset *set,
@@ -147,12 +148,15 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
     struct search_asking asking = {s, v};
     int rc = OK;
     s->scan.steps++;
-    if (s->filter != NULL) rc = search__filter_sample(c, s, v, set);
-    if (rc != OK) return rc;
-    if (s->filter != NULL && search__filter_rare(s, v, set)) return search__filter_walk(c, s, v, set, again);
     do {
+        if (s->filter != NULL) rc = search__filter_sample(c, s, v, set);
+        if (rc != OK) return rc;
+        if (s->filter != NULL && search__filter_rare(s, v, set)) return search__filter_walk(c, s, v, set, again);
         if (s->index.scan == NULL) begin(s, v, set);
-        if (s->filter != NULL) s->index.wants = search__filter_wants;
+        if (s->filter != NULL) {
+            search__filter_begin(s, set);
+            s->index.wants = search__filter_wants;
+        }
         s->index.cookie = &asking;
         do {
             rc = ivf_search(v, &s->shape, s->x, STEP_CODES, &s->index);
@@ -161,7 +165,7 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
         top_clear(&s->top);
         if (rc == OK) rc = ivf_rerank(v, &s->shape, &s->index, s->attributes, worst, consider_found, s, &s->reranked);
         if (rc != OK) return rc;
-        if (!more(s, v, set)) break;
+        if (!more(s, v)) break;
         s->scan.cold_rounds += s->index.cold;
         ivf_search_deinit(&s->index);
         if (call_may_park(c)) return search__yield(c, again);

@@ -158,7 +158,7 @@ static int fill(call *c, const struct vset *set, const struct ivf *ix) {
 
 /* ---- recall --------------------------------------------------------------------------------------------- */
 
-#define SAMPLES 48
+#define SAMPLES 160
 
 /* Has the set changed so much that what was measured says little? */
 static bool stale(const struct value *v, const struct ivf *ix) {
