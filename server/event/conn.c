@@ -38,11 +38,12 @@ static long socket_read(conn *c, void *p, size_t n) {
 static long socket_writev(conn *c, const struct iovec *iov, int count) {
     assert(count > 0);
     if (((struct socket_conn *)c)->broken) return ERR_IO;
-    /* sendmsg() and not writev(): a peer that has gone must not raise SIGPIPE. */
+    /* send() and not write(): a peer that has gone must not raise SIGPIPE. */
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                        .msg_iovlen = (size_t)(count > IOV_MAX ? IOV_MAX : count)};
     for (;;) {
-        ssize_t put = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        ssize_t put = count == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+                                 : sendmsg(c->fd, &m, MSG_NOSIGNAL);
         if (put >= 0) return (long)put;
         if (errno == EAGAIN || errno == EWOULDBLOCK) return ERR_AGAIN;
         if (errno != EINTR) return ERR_IO;
