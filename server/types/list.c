@@ -98,7 +98,7 @@ int list_each(const struct value *v, uint64_t first, uint64_t n, bool backward,
     int rc = list__inline(v, &lp);
     if (rc == OK) return each_in(lp, 0, first, n, backward, each, cookie);
     if (rc != ERR_NOTFOUND) return rc;
-    rc = need_range(v, first, n);
+    rc = n == 1 ? OK : need_range(v, first, n); /* A single one is asked for as it is read. */
     while (rc == OK && n > 0) {
         struct list_path path;
         rc = list__descend(v, backward ? first + n - 1 : first, &path);
@@ -253,6 +253,18 @@ static int come_inline(struct value *v) {
     return OK;
 }
 
+/* What a single element needs is asked for as it is deleted. */
+static int need_ranges(struct value *v, slice ranges) {
+    int cold = OK;
+    if (ranges.n == LIST_RANGE_BYTES && get_u64(ranges.p + 8) == 1) return OK;
+    for (size_t i = 0; i < ranges.n; i += LIST_RANGE_BYTES) {
+        int rc = list__need_delete(v, get_u64(ranges.p + i), get_u64(ranges.p + i + 8));
+        if (rc == ERR_COLD) cold = rc;
+        else if (rc != OK) return rc;
+    }
+    return cold;
+}
+
 static int apply_delete(struct value *v, const effect *e) {
     bool all;
     if (e->argc != 1 || v->kind == VALUE_NONE) return ERR_CORRUPT;
@@ -266,13 +278,8 @@ static int apply_delete(struct value *v, const effect *e) {
         return OK;
     }
     if (v->kind == VALUE_RAW) return delete_inline(v, ranges);
-    int cold = OK;
-    for (size_t i = 0; i < ranges.n; i += LIST_RANGE_BYTES) {
-        rc = list__need_delete(v, get_u64(ranges.p + i), get_u64(ranges.p + i + 8));
-        if (rc == ERR_COLD) cold = rc;
-        else if (rc != OK) return rc;
-    }
-    if (cold != OK) return cold;
+    rc = need_ranges(v, ranges);
+    if (rc != OK) return rc;
     for (size_t i = 0; i < ranges.n; i += LIST_RANGE_BYTES) {
         rc = list__delete(v, get_u64(ranges.p + i), get_u64(ranges.p + i + 8));
         if (rc != OK) return rc;
