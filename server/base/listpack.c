@@ -80,7 +80,11 @@ static inline size_t back_get(const uint8_t *p) {
     return v;
 }
 
-static size_t back_put(uint8_t *p, size_t body) {
+static inline size_t back_put(uint8_t *p, size_t body) {
+    if (body <= 127) { /* Mostly. */
+        p[0] = (uint8_t)body;
+        return 1;
+    }
     size_t n = back_bytes(body);
     for (size_t i = n; i-- > 0; body >>= 7)
         p[i] = (uint8_t)((body & 0x7f) | (i > 0 ? 0x80 : 0));
@@ -247,76 +251,74 @@ struct encoded {
     slice str;
 };
 
+/* The bytes of an integer, without its back length. */
+static inline size_t int_body(int64_t v) {
+    if (v >= 0 && v <= 127) return 1;
+    if (v >= -4096 && v <= 4095) return 2;
+    if (v >= INT16_MIN && v <= INT16_MAX) return 3;
+    if (v >= -(1 << 23) && v < 1 << 23) return 4;
+    return v >= INT32_MIN && v <= INT32_MAX ? 5 : 9;
+}
+
 static size_t encode_int(uint8_t *p, int64_t v) {
-    if (v >= 0 && v <= 127) {
+    size_t n = int_body(v);
+    if (n == 1) {
         p[0] = (uint8_t)v;
-        return 1;
-    }
-    if (v >= -4096 && v <= 4095) {
+    } else if (n == 2) {
         p[0] = (uint8_t)(0xc0 | ((uint64_t)v >> 8 & 0x1f));
         p[1] = (uint8_t)v;
-        return 2;
+    } else {
+        p[0] = (uint8_t)(n == 9 ? 0xf4 : 0xf1 + n - 3);
+        put_u64(p + 1, (uint64_t)v);
     }
-    put_u64(p + 1, (uint64_t)v);
-    if (v >= INT16_MIN && v <= INT16_MAX) {
-        p[0] = 0xf1;
-        return 3;
-    }
-    if (v >= -(1 << 23) && v < 1 << 23) {
-        p[0] = 0xf2;
-        return 4;
-    }
-    if (v >= INT32_MIN && v <= INT32_MAX) {
-        p[0] = 0xf3;
-        return 5;
-    }
-    p[0] = 0xf4;
-    return 9;
+    return n;
 }
 
-static struct encoded encode_str(slice s) {
-    struct encoded e;
+/* The bytes before a string's own. */
+static inline size_t str_head(size_t n) { return n < 64 ? 1 : n < 4096 ? 2 : 5; }
+
+/* Where they stand: a copy would read at once what has just been written byte by byte. */
+static void encode_str(struct encoded *e, slice s) {
     assert(s.n <= LP_BYTES_MAX);
     if (s.n < 64) {
-        e.head[0] = (uint8_t)(0x80 | s.n);
-        e.head_n = 1;
+        e->head[0] = (uint8_t)(0x80 | s.n);
+        e->head_n = 1;
     } else if (s.n < 4096) {
-        e.head[0] = (uint8_t)(0xe0 | s.n >> 8);
-        e.head[1] = (uint8_t)s.n;
-        e.head_n = 2;
+        e->head[0] = (uint8_t)(0xe0 | s.n >> 8);
+        e->head[1] = (uint8_t)s.n;
+        e->head_n = 2;
     } else {
-        e.head[0] = 0xf0;
-        put_u32(e.head + 1, (uint32_t)s.n);
-        e.head_n = 5;
+        e->head[0] = 0xf0;
+        put_u32(e->head + 1, (uint32_t)s.n);
+        e->head_n = 5;
     }
-    e.back_n = back_put(e.back, e.head_n + s.n);
-    e.str = s;
-    return e;
+    e->back_n = back_put(e->back, e->head_n + s.n);
+    e->str = s;
 }
 
-static struct encoded encode_num(int64_t v) {
-    struct encoded e;
-    e.head_n = encode_int(e.head, v);
-    e.back_n = back_put(e.back, e.head_n);
-    e.str = slice_make(NULL, 0);
-    return e;
+static void encode_num(struct encoded *e, int64_t v) {
+    e->head_n = encode_int(e->head, v);
+    e->back_n = back_put(e->back, e->head_n);
+    e->str = slice_make(NULL, 0);
 }
 
-static struct encoded encode(slice bytes) {
+static void encode(struct encoded *e, slice bytes) {
     int64_t num;
-    return num_parse_ll(bytes, &num) ? encode_num(num) : encode_str(bytes);
+    if (num_parse_ll(bytes, &num)) encode_num(e, num);
+    else encode_str(e, bytes);
 }
 
 static size_t encoded_bytes(const struct encoded *e) { return e->head_n + e->str.n + e->back_n; }
 
 size_t lp_entry_bytes(slice bytes) {
-    struct encoded e = encode(bytes);
-    return encoded_bytes(&e);
+    int64_t num;
+    size_t body = num_parse_ll(bytes, &num) ? int_body(num) : str_head(bytes.n) + bytes.n;
+    return body + back_bytes(body);
 }
 
 size_t lp_entry_bytes_int(int64_t v) {
-    struct encoded e = encode_num(v);
-    return encoded_bytes(&e);
+    size_t body = int_body(v);
+    return body + back_bytes(body);
 }
 
 /* Puts e in place of the `old` bytes at pos; the count grows by `more`, which may wrap. */
@@ -354,41 +356,48 @@ void lp_new(buf *lp) {
 }
 
 void lp_append(buf *lp, slice bytes) {
-    struct encoded e = encode(bytes);
+    struct encoded e;
+    encode(&e, bytes);
     splice(lp, lp->n - 1, 0, &e, 1);
 }
 
 void lp_append_int(buf *lp, int64_t v) {
-    struct encoded e = encode_num(v);
+    struct encoded e;
+    encode_num(&e, v);
     splice(lp, lp->n - 1, 0, &e, 1);
 }
 
 void lp_prepend(buf *lp, slice bytes) {
-    struct encoded e = encode(bytes);
+    struct encoded e;
+    encode(&e, bytes);
     splice(lp, HEAD_BYTES, 0, &e, 1);
 }
 
 void lp_insert(buf *lp, size_t pos, slice bytes) {
     check_pos(slice_of(lp), pos);
-    struct encoded e = encode(bytes);
+    struct encoded e;
+    encode(&e, bytes);
     splice(lp, pos, 0, &e, 1);
 }
 
 void lp_insert_after(buf *lp, size_t pos, slice bytes) {
     check_pos(slice_of(lp), pos);
-    struct encoded e = encode(bytes);
+    struct encoded e;
+    encode(&e, bytes);
     splice(lp, pos + entry_bytes(lp->p + pos), 0, &e, 1);
 }
 
 void lp_replace(buf *lp, size_t pos, slice bytes) {
     check_pos(slice_of(lp), pos);
-    struct encoded e = encode(bytes);
+    struct encoded e;
+    encode(&e, bytes);
     splice(lp, pos, entry_bytes(lp->p + pos), &e, 0);
 }
 
 void lp_replace_int(buf *lp, size_t pos, int64_t v) {
     check_pos(slice_of(lp), pos);
-    struct encoded e = encode_num(v);
+    struct encoded e;
+    encode_num(&e, v);
     splice(lp, pos, entry_bytes(lp->p + pos), &e, 0);
 }
 
