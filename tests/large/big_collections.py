@@ -44,6 +44,16 @@ KINDS = {
 }
 
 
+# What writes as many elements as the collection has: its name, the command, and how many it answers.
+STORED = {
+    "set": [("intersection stored", ("SINTERSTORE", "to", "big:set", "big:set"), lambda n: n),
+            ("difference stored", ("SDIFFSTORE", "to", "big:set", "none"), lambda n: n)],
+    "zset": [("union stored", ("ZUNIONSTORE", "to", "2", "big:zset", "none"), lambda n: n),
+             ("range stored", ("ZRANGESTORE", "to", "big:zset", "0", "-1"), lambda n: n),
+             ("ranks removed", ("ZREMRANGEBYRANK", "to", "1", "-2"), lambda n: n - 2)],
+}
+
+
 class Turns:
     """The loop's turns of one phase after the other."""
 
@@ -123,6 +133,9 @@ def collection(s, c, kind, n, full):
           "%d of %d bytes" % (info(c)["bytes_pages"], before))
     step("loaded in part", lambda: probe(c, kind, key, n, "from the store"))
     c("CONFIG", "SET", "maxmemory", "0")
+    for what, command, answer in STORED.get(kind.name, ()):
+        step(what, lambda: check("%s: %s" % (kind.name, what), c(*command) == answer(n), command))
+    c("DEL", "to")
     step("copied", lambda: c("COPY", key, key + ":copy"))
     step("its copy overwritten", lambda: c("SET", key + ":copy", "x"))
     step("deleted", lambda: (c("DEL", key), time.sleep(2)))
