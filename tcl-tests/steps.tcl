@@ -106,6 +106,27 @@ proc beside {command body} {
     return [ended $c]
 }
 
+test -tags {cove} "What is counted in steps is what is counted in one turn" {
+    fill_set a $many
+    fill_set b $many 2000
+    fill_zset z $many 1000
+    assert_equal 13000 [r SINTERCARD 2 a b]
+    assert_equal 12500 [r SINTERCARD 2 a b LIMIT 12500]
+    assert_equal 13000 [r SINTERCARD 2 b a LIMIT 14000]
+    assert_equal 13000 [r ZINTERCARD 3 a z b]
+    assert_equal 11000 [r ZINTERCARD 2 z a LIMIT 11000]
+    assert_equal 0 [r ZINTERCARD 2 z none]
+    foreach command {{SINTERCARD 2 a b} {ZINTERCARD 3 a z b}} {
+        set n [r {*}$command]
+        r MULTI
+        r {*}$command
+        assert_equal $n [lindex [r EXEC] 0]
+    }
+    r SET s text
+    assert_error "WRONGTYPE*" {r SINTERCARD 3 a b s}
+    sound
+}
+
 test -tags {cove} "While it takes its steps others go on, and what it reads is of one moment" {
     fill_set a 40000
     r SET d before

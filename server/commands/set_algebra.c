@@ -141,21 +141,6 @@ int cmd_sinter(call *c) { return tell(c, INTER); }
 int cmd_sunion(call *c) { return tell(c, UNION); }
 int cmd_sdiff(call *c) { return tell(c, DIFF); }
 
-int cmd_sintercard(call *c) {
-    int64_t keys, limit = 0;
-    if (!call_int_in(c, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return OK;
-    if ((uint64_t)keys > call_argc(c) - 2) {
-        return reply_error(c, "ERR Number of keys can't be greater than number of args");
-    }
-    for (size_t i = 2 + (size_t)keys; i < call_argc(c); i++) {
-        if (!call_arg_is(c, i, "limit") || i + 1 == call_argc(c)) return reply_syntax(c);
-        if (!call_int_in(c, ++i, 0, INT64_MAX, &limit, "ERR LIMIT can't be negative")) return OK;
-    }
-    struct sink s = {.limit = (uint64_t)limit};
-    int rc = run(c, INTER, call_argv(c) + 2, (size_t)keys, false, &s);
-    return rc == OK ? reply_int(c, (int64_t)s.n) : rc;
-}
-
 /* ---- *STORE ------------------------------------------------------------------------------------- */
 
 static int replace(call *c, const struct sink *s, const char *event) {
@@ -181,7 +166,9 @@ static int replace(call *c, const struct sink *s, const char *event) {
  * set beside the data. */
 struct stepping {
     enum algebra what;
-    const char *event;
+    const char *event; /* NULL: the members are only counted */
+    size_t keys;       /* from argument 2 on */
+    uint64_t limit;
     size_t at;       /* the set that is being walked */
     uint64_t cursor; /* in it */
     uint64_t n;      /* members found */
@@ -207,15 +194,15 @@ static int add_found(call *c, slice found, uint64_t n) {
 
 static int step_through(call *c, struct stepping *s, struct operands *j, bool *done) {
     buf found = BUF_INIT;
-    struct sink sink = {.out = &found, .listed = true};
+    struct sink sink = {.out = s->event != NULL ? &found : NULL, .listed = true};
     uint64_t cursor = s->cursor;
-    *done = !arrange(j) || s->at == (j->what == UNION ? j->count : 1);
+    *done = !arrange(j) || s->at == (j->what == UNION ? j->count : 1) || (s->limit != 0 && s->n >= s->limit);
     if (*done) return OK;
     j->at = s->at;
     j->sink = &sink;
     int rc = set_scan(&j->sets[j->at], &cursor, STEP_ELEMENTS, weigh, j);
     if (rc == OK && j->cold) rc = ERR_COLD;
-    if (rc == OK && sink.n > 0) rc = add_found(c, slice_of(&found), sink.n);
+    if (rc == OK && sink.n > 0 && s->event != NULL) rc = add_found(c, slice_of(&found), sink.n);
     if (rc == OK) {
         s->n += sink.n;
         s->cursor = cursor;
@@ -228,7 +215,7 @@ static int step_through(call *c, struct stepping *s, struct operands *j, bool *d
 static int store_step(call *c, void *work, bool *done) {
     struct stepping *s = work;
     struct operands j = {.what = s->what};
-    int rc = peek_sets(c, call_argv(c) + 2, call_argc(c) - 2, &j);
+    int rc = peek_sets(c, call_argv(c) + 2, s->keys, &j);
     for (size_t i = 0; i < j.count; i++)
         if (rc == OK && j.sets[i].type != TYPE_SET) rc = ERR_PRECOND;
     if (rc == OK) rc = step_through(c, s, &j, done);
@@ -255,12 +242,39 @@ static void store_restart(void *work) {
     s->at = s->cursor = s->n = 0;
 }
 
-static int store_in_steps(call *c, enum algebra what, const char *event) {
-    static const struct steps_job ops = {store_step, store_finish, store_restart, mem_free};
-    struct stepping *s = mem_calloc(1, sizeof(*s));
-    s->what = what;
-    s->event = event;
-    return call_steps(c, &ops, s, call_argv(c) + 2, call_argc(c) - 2);
+static int count_finish(call *c, void *work) {
+    const struct stepping *s = work;
+    return reply_int(c, (int64_t)(s->limit != 0 && s->n > s->limit ? s->limit : s->n));
+}
+
+static int in_steps(call *c, struct stepping given) {
+    static const struct steps_job store_ops = {store_step, store_finish, store_restart, mem_free};
+    static const struct steps_job count_ops = {store_step, count_finish, store_restart, mem_free};
+    struct stepping *s = mem_alloc(sizeof(*s));
+    *s = given;
+    return call_steps(c, s->event != NULL ? &store_ops : &count_ops, s, call_argv(c) + 2, s->keys);
+}
+
+int cmd_sintercard(call *c) {
+    int64_t keys, limit = 0;
+    if (!call_int_in(c, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return OK;
+    if ((uint64_t)keys > call_argc(c) - 2) {
+        return reply_error(c, "ERR Number of keys can't be greater than number of args");
+    }
+    for (size_t i = 2 + (size_t)keys; i < call_argc(c); i++) {
+        if (!call_arg_is(c, i, "limit") || i + 1 == call_argc(c)) return reply_syntax(c);
+        if (!call_int_in(c, ++i, 0, INT64_MAX, &limit, "ERR LIMIT can't be negative")) return OK;
+    }
+    struct sink s = {.limit = (uint64_t)limit};
+    struct operands j = {.what = INTER, .sink = &s};
+    int rc = find_sets(c, call_argv(c) + 2, (size_t)keys, false, &j);
+    uint64_t n = rc == OK && call_may_step(c) ? walked(&j) : 0;
+    if (limit != 0 && n > (uint64_t)limit) n = (uint64_t)limit; /* As a rule it is found as soon. */
+    if (rc == OK && n < STEPS_FROM) rc = work(&j);
+    mem_free(j.sets);
+    if (n >= STEPS_FROM)
+        return in_steps(c, (struct stepping){.what = INTER, .keys = (size_t)keys, .limit = (uint64_t)limit});
+    return rc == OK ? reply_int(c, (int64_t)s.n) : rc;
 }
 
 static int store(call *c, enum algebra what, const char *event) {
@@ -273,7 +287,7 @@ static int store(call *c, enum algebra what, const char *event) {
     bool many = rc == OK && (there == OK || there == ERR_NOTFOUND) && call_may_step(c) && walked(&j) >= STEPS_FROM;
     if (rc == OK && !many) rc = work(&j);
     mem_free(j.sets);
-    if (many) return store_in_steps(c, what, event);
+    if (many) return in_steps(c, (struct stepping){.what = what, .event = event, .keys = call_argc(c) - 2});
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
     if (rc == OK && s.n > 0) {
         rc = replace(c, &s, event);

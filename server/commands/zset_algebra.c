@@ -131,7 +131,9 @@ static int tell_once(void *cookie, slice member, double score) {
         if (i < w->at) return 0;
         combine(w->how, &sum, times(other, w->in[i].weight));
     }
-    if (!w->cold) zset_result_add(&w->out, member, sum);
+    if (w->cold) return 0;
+    w->count++;
+    zset_result_add(&w->out, member, sum);
     return 0;
 }
 static int tell_once_set(void *cookie, slice member) { return tell_once(cookie, member, 1); }
@@ -232,7 +234,8 @@ static int answer(call *c, struct work *w, const char *event) {
 struct stepping {
     enum algebra what;
     enum aggregate how;
-    const char *event;
+    const char *event; /* NULL: the members are only counted */
+    uint64_t limit;
     size_t at;       /* the operand that is being walked, in the order of arrange() */
     uint64_t cursor; /* in it: a rank, or a set's cursor */
     uint64_t n;      /* members found */
@@ -248,6 +251,7 @@ static bool many(call *c, const struct work *w) {
         if (i == 0 || w->what == UNION) sum += one;
         least = one < least ? one : least;
     }
+    if (w->limit != 0 && w->limit < least) least = w->limit; /* As a rule it is found as soon. */
     return call_may_step(c) && (w->what == INTER ? least : sum) >= STEPS_FROM;
 }
 
@@ -273,26 +277,31 @@ static int step_through(call *c, struct stepping *s, struct work *w, bool *done)
     uint64_t cursor = s->cursor;
     bool end;
     size_t walked = arrange(w);
-    *done = s->at >= walked;
+    *done = s->at >= walked || (s->limit != 0 && s->n >= s->limit);
     if (*done) return OK;
     w->at = s->at;
     int rc = walk_part(w, &cursor, &end);
-    if (rc == OK && w->cold) rc = ERR_COLD;
+    if ((rc == OK || rc == ENOUGH) && w->cold) rc = ERR_COLD;
     if (rc == OK && w->out.n > 0) rc = zset_result_add_step(c, &w->out);
+    if (rc == ENOUGH) rc = OK;
     if (rc != OK) return rc;
-    s->n += w->out.n;
+    s->n += w->count;
     s->cursor = end ? 0 : cursor;
     if (end) s->at++;
     return OK;
 }
 
+/* Behind their number, and a destination. */
+static size_t first_key(const char *event) { return event != NULL ? 3 : 2; }
+
 static int algebra_step(call *c, void *work, bool *done) {
     struct stepping *s = work;
-    struct work w = {.what = s->what, .how = s->how, .n = s->keys, .in = mem_try_alloc(s->keys * sizeof(*w.in))};
+    size_t first = first_key(s->event);
+    struct work w = {.what = s->what, .how = s->how, .n = s->keys, .counted = s->event == NULL, .in = mem_try_alloc(s->keys * sizeof(*w.in))};
     int rc = w.in == NULL ? ERR_NOMEM : OK;
     for (size_t i = 0; i < w.n && rc == OK; i++) {
         struct entry e = {.value = {.kind = VALUE_NONE}};
-        rc = call_peek(c, call_arg(c, 3 + i), &e);
+        rc = call_peek(c, call_arg(c, first + i), &e);
         if (rc == ERR_NOTFOUND) rc = OK;
         else if (rc == OK && e.value.type != TYPE_SET && e.value.type != TYPE_ZSET) rc = ERR_PRECOND;
         w.in[i] = (struct operand){e.value, s->weights[i]};
@@ -305,6 +314,7 @@ static int algebra_step(call *c, void *work, bool *done) {
 
 static int algebra_finish(call *c, void *work) {
     const struct stepping *s = work;
+    if (s->event == NULL) return reply_int(c, (int64_t)(s->limit != 0 && s->n > s->limit ? s->limit : s->n));
     return zset_result_take(c, call_arg(c, 1), s->n, s->event);
 }
 
@@ -322,7 +332,8 @@ static int in_steps(call *c, const struct work *w, const char *event) {
     s->event = event;
     s->keys = w->n;
     for (size_t i = 0; i < w->n; i++) s->weights[i] = w->in[i].weight;
-    return call_steps(c, &ops, s, call_argv(c) + 3, w->n);
+    s->limit = w->limit;
+    return call_steps(c, &ops, s, call_argv(c) + first_key(event), w->n);
 }
 
 /* event: of a command that stores what comes out under its first key; else NULL. */
@@ -341,7 +352,7 @@ static int algebra(call *c, enum algebra what, const char *event, bool counted) 
     int rc = find_operands(c, &w, call_argv(c) + at + 1, event != NULL);
     bool good = rc == OK && take_options(c, &w, at + 1 + w.n, event != NULL);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
-    if (good && rc == OK && event != NULL && many(c, &w)) {
+    if (good && rc == OK && (event != NULL || counted) && many(c, &w)) {
         rc = in_steps(c, &w, event);
     } else if (good && rc == OK) {
         w.seed = rnd_u64(call_rnd(c));
