@@ -127,6 +127,56 @@ test -tags {cove} "What is counted in steps is what is counted in one turn" {
     sound
 }
 
+# A dump with other bytes in it, and the checksum that they have: CRC-64 of Jones, bit by bit from the right.
+proc crc64_table {} {
+    for {set i 0} {$i < 256} {incr i} {
+        set crc $i
+        for {set k 0} {$k < 8} {incr k} {set crc [expr {$crc & 1 ? ($crc >> 1) ^ 0x95ac9329ac4bc9b5 : $crc >> 1}]}
+        lappend table $crc
+    }
+    return $table
+}
+proc redumped {dump from to} {
+    set body [string range [string map [list $from $to] $dump] 0 end-8]
+    set table [crc64_table]
+    set crc 0
+    binary scan $body cu* bytes
+    foreach b $bytes {set crc [expr {[lindex $table [expr {($crc ^ $b) & 255}]] ^ ($crc >> 8)}]}
+    return $body[binary format w $crc]
+}
+
+test -tags {cove} "RESTORE of many elements takes steps, and believes nothing" {
+    fill_set s $many
+    fill_zset z $many
+    for {set i 0} {$i < $many} {incr i 1000} {
+        set pairs {}
+        for {set k $i} {$k < $i + 1000} {incr k} {lappend pairs f$k [expr {$k % 3 ? $k : "value $k"}]}
+        r HSET h {*}$pairs
+    }
+    foreach key {s z h} {
+        set dump [r DUMP $key]
+        assert_equal OK [r RESTORE d 0 $dump REPLACE]
+        assert_equal [r DEBUG DIGEST-VALUE $key] [r DEBUG DIGEST-VALUE d]
+        assert_equal [r OBJECT ENCODING $key] [r OBJECT ENCODING d]
+        assert_equal $dump [redumped $dump {} {}]
+        assert_error "BUSYKEY *" {r RESTORE d 0 $dump}
+        assert_equal OK [r RESTORE d 100000 $dump REPLACE]
+        assert_range [r PTTL d] 1 100000
+        assert_equal OK [r RESTORE d 1 $dump REPLACE ABSTTL]
+        assert_equal 0 [r EXISTS d]
+        r SET d before
+        assert_error "ERR DUMP payload version or checksum are wrong" {r RESTORE d 0 [string replace $dump 100 100 x] REPLACE}
+        # An element twice; one that goes past the end; one more than there are.
+        set prefix [expr {$key eq "h" ? "f" : "m"}]
+        assert_error "ERR Bad data format" {r RESTORE d 0 [redumped $dump ${prefix}14999 ${prefix}14998] REPLACE}
+        assert_error "ERR Bad data format" {r RESTORE d 0 [redumped $dump \x06${prefix}14999 \x86${prefix}14999] REPLACE}
+        set more [string index $dump 0][binary format S [expr {0x4000 | 15001}]][string range $dump 3 end]
+        assert_error "ERR Bad data format" {r RESTORE d 0 [redumped $more {} {}] REPLACE}
+        assert_equal before [r GET d]
+    }
+    sound
+}
+
 test -tags {cove} "While it takes its steps others go on, and what it reads is of one moment" {
     fill_set a 40000
     r SET d before

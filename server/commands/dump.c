@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
+#include "commands/restore.h"
 #include "resp/write.h"
 #include "types/rdb.h"
 
@@ -31,13 +32,16 @@ static int cmd_dump(call *c) {
     return rc;
 }
 
-/* The payload without its footer; false: version or checksum are wrong. */
-static bool footer_ok(slice dump, slice *payload) {
+/* The payload without its footer; false: the version is wrong. */
+static bool version_ok(slice dump, slice *payload) {
     if (dump.n < FOOTER_BYTES) return false;
     *payload = slice_make(dump.p, dump.n - FOOTER_BYTES);
-    if (get_u16(dump.p + payload->n) > VERSION_MAX) return false;
-    return get_u64(dump.p + dump.n - 8) == crc64(0, dump.p, dump.n - 8);
+    return get_u16(dump.p + payload->n) <= VERSION_MAX;
 }
+
+static bool sum_ok(slice dump) { return get_u64(dump.p + dump.n - 8) == crc64(0, dump.p, dump.n - 8); }
+
+static int reply_bad_footer(call *c) { return reply_error(c, "ERR DUMP payload version or checksum are wrong"); }
 
 struct restore_options {
     bool replace, absttl;
@@ -73,34 +77,38 @@ static bool restore_options(call *c, struct restore_options *o) {
     return true;
 }
 
-static int set_access(call *c, slice key, const struct restore_options *o) {
+static int set_access(call *c, slice key, const struct restore_to *to) {
     struct entry e;
-    if (o->idle_s == -1 && o->freq == -1) return OK;
+    if (to->idle_s == -1 && to->freq == -1) return OK;
     int rc = call_peek(c, key, &e);
-    if (rc == OK) keyspace_set_access(call_keyspace(c), &e, o->idle_s, (int)o->freq);
+    if (rc == OK) keyspace_set_access(call_keyspace(c), &e, to->idle_s, (int)to->freq);
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* The effect tries the payload before it changes anything. A value whose time has passed is made
- * all the same and then removed, so that a bad one is refused and an old value goes. */
-static int restore_value(call *c, slice payload, int64_t expire_ms, const struct restore_options *o) {
+/* A value whose time has passed is made all the same and then removed, so that an old value goes. */
+int restore_end(call *c, const struct restore_to *to) {
     slice key = call_arg(c, 1);
-    uint8_t tmp[8];
-    slice args[2] = {payload, effect_expiry(tmp, expire_ms)};
-    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_RESTORE, .db = db_id(call_db(c)), .key = key,
-                .args = args, .argc = 2};
-    int rc = call_effect(c, &e);
-    if (rc == ERR_CORRUPT) return reply_error(c, "ERR Bad data format");
-    if (rc == ERR_NOMEM) return reply_error(c, "OOM the payload does not fit into memory");
-    if (rc != OK) return rc;
-    if (expire_ms >= 0 && expire_ms <= call_now_ms(c)) {
+    int rc;
+    if (to->expire_ms >= 0 && to->expire_ms <= call_now_ms(c)) {
         if ((rc = call_del(c, key)) != OK) return rc;
         call_notify(c, 'g', "del", key);
         return reply_ok(c);
     }
-    if ((rc = set_access(c, key, o)) != OK) return rc;
+    if ((rc = set_access(c, key, to)) != OK) return rc;
     call_notify(c, 'g', "restore", key);
     return reply_ok(c);
+}
+
+/* The effect tries the payload before it changes anything. */
+static int restore_value(call *c, slice payload, const struct restore_to *to) {
+    uint8_t tmp[8];
+    slice args[2] = {payload, effect_expiry(tmp, to->expire_ms)};
+    effect e = {.target = EFFECT_ENTRY, .op = ENTRY_RESTORE, .db = db_id(call_db(c)), .key = call_arg(c, 1),
+                .args = args, .argc = 2};
+    int rc = call_effect(c, &e);
+    if (rc == ERR_CORRUPT) return reply_error(c, "ERR Bad data format");
+    if (rc == ERR_NOMEM) return reply_error(c, "OOM the payload does not fit into memory");
+    return rc == OK ? restore_end(c, to) : rc;
 }
 
 static int cmd_restore(call *c) {
@@ -114,14 +122,15 @@ static int cmd_restore(call *c) {
     if (rc == OK && !o.replace) return reply_error(c, "BUSYKEY Target key name already exists.");
     if (!call_int(c, 2, &ttl)) return OK;
     if (ttl < 0) return reply_error(c, "ERR Invalid TTL value, must be >= 0");
-    if (!footer_ok(call_arg(c, 3), &payload)) {
-        return reply_error(c, "ERR DUMP payload version or checksum are wrong");
-    }
+    if (!version_ok(call_arg(c, 3), &payload)) return reply_bad_footer(c);
+    bool many = restore_many(c, payload);
+    if (!many && !sum_ok(call_arg(c, 3))) return reply_bad_footer(c);
     if (!o.absttl && ttl > INT64_MAX - call_now_ms(c)) {
         return reply_error(c, "ERR Invalid TTL value, must be >= 0");
     }
-    int64_t expire_ms = ttl == 0 ? -1 : o.absttl ? ttl : ttl + call_now_ms(c);
-    return restore_value(c, payload, expire_ms, &o);
+    struct restore_to to = {.replace = o.replace, .idle_s = o.idle_s, .freq = o.freq,
+                            .expire_ms = ttl == 0 ? -1 : o.absttl ? ttl : ttl + call_now_ms(c)};
+    return many ? restore_in_steps(c, &to, payload) : restore_value(c, payload, &to);
 }
 
 static const struct command rows[] = {

@@ -143,6 +143,7 @@ bool call_may_step(const call *c);
 int call_steps(call *c, const struct steps_job *ops, void *work, const slice *keys, size_t n);
 int call_steps_value(call *c, uint8_t type, uint8_t op, const slice *args, size_t argc);
 int call_steps_copy(call *c, slice key); /* begins with what the key holds */
+int call_steps_length(call *c, uint64_t *n); /* of what was made: elements */
 int call_steps_take(call *c, slice key); /* what was made becomes the key's */
 
 /* ---- waiting for keys ---------------------------------------------------------------------------- */

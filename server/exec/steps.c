@@ -171,6 +171,16 @@ int call_steps_copy(call *c, slice key) {
     return rc;
 }
 
+int call_steps_length(call *c, uint64_t *n) {
+    struct steps *s = c->state;
+    struct entry e;
+    *n = 0;
+    if (!s->made) return OK;
+    int rc = keyspace_get(s->x->deps.keyspace, workshop(s), name_of(s), KS_EXPIRED, &e);
+    if (rc == OK) *n = s->x->deps.types->by_id[e.value.type]->length(&e.value);
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 int call_steps_take(call *c, slice key) {
     struct steps *s = c->state;
     assert(s->made);
