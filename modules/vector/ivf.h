@@ -2,9 +2,10 @@
  *
  *   root -> nodes of some hundred clusters -> clusters of 32 to 192 vectors: slot numbers and codes (code.h)
  *
- * A search measures the root's centroids and those of the best nodes, scans the codes of the best clusters,
- * and gives back the slots whose distance may be among the best k, with the estimates; the exact
- * distances, from the vectors in the slots, are the caller's. A set has no index while it is small
+ * A search scans the codes of all clusters' centroids (of the nearest nodes' only, when there are very many), measures
+ * the centroids that may be among the nearest, scans the codes of those clusters, and gives back the slots whose
+ * distance may be among the best k, with the estimates; the exact distances, from the vectors in the slots, come after
+ * (ivf_rerank()). A set has no index while it is small
  * (IVF_MIN), and one is filled in slices while searches still measure every vector (IVF_FILLING).
  *
  * All of it is pages of the set's object (store.h) and is changed by effects alone, so that it is as durable
@@ -23,9 +24,10 @@
 #define IVF_LEAF 96         /* What a cluster is made to have. */
 #define IVF_LEAF_MAX 192    /* With more it is to be split. */
 #define IVF_LEAF_MIN 24     /* With fewer its rows are to go elsewhere. */
-#define IVF_NODE_MAX 192    /* A node of more clusters is split, where that happens. */
+#define IVF_NODE_MAX 192    /* A node of more clusters is split; of fewer, when a page holds no more of them. */
 #define IVF_SIGMAS 1.9f     /* RaBitQ's own choice: one in forty estimates is worse. */
 #define IVF_SIGMAS_HIGH 2.6f /* for those who want nearly all: one in two hundred */
+#define IVF_FILL_MAX 64     /* elements of one effect */
 #define IVF_NONE UINT32_MAX
 
 enum ivf_state { IVF_ABSENT = 0, IVF_FILLING = 1, IVF_READY = 2 }; /* stored */
@@ -71,10 +73,11 @@ int ivf_remove(struct value *v, uint32_t slot); /* Nothing when it is in no clus
 
 enum ivf_op {               /* stored; after those of enum vset_op */
     VECTOR_INDEX = 8,       /* args: see ivf_write.c: an empty index; slots are to be filled in */
-    VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it */
+    VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it, of which IVF_FILL_MAX at most want a cluster */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
     VECTOR_PROBES = 11,     /* args: u64 rows, u64 version, u16 probes of each curve and target: see recall.h */
-    VECTOR_SWEEP = 12       /* no args: a look at all clusters begins */
+    VECTOR_SWEEP = 12,      /* no args: a look at all clusters begins */
+    VECTOR_LEAVE = 13       /* args: u32 cluster: it stays as it is, for a page has no room for what would come of it */
 };
 int ivf_apply(struct value *v, const effect *e); /* the set is there */
 

@@ -15,8 +15,7 @@
  * spare:     page i: u32 for each cluster from 16384 i on: its node + 1
  *
  * Rows are appended to the tail, which becomes a block of the base when it is full: an insertion changes
- * some kilobytes. A removed row stays in its place with slot IVF_NONE until its cluster is split, or its tail
- * has room again only then. A centroid never changes under its cluster's number and generation: codes are relative
+ * some kilobytes. A removed row stays in its place, with slot IVF_NONE, until its cluster is made anew. A centroid never changes under its cluster's number and generation: codes are relative
  * to it. Removals are counted so that work done beside the loop can tell that the rows it saw are still the first ones.
  *
  * Invariants, walked by ivf_check():
@@ -37,6 +36,8 @@ enum { IM_STATE = 0, IM_BITS = 1, IM_TODO_N = 2, IM_FREE_N = 3, IM_DIM = 4, IM_S
 #define IVF_FREE_MAX 4
 #define IVF_PROBES_BYTES 24
 #define IVF_CLUSTERS_MAX (1u << 30)
+#define IVF_CHILDREN_MAX 512    /* of one split */
+#define IVF_NODE_CLUSTERS_MAX 4096
 #define IVF_PARENTS 16384 /* of a spare page */
 
 /* The root. */
@@ -95,6 +96,10 @@ int ivf__root_find(slice root, const struct code_shape *c, uint32_t node, const 
 int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster,
                   const uint8_t *centroid);
 int ivf__node_remove(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster);
+/* ERR_LIMIT: the node's page does not hold so many more clusters. */
+int ivf__node_room(slice page, const struct code_shape *c, uint32_t more);
+/* ERR_LIMIT: the pages of a cluster with so many rows do not hold so many more. */
+int ivf__base_room(const struct code_shape *c, uint32_t rows, uint32_t more);
 int ivf__node_find(slice page, const struct code_shape *c, uint32_t cluster, uint32_t *at);
 
 /* Rows of a cluster: new ones go to the end. */

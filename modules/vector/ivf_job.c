@@ -174,7 +174,8 @@ static void make_parts(struct cut *c) {
     struct kmeans_rows rows = {.x = c->y, .n = j->n, .dim = dim};
     size_t k = j->n <= IVF_LEAF_MAX ? 1 : (j->n + IVF_LEAF / 2) / IVF_LEAF;
     if (k > SPLIT_MAX) {
-        c->k = kmeans_tree(&rows, IVF_LEAF, SPLIT_PASSES, j->seed ^ j->generation, c->part,
+        size_t target = j->n / (IVF_CHILDREN_MAX / 4); /* Parts may come out half as large. */
+        c->k = kmeans_tree(&rows, target > IVF_LEAF ? target : IVF_LEAF, SPLIT_PASSES, j->seed ^ j->generation, c->part,
                            &c->centroids);
     } else {
         c->k = k;

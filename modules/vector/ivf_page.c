@@ -81,8 +81,6 @@ bool ivf__due(slice tail, uint32_t clusters) {
     return all > IVF_LEAF_MAX || (live < IVF_LEAF_MIN && clusters > 1) || (all > IVF_LEAF && live < all / 2);
 }
 
-#define NODE_CLUSTERS_MAX 4096
-
 /* ---- reading --------------------------------------------------------------------------- */
 
 static bool routes_ok(slice page) { return page.n >= ROUTE_HEAD; }
@@ -122,7 +120,7 @@ int ivf__node(const struct value *v, const struct code_shape *c, uint32_t node, 
     int rc = get(v, VSET_ROUTES, 1 + (uint64_t)node, routes_ok, out);
     if (rc != OK) return rc;
     uint32_t n = route_n(*out);
-    if (n > PAGE_BYTES_MAX || n > NODE_CLUSTERS_MAX) return ERR_CORRUPT;
+    if (n > PAGE_BYTES_MAX || n > IVF_NODE_CLUSTERS_MAX) return ERR_CORRUPT;
     return out->n == node_centroid_at(c, n, n) ? OK : ERR_CORRUPT;
 }
 
@@ -216,6 +214,17 @@ int ivf__root_remove(struct value *v, const struct code_shape *c, uint32_t node)
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
+int ivf__node_room(slice page, const struct code_shape *c, uint32_t more) {
+    uint64_t n = (uint64_t)route_n(page) + more;
+    if (n > IVF_NODE_CLUSTERS_MAX) return ERR_LIMIT;
+    return node_centroid_at(c, (uint32_t)n, (uint32_t)n) <= PAGE_BYTES_MAX ? OK : ERR_LIMIT;
+}
+
+int ivf__base_room(const struct code_shape *c, uint32_t rows, uint32_t more) {
+    uint64_t blocks = rows / CODE_ROWS + (uint64_t)more / CODE_ROWS + 2;
+    return blocks <= (PAGE_BYTES_MAX - BASE_HEAD) / base_stride(c) ? OK : ERR_LIMIT;
+}
+
 int ivf__node_find(slice page, const struct code_shape *c, uint32_t cluster, uint32_t *at) {
     for (uint32_t i = 0; i < route_n(page); i++) {
         if (node_child(page, c, i) != cluster) continue;
@@ -245,7 +254,7 @@ int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, ui
     if (rc == OK) rc = ivf__root_find(root, c, node, &own);
     if (rc != OK) return rc;
     size_t half = 2 * (size_t)c->dim, bytes = node_centroid_at(c, n + 1, n + 1);
-    if (bytes > PAGE_BYTES_MAX || n >= NODE_CLUSTERS_MAX) return ERR_LIMIT;
+    if (bytes > PAGE_BYTES_MAX || n >= IVF_NODE_CLUSTERS_MAX) return ERR_LIMIT;
     float *y = mem_alloc(c->dim * sizeof(float));
     uint8_t *code = mem_alloc(code_bytes(c));
     struct code_factors f;

@@ -6,7 +6,8 @@
  *
  * What was computed beside the loop (ivf_job.c) saw the first `rows seen` rows of the cluster, and no row has
  * gone since (removals). Rows that have come later are given to the nearest child here; there are few. The first child
- * takes the cluster's number, with a new generation. Without children the cluster goes away. */
+ * takes the cluster's number, with a new generation. Without children the cluster goes away. ERR_LIMIT, having changed
+ * nothing: a page has no room for what would come of it. */
 #include <assert.h>
 #include <string.h>
 
@@ -15,7 +16,6 @@
 #include "modules/vector/kmeans.h"
 
 #define SPLIT_HEAD 24
-#define CHILDREN_MAX 512
 
 struct child {
     const uint8_t *centroid, *rows; /* in the effect */
@@ -33,7 +33,7 @@ struct split {
     struct vset set;
     struct ivf ix;
     uint32_t cluster, generation, seen, node;
-    struct child child[CHILDREN_MAX];
+    struct child child[IVF_CHILDREN_MAX];
     uint32_t children, moves;
     const uint8_t *move;
     struct late *late; /* owned */
@@ -62,7 +62,7 @@ static bool parse(struct split *s, const effect *e) {
     s->seen = get_u32(h + 12);
     s->children = get_u32(h + 16);
     s->moves = get_u32(h + 20);
-    if (s->cluster >= get_u32(ivf__meta(s->v) + IM_NEXT) || s->children > CHILDREN_MAX) return false;
+    if (s->cluster >= get_u32(ivf__meta(s->v) + IM_NEXT) || s->children > IVF_CHILDREN_MAX) return false;
     slice in = e->args[1];
     size_t head = 2 * (size_t)c->dim + 4;
     for (uint32_t i = 0; i < s->children; i++) {
@@ -137,22 +137,40 @@ static void encode_late(struct split *s) {
     mem_free(y);
 }
 
+/* What comes into another row has been in the cluster. */
+static void need_row(struct split *s, uint32_t slot) {
+    uint32_t place;
+    int rc = slot < s->set.slots ? vset_place(s->v, slot, &place) : ERR_CORRUPT;
+    want(s, rc == OK && place != s->cluster + 1 ? ERR_CORRUPT : rc);
+}
+
+static void need_children(struct split *s) {
+    const struct code_shape *c = &s->ix.code;
+    for (uint32_t i = 0; i < s->children; i++) {
+        const struct child *k = &s->child[i];
+        /* Late rows may all come to this one. */
+        want(s, ivf__base_room(c, k->n, (uint32_t)s->late_n));
+        for (uint32_t r = 0; r < k->n; r++) need_row(s, get_u32(k->rows + r * row_bytes(c)));
+    }
+}
+
 static void need_moves(struct split *s) {
     const struct code_shape *c = &s->ix.code;
     const uint8_t *p = s->move;
     for (uint32_t i = 0; i < s->moves; i++, p += move_bytes(c)) {
-        uint32_t place, to = get_u32(p + 4);
+        uint32_t to = get_u32(p + 4);
         slice tail, base;
-        want(s, vset_place(s->v, get_u32(p), &place));
         if (to >= get_u32(ivf__meta(s->v) + IM_NEXT) || to == s->cluster) {
             want(s, ERR_CORRUPT);
             continue;
         }
         int rc = ivf__tail(s->v, c, to, &tail);
         if (rc == OK && get_u32(tail.p + TA_GENERATION) != get_u32(p + 8)) rc = ERR_CORRUPT;
+        if (rc == OK) rc = ivf__base_room(c, get_u32(tail.p + TA_BASE), s->moves);
         if (rc == OK && get_u32(tail.p + TA_BASE) > 0)
             rc = ivf__base(s->v, c, to, get_u32(tail.p + TA_BASE), &base);
         want(s, rc);
+        need_row(s, get_u32(p));
     }
 }
 
@@ -178,6 +196,7 @@ static void prepare(struct split *s, const effect *e) {
     want(s, rc);
     if (rc == OK) rc = ivf__node(s->v, c, s->node, &page);
     if (rc == OK) rc = ivf__node_find(page, c, s->cluster, &at);
+    if (rc == OK) rc = ivf__node_room(page, c, s->children);
     want(s, rc);
     /* Its parents are written when the node is split. */
     for (uint32_t i = 0; rc == OK && i < route_n(page); i++)
@@ -188,11 +207,8 @@ static void prepare(struct split *s, const effect *e) {
     need_parent(s, get_u32(m + IM_NEXT) + s->children);
     want(s, ivf__root(s->v, c, &page));
     need_moves(s);
+    need_children(s);
     if (s->children == 0 && (s->late_n > 0 || s->ix.clusters < 2)) want(s, ERR_CORRUPT);
-    for (uint32_t i = 0; i < s->children; i++)
-        if (BASE_HEAD + (s->child[i].n + s->late_n + CODE_ROWS) / CODE_ROWS * base_stride(c) >
-            PAGE_BYTES_MAX)
-            want(s, ERR_CORRUPT);
     if (s->answer == OK && s->children > 0) encode_late(s);
 }
 

@@ -8,7 +8,6 @@
 
 #define ROUTE_LEAST 4096 /* Clusters looked at for a vector that comes in. */
 #define ROUTE_WANT 4    /* Of a large dimension, a page of a cluster may be full. */
-#define FILL_MAX 64     /* Slots of one effect. */
 
 /* ---- in ------------------------------------------------------------------------------------- */
 
@@ -18,8 +17,8 @@ static int room(const struct value *v, const struct code_shape *c, uint32_t clus
     slice tail, base;
     int rc = ivf__tail(v, c, cluster, &tail);
     if (rc != OK) return rc;
-    uint32_t rows = get_u32(tail.p + TA_BASE), blocks = (CODE_ROWS + more) / CODE_ROWS + 1;
-    if (BASE_HEAD + (rows / CODE_ROWS + blocks) * base_stride(c) > PAGE_BYTES_MAX) return ERR_LIMIT;
+    uint32_t rows = get_u32(tail.p + TA_BASE);
+    if (ivf__base_room(c, rows, more) != OK) return ERR_LIMIT;
     return rows > 0 ? ivf__base(v, c, cluster, rows, &base) : OK;
 }
 
@@ -257,26 +256,30 @@ static int apply_index(struct value *v, const effect *e) {
     return rc;
 }
 
-/* args: u32 end. Each slot below it that is in no cluster yet comes into one. */
+/* args: u32 end. Each slot below it that is in no cluster yet comes into one; IVF_FILL_MAX at most. */
 static int apply_fill(struct value *v, const effect *e) {
     struct vset set;
     struct ivf ix;
     vset_read(v, &set);
     ivf_read(v, &ix);
     if (e->argc != 1 || e->args[0].n != 4 || ix.state != IVF_FILLING) return ERR_CORRUPT;
-    uint32_t end = get_u32(e->args[0].p), n = 0, slots[FILL_MAX];
-    if (end < ix.filled || end - ix.filled > FILL_MAX || end > set.slots) return ERR_CORRUPT;
-    struct ivf_plan plans[FILL_MAX];
+    uint32_t end = get_u32(e->args[0].p), n = 0, slots[IVF_FILL_MAX];
+    if (end < ix.filled || end > set.slots) return ERR_CORRUPT;
+    struct ivf_plan plans[IVF_FILL_MAX];
     int answer = OK;
-    for (uint32_t slot = ix.filled; slot < end; slot++) {
+    for (uint32_t slot = vset_slot_next(v, &set, ix.filled); slot < end; slot = vset_slot_next(v, &set, slot + 1)) {
         struct element el;
         uint32_t place;
         int rc = vset_slot(v, &set.shape, slot, &el);
         if (rc == ERR_NOTFOUND) continue;
         if (rc == OK) rc = vset_place(v, slot, &place);
         if (rc == OK && place != 0) continue;
+        if (n == IVF_FILL_MAX) {
+            answer = ERR_CORRUPT;
+            break;
+        }
         plans[n] = (struct ivf_plan)IVF_PLAN_INIT;
-        if (rc == OK) rc = ivf_plan(v, &set.shape, &el.point, end - ix.filled, &plans[n]);
+        if (rc == OK) rc = ivf_plan(v, &set.shape, &el.point, IVF_FILL_MAX, &plans[n]);
         slots[n++] = slot;
         if (rc != OK) answer = answer == OK || answer == ERR_COLD ? rc : answer;
     }
@@ -313,6 +316,10 @@ int ivf_apply(struct value *v, const effect *e) {
     case VECTOR_FILL: return apply_fill(v, e);
     case VECTOR_SPLIT: return ivf__apply_split(v, e);
     case VECTOR_PROBES: return apply_probes(v, e);
+    case VECTOR_LEAVE:
+        if (e->argc != 1 || e->args[0].n != 4) return ERR_CORRUPT;
+        ivf__todo_done(v, get_u32(e->args[0].p));
+        return OK;
     case VECTOR_SWEEP:
         ivf__meta_mut(v)[IM_TODO_N] &= (uint8_t)~IVF_TODO_MORE;
         return OK;

@@ -16,6 +16,7 @@
 #define SHARE_LEAST 0.002  /* What a sample of that size can tell. */
 #define RARE_CLUSTERS 0.5  /* Of all clusters: with more to scan the attributes are walked. */
 #define MORE_TIMES 2
+#define KNOWN_SLOTS 65536
 #define STEP_SLOTS 1024    /* of the walk: some tenths of a millisecond */
 #define MEASURE_ROUND 256  /* Vectors asked for together. */
 
@@ -23,8 +24,9 @@ struct search_filter {
     double share;
     bool sampled;
     uint32_t slot[SAMPLE];
-    uint8_t *known;          /* owned: two bits a slot: asked, yes */
-    uint32_t slots;          /* of these */
+    uint8_t **known;         /* owned, for each KNOWN_SLOTS slots, when one of them was asked about: two bits a slot:
+                              * asked, yes */
+    uint32_t chunks;
     uint64_t *best;          /* owned: nodes of the best of the search before */
     size_t best_n;
     /* The walk. */
@@ -37,6 +39,7 @@ struct search_filter {
 void search__filter_free(struct search_filter *f) {
     if (f == NULL) return;
     mem_free(f->match);
+    for (uint32_t i = 0; i < f->chunks; i++) mem_free(f->known[i]);
     mem_free(f->known);
     mem_free(f->best);
     mem_free(f);
@@ -103,21 +106,25 @@ bool search__filter_rare(const struct search *s, const struct value *v, const st
 int search__filter_wants(void *cookie, uint32_t slot, bool *yes) {
     struct search_asking *a = cookie;
     struct search_filter *f = a->s->plan;
+    if (slot / KNOWN_SLOTS >= f->chunks) return ask(a->s, a->v, slot, yes); /* It came after the beginning. */
+    uint8_t **chunk = &f->known[slot / KNOWN_SLOTS];
+    if (*chunk == NULL) *chunk = mem_calloc(1, KNOWN_SLOTS / 4);
+    uint8_t *byte = *chunk + slot % KNOWN_SLOTS / 4;
     unsigned at = slot % 4 * 2;
-    if (slot < f->slots && (f->known[slot / 4] >> at & 1) != 0) {
-        *yes = (f->known[slot / 4] >> at & 2) != 0;
+    if ((*byte >> at & 1) != 0) {
+        *yes = (*byte >> at & 2) != 0;
         return OK;
     }
     int rc = ask(a->s, a->v, slot, yes);
-    if (rc == OK && slot < f->slots) f->known[slot / 4] |= (uint8_t)((*yes ? 3u : 1u) << at);
+    if (rc == OK) *byte |= (uint8_t)((*yes ? 3u : 1u) << at);
     return rc;
 }
 
 void search__filter_begin(struct search *s, const struct vset *set) {
     struct search_filter *f = s->plan;
     if (f->known != NULL) return;
-    f->slots = set->slots;
-    f->known = mem_calloc(set->slots / 4 + 1, 1);
+    f->chunks = set->slots / KNOWN_SLOTS + 1;
+    f->known = mem_calloc(f->chunks, sizeof(*f->known));
 }
 
 /* How many of the best were so before. */
@@ -151,7 +158,7 @@ bool search__filter_more(struct search *s, const struct value *v, double target)
 static int find_matches(call *c, struct search *s, const struct value *v, const struct vset *set,
                         command_fn *again) {
     struct search_filter *f = s->plan;
-    while (f->next < set->slots) {
+    while ((f->next = vset_slot_next(v, set, f->next)) < set->slots) {
         uint32_t end = set->slots - f->next > STEP_SLOTS ? f->next + STEP_SLOTS : set->slots;
         int answer = OK;
         for (uint32_t slot = f->next; slot < end; slot++) { /* All pages of the step in one round. */

@@ -57,6 +57,10 @@ int vset_attribute(const struct value *v, uint32_t slot, slice *out);
 int vset_slot_need(const struct value *v, const struct vset_shape *s, uint32_t slot);
 int vset_attribute_need(const struct value *v, uint32_t slot);
 
+/* The first slot from this one on in a page that is there (it may be free all the same); set->slots: none. So a walk
+ * over slots takes as long as there are pages, whatever the root says of slots. */
+uint32_t vset_slot_next(const struct value *v, const struct vset *set, uint32_t slot);
+
 /* A number beside each slot, for an index: 0 in a free slot, and in one that has just been filled. */
 int vset_place(const struct value *v, uint32_t slot, uint32_t *place);
 int vset_place_set(struct value *v, uint32_t slot, uint32_t place);

@@ -129,6 +129,15 @@ int vset_each(const struct value *v, vset_each_fn *each, void *cookie) {
     return rc;
 }
 
+uint32_t vset_slot_next(const struct value *v, const struct vset *set, uint32_t slot) {
+    uint32_t rows = vset_rows(&set->shape);
+    uint64_t page = slot / rows;
+    if (slot >= set->slots || vset__next(v, VSET_VECTORS, &page) != OK || page >= vset_pages(set)) return set->slots;
+    if (page == slot / rows) return slot;
+    uint64_t first = page * rows;
+    return first < set->slots ? (uint32_t)first : set->slots;
+}
+
 /* ---- room ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t roomy_page(const uint8_t *meta, uint32_t i) { return get_u32(meta + VSET_AT_ROOMY + 4 * (size_t)i); }

@@ -14,6 +14,7 @@
 #include "modules/vector/rotate.h"
 
 #define GATHER_BYTES (256 * 1024) /* Copied in one step: some tenths of a millisecond. */
+#define GATHER_SLOTS 4096
 #define SAMPLE_BYTES ((size_t)64 << 20) /* Of float rows, from which a new index is made, */
 #define SAMPLE_MAX 32768                /* and their number. */
 #define FILL_US 700    /* of one step */
@@ -102,13 +103,13 @@ static void build_begin(call *c, struct tend *t, const struct vset *set) {
 static int gather(call *c, struct tend *t, const struct value *v, const struct vset *set) {
     struct ivf_job *j = &t->plan->job;
     size_t before = j->vectors.n;
-    for (; t->cursor < set->slots; t->cursor += t->step) {
+    for (unsigned n = 0; (t->cursor = vset_slot_next(v, set, t->cursor)) < set->slots; n++) {
         struct element el;
         int rc = vset_slot(v, &set->shape, t->cursor, &el);
-        if (rc == ERR_NOTFOUND) continue;
-        if (rc != OK) return rc;
-        if (j->vectors.n - before > GATHER_BYTES) return again(c);
-        ivf_job_add(j, t->cursor, &el.point);
+        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+        if (n == GATHER_SLOTS || j->vectors.n - before > GATHER_BYTES) return again(c);
+        if (rc == OK) ivf_job_add(j, t->cursor, &el.point);
+        t->cursor = set->slots - t->cursor > t->step ? t->cursor + t->step : set->slots;
     }
     return hand_over(c, t);
 }
@@ -124,6 +125,14 @@ static int split_begin(call *c, struct tend *t, const struct value *v, const str
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
 
+/* No page has room for what would come of it: it grows on. */
+static int leave(call *c, uint32_t cluster) {
+    uint8_t number[4];
+    put_u32(number, cluster);
+    slice arg = slice_make(number, sizeof(number));
+    return call_value(c, TYPE_VECTORSET, VECTOR_LEAVE, call_arg(c, 1), &arg, 1);
+}
+
 static int finish(call *c, struct tend *t, const struct value *v, const struct vset *set) {
     struct ivf ix;
     struct plan *p = t->plan;
@@ -137,14 +146,15 @@ static int finish(call *c, struct tend *t, const struct value *v, const struct v
     if (rc != OK) return rc;
     if (fits)
         rc = call_value(c, TYPE_VECTORSET, p->building ? VECTOR_INDEX : VECTOR_SPLIT, call_arg(c, 1), args, 3);
+    if (rc == ERR_LIMIT) rc = leave(c, j->cluster);
     if (rc != OK) return rc;
     t->phase = LOOK;
     return again(c);
 }
 
-static int fill(call *c, const struct vset *set, const struct ivf *ix) {
+static int fill(call *c, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint64_t began = call_mono_us(c);
-    uint32_t end = ix->filled;
+    uint32_t end = vset_slot_next(v, set, ix->filled); /* Over what is not there; v is of no use after an effect. */
     do {
         uint8_t arg[4];
         slice args[1] = {slice_make(arg, 4)};
@@ -222,10 +232,11 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
         if (set->count < IVF_MIN) return reply_ok(c);
         build_begin(c, t, set);
         return gather(c, t, v, set);
-    case IVF_FILLING: return fill(c, set, ix);
+    case IVF_FILLING: /* No cluster is to grow without bounds while it is filled. */
     case IVF_READY: break;
     }
     if (ix->todo > 0) return split_begin(c, t, v, set, ix, ivf_todo(v));
+    if (ix->state == IVF_FILLING) return fill(c, v, set, ix);
     if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
     if (!stale(v, ix)) return reply_ok(c);
     t->uid = set->shape.uid;

@@ -368,6 +368,46 @@ TEST_LONG("far from zero, and in large and small units, a search finds as much",
     CHECK(far > usual - 0.03 && large > usual - 0.03 && small > usual - 0.03);
 }
 
+TEST("a walk over slots passes what is not there") {
+    struct world w;
+    struct vset set;
+    world_init(&w, METRIC_L2, QUANT_F32, 12, 0);
+    for (int i = 0; i < NAMES; i++) add_near(&w, i);
+    for (int i = 0; i < NAMES - 30; i++) rem(&w, i);
+    vset_read(&w.v, &set);
+    unsigned steps = 0, met = 0;
+    for (uint32_t slot = 0; (slot = vset_slot_next(&w.v, &set, slot)) < set.slots; slot++, steps++) {
+        struct element e;
+        met += vset_slot(&w.v, &w.shape, slot, &e) == OK;
+    }
+    CHECK_INT(met, 30);
+    CHECK(steps < NAMES / 2);
+    build(&w);
+    fill(&w, UINT32_MAX); /* in steps of sixteen slots, most of which are free */
+    sound(&w);
+    compare(&w, 3);
+    world_deinit(&w);
+}
+
+TEST("a cluster that is left as it is waits no more") {
+    struct world w;
+    uint8_t number[4];
+    world_init(&w, METRIC_L2, QUANT_INT8, 13, 0);
+    for (int i = 0; i < 600; i++) add_near(&w, i);
+    build(&w);
+    fill(&w, UINT32_MAX);
+    settle(&w, 0);
+    for (int i = 600; i < NAMES && ivf_todo(&w.v) == IVF_NONE; i++) add_near(&w, i);
+    uint32_t cluster = ivf_todo(&w.v);
+    CHECK(cluster != IVF_NONE);
+    put_u32(number, cluster);
+    slice arg = slice_make(number, 4);
+    CHECK_INT(apply(&w, VECTOR_LEAVE, &arg, 1), OK);
+    CHECK(ivf_todo(&w.v) != cluster);
+    sound(&w);
+    world_deinit(&w);
+}
+
 TEST("effects that do not fit are refused, and change nothing") {
     struct world w;
     world_init(&w, METRIC_L2, QUANT_INT8, 7, 0);
@@ -390,6 +430,7 @@ TEST("effects that do not fit are refused, and change nothing") {
     CHECK_INT(apply(&w, VECTOR_FILL, args, 1), ERR_CORRUPT);  /* It is full. */
     CHECK_INT(apply(&w, VECTOR_PROBES, args, 2), ERR_CORRUPT);
     CHECK_INT(apply(&w, 99, args, 1), ERR_CORRUPT);
+    CHECK_INT(apply(&w, VECTOR_LEAVE, args, 2), ERR_CORRUPT);
     for (uint32_t children = 1; children < 600; children += 97) {
         put_u32(head, 0);
         put_u32(head + 16, children);
