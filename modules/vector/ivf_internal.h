@@ -14,9 +14,10 @@
  *            there is none
  * spare:     page i: u32 for each cluster from 16384 i on: its node + 1
  *
- * Rows are appended to the tail, which becomes a block of the base when it is full: an insertion changes
- * some kilobytes. A removed row stays in its place, with slot IVF_NONE, until its cluster is made anew. A centroid never changes under its cluster's number and generation: codes are relative
- * to it. Removals are counted so that work done beside the loop can tell that the rows it saw are still the first ones.
+ * Rows are appended to the tail, which becomes a block of the base when it is full: an insertion changes some kilobytes. A
+ * removed row stays in its place, with slot IVF_NONE, until its cluster is made anew. A centroid never changes under its
+ * cluster's number and generation: codes are relative to it. Removals are counted, so that work done beside the loop can
+ * tell that the rows it saw are still the first ones.
  *
  * Invariants, walked by ivf_check():
  *  1. A slot with place c + 1 has one row, in cluster c; all other rows are removed ones.
