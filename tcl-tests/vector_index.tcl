@@ -225,24 +225,44 @@ test "WATCH sees no change of the index" {
     assert_equal PONG [lindex [r EXEC] 0]
 }
 
-test "Equal vectors, zeros and far ones are all found" {
-    set same [binary format r4 {1 2 3 4}]
-    for {set i 0} {$i < 10200} {} {
+proc add_equal {key blob n} {
+    for {set i 0} {$i < $n} {} {
         set words {}
-        for {set n 0} {$n < 600} {incr n; incr i} {lappend words e$i $same}
-        r VMADD v XDISTANCE_METRIC L2 FP32 4 600 {*}$words
+        for {set k 0} {$k < 600} {incr k; incr i} {lappend words e$i $blob}
+        r VMADD $key XDISTANCE_METRIC L2 FP32 4 600 {*}$words
     }
+}
+
+test "Among equal vectors each other one is found" {
+    set same [binary format r4 {1 2 3 4}]
+    add_equal v $same 10200
+    r VADD v FP32 [binary format r4 {0 0 0 0}] zero XDISTANCE_METRIC L2
+    settle v
+    for {set i 0} {$i < 10} {incr i} {r VADD v FP32 [binary format r4 "0 0 -$i -4"] out$i XDISTANCE_METRIC L2}
+    assert_equal zero [lindex [r VSEARCH v K 1 FP32 [binary format r4 {0 0 0 0}]] 0]
+    assert_equal 100 [llength [r VSEARCH v K 100 FP32 $same]]
+    for {set i 0} {$i < 10} {incr i} {
+        assert_equal out$i [lindex [r VSEARCH v K 1 FP32 [binary format r4 "0 0 -$i -4"]] 0]
+    }
+}
+
+test "Vectors that are very far off hide no others" {
+    set same [binary format r4 {1 2 3 4}]
+    add_equal v $same 10200
     r VADD v FP32 [binary format r4 {0 0 0 0}] zero XDISTANCE_METRIC L2
     r VADD v FP32 [binary format r4 {1e18 0 0 0}] far XDISTANCE_METRIC L2
     r VADD v FP32 [binary format r4 {3e38 3e38 0 0}] farther XDISTANCE_METRIC L2
     settle v
     assert_equal OK [sound]
-    assert_equal zero [lindex [r VSEARCH v K 1 FP32 [binary format r4 {0 0 0 0}]] 0]
-    assert_equal far [lindex [r VSEARCH v K 1 FP32 [binary format r4 {1e18 0 0 0}] RECALL 0.99] 0]
-    assert_equal 100 [llength [r VSEARCH v K 100 FP32 $same]]
+    foreach {name x} {zero {0 0 0 0} far {1e18 0 0 0}} {
+        assert_equal $name [lindex [r VSEARCH v K 1 FP32 [binary format r4 $x] PROBES 1000] 0]
+    }
     for {set i 0} {$i < 10200} {incr i} {r -send VREM v e$i}
     for {set i 0} {$i < 10200} {incr i} {r -read}
     wait_for_condition 600 50 {[info_full v clusters] <= 3} {fail "[info_full v clusters] clusters stay"}
     assert_equal OK [sound]
     assert_equal 3 [r VCARD v]
+    foreach {name x} {zero {0 0 0 0} far {1e18 0 0 0}} {
+        assert_equal $name [lindex [r VSEARCH v K 1 FP32 [binary format r4 $x] PROBES 1000] 0]
+    }
 }

@@ -60,6 +60,6 @@ void ivf__best_add(struct ivf_best *b, float est, float err, uint32_t id) {
         b->found = mem_realloc(b->found, b->cap * sizeof(*b->found));
     }
     b->found[b->n++] = (struct ivf_candidate){.est = est, .err = err, .slot = id};
-    bound(b, est + err);
+    if (est > -INFINITY) bound(b, est + err);
     if (b->n >= b->prune_at) ivf__best_prune(b);
 }

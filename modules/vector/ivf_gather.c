@@ -40,7 +40,7 @@ static int gather_neighbours(struct ivf_job *j, const struct value *v, const str
     float *y = mem_alloc(ix->code.dim * sizeof(float));
     half_to_floats(node_centroid(page, &ix->code, at), ix->code.dim, y);
     ivf__target_init(&target, &ix->code, y);
-    rc = ivf__route(v, ix, &target, NEIGHBOURS_OF, NEIGHBOURS + 1, &near);
+    rc = ivf__route(v, ix, &target, NEIGHBOURS_OF, NEIGHBOURS + 1, 0, &near);
     ivf__target_deinit(&target);
     mem_free(y);
     j->neighbours = mem_calloc(NEIGHBOURS + 1, sizeof(*j->neighbours));

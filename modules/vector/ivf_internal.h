@@ -129,6 +129,7 @@ struct ivf_best {
 void ivf__best_init(struct ivf_best *b, size_t k);
 void ivf__best_deinit(struct ivf_best *b);
 void ivf__best_clear(struct ivf_best *b);
+/* An estimate of -infinity says nothing: it is kept, and bounds nothing. */
 void ivf__best_add(struct ivf_best *b, float est, float err, uint32_t id);
 void ivf__best_prune(struct ivf_best *b); /* drops what the limit has overtaken */
 
@@ -154,9 +155,9 @@ struct ivf_target {
 void ivf__target_init(struct ivf_target *t, const struct code_shape *c, const float *y);
 void ivf__target_deinit(struct ivf_target *t);
 /* The `want` clusters nearest to the target, in order, of those in the nodes nearest to it that have `least` clusters
- * together: by estimates, then by their centroids. */
+ * together: by estimates, then by their centroids. At most `ties` more follow that are as near as the last one. */
 int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_target *t, size_t least, size_t want,
-               struct ivf_routes *out);
+               size_t ties, struct ivf_routes *out);
 
 /* ---- effects (ivf_write.c, ivf_split.c) ---------------------------------------------------------------- */
 
@@ -168,7 +169,13 @@ void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *cent
                  struct code_factors *f);
 /* Rotated and framed: code.dim floats. */
 void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct ivf_frame *f, const struct point *p, float *y);
-void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim);
+/* A vector's coordinates are about 1. One that is farther off than so many times sqrt(dim) is drawn nearer on its line, so
+ * that an outlier does not draw a centroid away from all other rows; queries as far as floats can tell apart. */
+#define IVF_ROW_MOST 1024.0f
+#define IVF_QUERY_MOST 1e4f
+void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim, float most);
+/* Of n rotated rows, which are framed then: returns the scale, and appends the mean. */
+float ivf__frame_find(float *y, size_t n, uint32_t dim, bool product, buf *mean);
 
 struct ivf_mean { /* of centroids */
     float *sum;

@@ -46,29 +46,6 @@ void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p) {
     buf_append(&j->vectors, p->bytes, quant_bytes(j->shape.quant, j->shape.dim));
 }
 
-/* The frame of these rows, which have been rotated: their mean, and the scale that makes what is left of a
- * coordinate about 1. */
-static void find_frame(struct ivf_job *j, float *y) {
-    uint32_t dim = j->code.dim;
-    double *sum = mem_calloc(dim, sizeof(*sum)), squares = 0;
-    for (size_t i = 0; i < j->n && !j->code.product; i++)
-        for (uint32_t d = 0; d < dim; d++) sum[d] += (double)y[i * dim + d];
-    buf_reserve(&j->mean, 4 * (size_t)dim);
-    for (uint32_t d = 0; d < dim; d++) {
-        float mean = (float)(sum[d] / (double)(j->n > 0 ? j->n : 1));
-        buf_append(&j->mean, &mean, 4);
-    }
-    struct ivf_frame f = {.scale = 1, .mean = j->mean.p};
-    for (size_t i = 0; i < j->n; i++) {
-        ivf__enframe(&f, y + i * dim, dim);
-        for (uint32_t d = 0; d < dim; d++) squares += (double)y[i * dim + d] * (double)y[i * dim + d];
-    }
-    double spread = sqrt(squares / ((double)(j->n > 0 ? j->n : 1) * dim));
-    j->scale = spread > 1e-15 && spread < 1e15 ? (float)(1 / spread) : 1;
-    for (size_t i = 0; i < j->n * dim; i++) y[i] *= j->scale;
-    mem_free(sum);
-}
-
 /* All rows, rotated: n x code.dim floats; the caller's. With a mean, framed. */
 static float *rotated(const struct ivf_job *j) {
     size_t bytes = quant_bytes(j->shape.quant, j->shape.dim);
@@ -81,7 +58,7 @@ static float *rotated(const struct ivf_job *j) {
                           .zero = r->zero};
         ivf_vector(&j->shape, &p, x);
         rotate(j->seed, x, j->shape.dim, y + i * j->code.dim);
-        if (j->mean.n != 0) ivf__enframe(&frame, y + i * j->code.dim, j->code.dim);
+        if (j->mean.n != 0) ivf__enframe(&frame, y + i * j->code.dim, j->code.dim, IVF_ROW_MOST);
     }
     mem_free(x);
     return y;
@@ -115,7 +92,7 @@ void ivf_job_build(struct ivf_job *j) {
     uint32_t dim = j->code.dim;
     uint8_t bits = j->code.bits, seed[8];
     float *y = rotated(j), *centroids = NULL;
-    find_frame(j, y);
+    j->scale = ivf__frame_find(y, j->n, dim, j->code.product, &j->mean);
     uint32_t *part = mem_alloc((j->n + 1) * sizeof(*part));
     size_t most = BUILD_BYTES_MAX / (2 * (size_t)dim);
     if (most > BUILD_CLUSTERS_MAX) most = BUILD_CLUSTERS_MAX;

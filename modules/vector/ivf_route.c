@@ -4,6 +4,7 @@
  * measured. A scan of ten thousand centroids' codes costs some microseconds, and so a search looks at all nodes until
  * there are very many; the distance from nodes alone would miss too many clusters. */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -51,7 +52,8 @@ void ivf__target_init(struct ivf_target *t, const struct code_shape *c, const fl
 
 void ivf__target_deinit(struct ivf_target *t) { mem_free(t->room); }
 
-static float number(float d) { return d == d ? d : INFINITY; /* What is stored may be none. */ }
+/* What is stored may be none; what is farther than a float can say is still a candidate. */
+static float number(float d) { return d < FLT_MAX ? d : FLT_MAX; }
 
 static float square(const struct ivf *ix, const float *y, const uint8_t *centroid) {
     return number(half_l2_square(y, centroid, ix->code.dim));
@@ -122,8 +124,21 @@ static int measure(const struct value *v, const struct ivf *ix, const struct ivf
     return OK;
 }
 
+/* Those as near as the last wanted one come behind it. */
+static size_t with_ties(struct ivf_routes *out, size_t want, size_t most) {
+    if (want == 0) return 0;
+    float last = out->r[want - 1].distance;
+    for (size_t i = want; i < out->n && want < most; i++) {
+        if (out->r[i].distance != last) continue;
+        struct ivf_route r = out->r[want];
+        out->r[want++] = out->r[i];
+        out->r[i] = r;
+    }
+    return want;
+}
+
 int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_target *t, size_t least, size_t want,
-               struct ivf_routes *out) {
+               size_t ties, struct ivf_routes *out) {
     struct ivf_routes nodes = {0};
     struct ivf_best best;
     size_t seen = 0;
@@ -150,7 +165,7 @@ int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_tar
     if (rc != OK) return rc;
     if (want > out->n) want = out->n;
     least_first(out->r, out->n, want);
-    out->n = want;
+    out->n = with_ties(out, want, want + ties);
     return OK;
 }
 

@@ -13,6 +13,8 @@
 #include "modules/vector/rotate.h"
 
 #define ROUTE_LEAST 32768 /* Clusters looked at; those of the nearest nodes when there are more. */
+/* Equal vectors have many clusters with one centroid, and what else is in them is in any of them. */
+#define TIES 256
 #define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
 #define AHEAD_BYTES 1024  /* of the next cluster */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
@@ -127,7 +129,7 @@ static int need_clusters(const struct run *r) {
 static int begin(struct run *r) {
     struct ivf_routes near = {0};
     struct ivf_scan *s = r->scan;
-    int rc = ivf__route(r->v, &r->ix, &s->to, ROUTE_LEAST, r->q->probes, &near);
+    int rc = ivf__route(r->v, &r->ix, &s->to, ROUTE_LEAST, r->q->probes, TIES, &near);
     if (rc == OK) {
         s->near = mem_realloc(s->near, (near.n + 1) * sizeof(*s->near));
         for (size_t i = 0; i < near.n; i++)
@@ -156,7 +158,7 @@ static int prepare(struct run *r, const struct vset_shape *shape, const float *x
     struct ivf_scan *s = mem_calloc(1, sizeof(*s));
     s->y = mem_alloc(c->dim * sizeof(float));
     rotate(r->ix.seed, x, shape->dim, s->y);
-    ivf__enframe(&frame, s->y, c->dim);
+    ivf__enframe(&frame, s->y, c->dim, IVF_QUERY_MOST);
     ivf__target_init(&s->to, c, s->y);
     ivf__best_init(&s->best, r->q->k);
     r->q->scan = r->scan = s;

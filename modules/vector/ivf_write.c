@@ -1,5 +1,6 @@
 /* ivf_write.c -- vectors come into clusters and leave them; an index begins. */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "base/mem.h"
@@ -22,30 +23,44 @@ static int room(const struct value *v, const struct code_shape *c, uint32_t clus
     return rows > 0 ? ivf__base(v, c, cluster, rows, &base) : OK;
 }
 
+static float square_of(const float *y, uint32_t dim) {
+    float sum = 0;
+    for (uint32_t i = 0; i < dim; i++) sum += y[i] * y[i];
+    return sum;
+}
+
 void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *centroid, uint8_t *code,
                  struct code_factors *f) {
     float *mean = mem_alloc(c->dim * sizeof(float));
     half_to_floats(centroid, c->dim, mean);
     code_encode(c, y, mean, code, f);
     mem_free(mean);
-    /* Of lengths whose squares no float holds nothing is known: such a row is always looked at. */
-    if (isfinite(f->add) && isfinite(f->resc) && isfinite(f->err)) return;
+    /* What has been drawn nearer is somewhere else: its estimate says nothing, and the row is always looked at. */
+    float most = IVF_ROW_MOST * 0.9999f;
+    if (square_of(y, c->dim) < most * most * (float)c->dim && isfinite(f->add) && isfinite(f->err)) return;
     *f = (struct code_factors){.add = -INFINITY};
 }
 
-void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim) {
+void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim, float most) {
+    double square = 0, limit = (double)most * sqrt((double)dim);
     for (uint32_t i = 0; i < dim; i++) {
         float mean;
         memcpy(&mean, f->mean + 4 * (size_t)i, 4);
-        y[i] = (y[i] - mean) * f->scale;
+        float z = (y[i] - mean) * f->scale;
+        if (!(fabsf(z) <= FLT_MAX)) z = z > 0 ? FLT_MAX : z < 0 ? -FLT_MAX : 0;
+        y[i] = z;
+        square += (double)z * (double)z;
     }
+    if (square <= limit * limit) return;
+    float by = (float)(limit / sqrt(square));
+    for (uint32_t i = 0; i < dim; i++) y[i] *= by;
 }
 
 void ivf__rotated(const struct vset_shape *s, uint64_t seed, const struct ivf_frame *f, const struct point *p, float *y) {
     float *x = mem_alloc(s->dim * sizeof(float));
     ivf_vector(s, p, x);
     rotate(seed, x, s->dim, y);
-    ivf__enframe(f, y, rotate_padded(s->dim));
+    ivf__enframe(f, y, rotate_padded(s->dim), IVF_ROW_MOST);
     mem_free(x);
 }
 
@@ -65,7 +80,7 @@ int ivf_plan(const struct value *v, const struct vset_shape *s, const struct poi
     float *y = mem_alloc(ix.code.dim * sizeof(float));
     ivf__rotated(s, ix.seed, &frame, p, y);
     ivf__target_init(&target, &ix.code, y);
-    rc = ivf__route(v, &ix, &target, ROUTE_LEAST, ROUTE_WANT, &near);
+    rc = ivf__route(v, &ix, &target, ROUTE_LEAST, ROUTE_WANT, 0, &near);
     ivf__target_deinit(&target);
     if (rc == OK && near.n == 0) rc = ERR_CORRUPT;
     for (size_t i = 0; rc == OK && i < near.n; i++) {

@@ -357,7 +357,7 @@ LANES uint32_t lanes_estimate(const struct code_query *query, const uint8_t *p, 
         f8_store(est + i, e);
         f8_store(err + i, x);
         /* A cleared row is infinitely far: not within any limit, even an infinite one. */
-        i8 in = (e - x <= f8_of(limit)) & (f8_abs(e) < f8_of(__builtin_inff()));
+        i8 in = (e - x <= f8_of(limit)) & (e < f8_of(__builtin_inff()));
         rows |= i8_signs(in) << i;
     }
     return rows;
