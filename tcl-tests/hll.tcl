@@ -116,6 +116,37 @@ test "Strings that are none, and damaged ones, are refused and stay" {
     assert_equal 0 [r EXISTS to]
 }
 
+test "Runs that lead to a register are read and changed, whatever is behind them" {
+    r PFADD p
+    r SETRANGE p 1000 xx
+    assert_equal sparse [r PFDEBUG ENCODING p]
+    assert_equal 0 [r PFADD p]
+    assert_equal 1 [r PFADD p a b c]
+    assert_equal 0 [r PFADD p a b c]
+    assert_equal 1011 [r STRLEN p]
+    assert_error [damaged] {r PFCOUNT p}
+    assert_match "Z:8436 v:1,1 *z:1 Z:14457" [r PFDEBUG DECODE p]
+}
+
+test "What PFADD meets before the damage stays added" {
+    r SET p "HYLL\1\0\0\0\0\0\0\0\0\0\0\0\x70\0"
+    assert_error [damaged] {r PFADD p c a}
+    assert_equal "Z:8436 v:1,1 Z:3852" [r PFDEBUG DECODE p]
+    assert_equal "\x80" [r GETRANGE p 15 15]
+    r DEBUG RELOAD
+    assert_equal "Z:8436 v:1,1 Z:3852" [r PFDEBUG DECODE p]
+}
+
+test "A damaged one is looked at up to a length that none can need" {
+    r PFADD p a
+    r SETRANGE p 1048576 x
+    assert_equal sparse [r PFDEBUG ENCODING p]
+    assert_equal 0 [r PFADD p]
+    assert_error [damaged] {r PFADD p b}
+    assert_error [damaged] {r PFDEBUG DECODE p}
+    assert_equal 1048577 [r STRLEN p]
+}
+
 test "What was added survives a reload" {
     r PFADD p a b c
     r PFADD d x y

@@ -61,17 +61,18 @@ struct run {
     unsigned n;     /* registers */
     uint8_t value;  /* of each */
     uint8_t bytes;
+    bool torn; /* The string ends within it: as if a 0 followed, as in Redis. */
 };
 
 static bool run_read(const uint8_t *p, const uint8_t *end, struct run *r) {
     if (p >= end) return false;
     if (*p & 0x80) {
-        *r = (struct run){(*p & 3u) + 1, (uint8_t)((*p >> 2 & 31) + 1), 1};
+        *r = (struct run){(*p & 3u) + 1, (uint8_t)((*p >> 2 & 31) + 1), 1, false};
     } else if (*p & 0x40) {
-        if (end - p < 2) return false;
-        *r = (struct run){((*p & 63u) << 8 | p[1]) + 1, 0, 2};
+        bool torn = end - p < 2;
+        *r = (struct run){((*p & 63u) << 8 | (torn ? 0 : p[1])) + 1, 0, torn ? 1 : 2, torn};
     } else {
-        *r = (struct run){(*p & 63u) + 1, 0, 1};
+        *r = (struct run){(*p & 63u) + 1, 0, 1, false};
     }
     return true;
 }
@@ -119,8 +120,8 @@ int hll_merge(uint8_t regs[HLL_REGISTERS], slice h) {
     const uint8_t *p = h.p + HLL_HEAD_BYTES, *end = h.p + h.n;
     struct run r;
     unsigned at = 0;
-    for (; p < end; p += r.bytes, at += r.n) {
-        if (!run_read(p, end, &r) || r.n > HLL_REGISTERS - at) return ERR_CORRUPT;
+    for (; run_read(p, end, &r); p += r.bytes, at += r.n) {
+        if (r.n > HLL_REGISTERS - at) return ERR_CORRUPT;
         for (unsigned i = 0; r.value > 0 && i < r.n; i++)
             if (r.value > regs[at + i]) regs[at + i] = r.value;
     }
@@ -174,7 +175,7 @@ int hll_raise(buf *h, unsigned reg, uint8_t value, size_t sparse_max) {
     unsigned first = 0;
     struct run r;
     for (;; before = at, at += r.bytes, first += r.n) {
-        if (!run_read(h->p + at, h->p + h->n, &r) || r.n > HLL_REGISTERS - first) return ERR_CORRUPT;
+        if (!run_read(h->p + at, h->p + h->n, &r)) return ERR_CORRUPT;
         if (reg - first < r.n) break;
     }
     if (r.value >= value) return 0;
@@ -185,12 +186,15 @@ int hll_raise(buf *h, unsigned reg, uint8_t value, size_t sparse_max) {
     n += r.value > 0 ? put_values(cut, r.value, left) : put_zeros(cut, left);
     n += put_values(cut + n, value, 1);
     n += r.value > 0 ? put_values(cut + n, r.value, right) : put_zeros(cut + n, right);
-    if (n > r.bytes && h->n + (n - r.bytes) > sparse_max) return promote(h, reg, value);
+    size_t was = r.torn ? 2 : r.bytes;
+    if (n > was && h->n + (n - was) > sparse_max) return promote(h, reg, value);
     size_t behind = h->n - at - r.bytes;
     buf_reserve(h, n);
     memmove(h->p + at + n, h->p + at + r.bytes, behind);
     memcpy(h->p + at, cut, n);
     h->n = at + n + behind;
+    /* Redis replaces two bytes of a torn run, so that the last new one falls off. What is good stays good here. */
+    if (r.torn && first + r.n != HLL_REGISTERS) h->n--;
     join_runs(h, before);
     return 1;
 }
@@ -202,19 +206,17 @@ int hll_add(buf *h, slice element, size_t sparse_max) {
     return hll_raise(h, reg, (uint8_t)(__builtin_ctzll(rest) + 1), sparse_max);
 }
 
-int hll_runs(slice h, buf *out) {
+void hll_runs(slice h, buf *out) {
     assert(!hll_dense(h));
     const uint8_t *p = h.p + HLL_HEAD_BYTES, *end = h.p + h.n;
     struct run r;
-    for (; p < end; p += r.bytes) {
+    for (; run_read(p, end, &r); p += r.bytes) {
         char text[32];
-        if (!run_read(p, end, &r)) return ERR_CORRUPT;
         int n = r.value > 0 ? snprintf(text, sizeof(text), "v:%u,%u ", r.value, r.n)
-                            : snprintf(text, sizeof(text), r.bytes == 2 ? "Z:%u " : "z:%u ", r.n);
+                            : snprintf(text, sizeof(text), *p & 0x40 ? "Z:%u " : "z:%u ", r.n);
         buf_append(out, text, (size_t)n);
     }
     if (out->n > 0) out->n--; /* the last space */
-    return OK;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------ */

@@ -8,11 +8,12 @@
 #include "types/string.h"
 
 #define SPANS_MAX 64 /* changed parts of a dense string that are logged one by one */
+#define TAKEN_MAX (1u << 20) /* bytes of a damaged string that are looked at */
 #define SPAN_GAP 16  /* bytes that two changed parts may lie apart and count as one */
 
 static size_t sparse_max(const call *c) {
     int64_t n = exec_deps(call_exec(c))->keyspace_config->types.hll_sparse_max_bytes;
-    return n > (int64_t)HLL_SPARSE_BYTES_MAX ? HLL_SPARSE_BYTES_MAX : (size_t)n;
+    return n > TAKEN_MAX ? TAKEN_MAX : (size_t)n; /* What is good is never as long. */
 }
 
 /* What these functions answer besides the usual: the string is none, or one whose registers are damaged. */
@@ -28,15 +29,14 @@ static int refuse(call *c, int rc) {
     return rc;
 }
 
-/* The string of an entry into *h. */
+/* The string of an entry into *h. Of a sparse one that is far too long to be good, its head alone, which has no
+ * register: who looks for one finds damage. */
 static int take(const struct entry *e, buf *h) {
     uint64_t n = string_len(&e->value);
     h->n = 0;
-    bool possible = n >= HLL_HEAD_BYTES && n <= HLL_SPARSE_BYTES_MAX;
-    int rc = string_read(&e->value, 0, possible ? n : HLL_HEAD_BYTES, h);
+    int rc = string_read(&e->value, 0, n <= TAKEN_MAX ? n : HLL_HEAD_BYTES, h);
     if (rc != OK) return rc;
-    if (hll_check(slice_of(h)) != OK) return NOT_HLL;
-    return possible ? OK : DAMAGED;
+    return hll_check(slice_of(h)) == OK ? OK : NOT_HLL;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -78,13 +78,19 @@ static int put(call *c, slice key, slice was, const buf *h) {
 
 static int add_all(call *c, buf *h, bool *changed) {
     size_t max = sparse_max(c);
-    for (size_t i = 2; i < call_argc(c); i++) {
-        int rc = hll_add(h, call_arg(c, i), max);
-        if (rc < 0) return damaged(rc);
+    int rc = 0;
+    for (size_t i = 2; i < call_argc(c) && rc >= 0; i++) {
+        rc = hll_add(h, call_arg(c, i), max);
         *changed |= rc > 0;
     }
     if (*changed) hll_cache_drop(h);
-    return OK;
+    return rc < 0 ? damaged(rc) : OK;
+}
+
+static int put_added(call *c, slice key, slice was, const buf *h) {
+    int rc = put(c, key, was, h);
+    if (rc == OK) call_notify(c, '$', "pfadd", key);
+    return rc;
 }
 
 static int cmd_pfadd(call *c) {
@@ -100,7 +106,10 @@ static int cmd_pfadd(call *c) {
         buf_append_slice(&was, slice_of(&h));
     }
     if (rc == OK) rc = add_all(c, &h, &changed);
-    if (rc == OK && changed && (rc = put(c, key, slice_of(&was), &h)) == OK) call_notify(c, '$', "pfadd", key);
+    if (changed && (rc == OK || rc == DAMAGED)) { /* What is before the damage stays added, as in Redis. */
+        int put_rc = put_added(c, key, slice_of(&was), &h);
+        if (put_rc != OK) rc = put_rc;
+    }
     buf_free(&h);
     buf_free(&was);
     return rc == OK ? reply_int(c, changed) : refuse(c, rc);
@@ -190,7 +199,7 @@ static int cmd_pfmerge(call *c) {
         buf_append_slice(&h, slice_of(&was));
     }
     if (rc == OK) rc = raise_all(c, regs, dense, &h);
-    if (rc == OK && (rc = put(c, key, slice_of(&was), &h)) == OK) call_notify(c, '$', "pfadd", key);
+    if (rc == OK) rc = put_added(c, key, slice_of(&was), &h);
     buf_free(&h);
     buf_free(&was);
     return rc == OK ? reply_ok(c) : refuse(c, rc);
@@ -207,11 +216,12 @@ static int debug_registers(call *c, const buf *h) {
     return OK;
 }
 
-static int debug_runs(call *c, const buf *h) {
+static int debug_runs(call *c, const struct entry *e, const buf *h) {
     if (hll_dense(slice_of(h))) return reply_error(c, "ERR HLL encoding is not sparse");
+    if (string_len(&e->value) > TAKEN_MAX) return DAMAGED;
     buf text = BUF_INIT;
-    int rc = damaged(hll_runs(slice_of(h), &text));
-    if (rc == OK) rc = reply_bulk(c, slice_of(&text));
+    hll_runs(slice_of(h), &text);
+    int rc = reply_bulk(c, slice_of(&text));
     buf_free(&text);
     return rc;
 }
@@ -247,7 +257,7 @@ static int cmd_pfdebug(call *c) {
     if (rc == OK && (rc = take(&e, &h)) == OK) {
         bool dense = hll_dense(slice_of(&h));
         if (call_arg_is(c, 1, "getreg")) rc = debug_dense(c, key, &h, false);
-        else if (call_arg_is(c, 1, "decode")) rc = debug_runs(c, &h);
+        else if (call_arg_is(c, 1, "decode")) rc = debug_runs(c, &e, &h);
         else if (call_arg_is(c, 1, "encoding")) rc = reply_status(c, dense ? "dense" : "sparse");
         else if (call_arg_is(c, 1, "todense")) rc = debug_dense(c, key, &h, true);
         else rc = debug_unknown(c);

@@ -55,7 +55,7 @@ TEST("neighbours of one value become one run, of at most four") {
     buf h = BUF_INIT, text = BUF_INIT;
     hll_new(&h);
     for (unsigned i = 10; i < 16; i++) CHECK_INT(hll_raise(&h, i, 2, 3000), 1);
-    CHECK_INT(hll_runs(slice_of(&h), &text), OK);
+    hll_runs(slice_of(&h), &text);
     CHECK_SLICE(slice_of(&text), "z:10 v:2,4 v:2,2 Z:16368");
     buf_free(&text);
     buf_free(&h);
@@ -114,6 +114,7 @@ TEST("what does not cover every register once is damage") {
     CHECK_INT(merged("\x7f\xff", 2), OK);
     CHECK_INT(merged("", 0), ERR_CORRUPT);
     CHECK_INT(merged("\x7f", 1), ERR_CORRUPT);
+    CHECK_INT(merged("\x7f\xfe\x40", 3), OK); /* The 0 that is not there. */
     CHECK_INT(merged("\x7f\xfe", 2), ERR_CORRUPT);
     CHECK_INT(merged("\x7f\xff\x00", 3), ERR_CORRUPT);
     CHECK_INT(merged("\x7f\xff\x7f\xff", 4), ERR_CORRUPT);
@@ -123,4 +124,33 @@ TEST("what does not cover every register once is damage") {
     CHECK_INT(hll_check(slice_make("HYLM\1\0\0\0\0\0\0\0\0\0\0\0\x7f\xff", 18)), ERR_CORRUPT);
     CHECK_INT(hll_check(slice_make("HYLL\2\0\0\0\0\0\0\0\0\0\0\0\x7f\xff", 18)), ERR_CORRUPT);
     CHECK_INT(hll_check(slice_make("HYLL\0\0\0\0\0\0\0\0\0\0\0\0\x7f\xff", 18)), ERR_CORRUPT);
+}
+
+TEST("a register is raised in the run that leads to it, whatever is behind") {
+    buf h = BUF_INIT, text = BUF_INIT;
+    hll_new(&h);
+    h.n = HLL_HEAD_BYTES;
+    buf_append(&h, "\x04\x7f\xff\x01\x7f", 5);
+    CHECK_INT(hll_raise(&h, 7, 3, 3000), 1);
+    hll_runs(slice_of(&h), &text);
+    CHECK_SLICE(slice_of(&text), "z:5 z:2 v:3,1 Z:16381 z:2 Z:16129");
+    CHECK_INT(hll_raise(&h, 7, 3, 3000), 0);
+    CHECK_INT(hll_raise(&h, 8, 33, 3000), ERR_CORRUPT);
+    h.n = HLL_HEAD_BYTES + 3;
+    CHECK_INT(hll_raise(&h, 9, 1, 3000), ERR_CORRUPT);
+    buf_free(&text);
+    buf_free(&h);
+}
+
+TEST("a string that ends within its last run stays good when that is raised") {
+    buf h = BUF_INIT;
+    uint8_t want[HLL_REGISTERS] = {0};
+    hll_new(&h);
+    h.n = HLL_HEAD_BYTES;
+    buf_append(&h, "\x40\xfe\x7f", 3); /* 255 registers, and 16,129. */
+    CHECK_INT(hll_merge(want, slice_of(&h)), OK);
+    want[HLL_REGISTERS - 1] = 2;
+    CHECK_INT(hll_raise(&h, HLL_REGISTERS - 1, 2, 3000), 1);
+    check_same(&h, want);
+    buf_free(&h);
 }
