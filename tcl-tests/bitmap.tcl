@@ -318,6 +318,8 @@ test "BITFIELD: overflow wraps, stops at the limit, or fails" {
         [r -typed BITFIELD k OVERFLOW FAIL INCRBY i8 8 1 GET i8 8 SET i8 8 128 INCRBY i8 8 -1]
     assert_equal {126 0 0 255} [r BITFIELD k SET i8 8 384 GET u8 0 OVERFLOW SAT SET u8 0 -1 GET u8 0]
     assert_equal -128 [r BITFIELD k GET i8 8]
+    assert_equal {0 0 15 -16} [r BITFIELD i SET i5 0 0 OVERFLOW SAT SET i5 0 -9223372036854775793 \
+        SET i5 0 -9223372036854775792 GET i5 0]
     assert_equal {255 254} [r BITFIELD k OVERFLOW WRAP SET u8 0 -2 GET u8 0]
     assert_equal {0 -9223372036854775808} \
         [r BITFIELD m SET i64 0 9223372036854775807 INCRBY i64 0 1]

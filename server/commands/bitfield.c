@@ -112,7 +112,9 @@ static bool fit(const struct field *f, int64_t base, int64_t by, int64_t *out) {
     bool carry = __builtin_add_overflow(base, by, out);
     bool over = carry ? by > 0 : *out > max;
     bool under = carry ? by < 0 : *out < min;
-    if (!f->sign && base < 0) { /* SET: 64 bits without a sign, more than any field has. */
+    /* SET: 64 bits without a sign, more than any field has. With one, what lies further below the field's greatest
+     * number than 64 bits can say is above it in Redis 7. */
+    if (f->sign ? f->bits < 64 && base < max - INT64_MAX : base < 0) {
         over = true;
         under = false;
     }
