@@ -46,6 +46,8 @@ test "ZADD counts new members, or changed ones with CH, and ZSCORE answers a dou
     assert_equal [none] [r -typed ZSCORE z none]
     assert_equal [double 4] [r -typed ZADD z INCR 1 a]
     assert_equal [double 6] [r -typed ZINCRBY z 2 a]
+    assert_error "ERR syntax error" {r ZINCRBY z nx a}
+    assert_error "ERR value is not a valid float" {r ZINCRBY z ny a}
     assert_equal [none] [r -typed ZADD z XX INCR 1 none]
     assert_equal zset [r TYPE z]
     assert_equal 4 [r ZCARD z]

@@ -146,18 +146,15 @@ int zset_add_pairs(call *c, const struct zset_add *how, const double *scores, co
     return a.processed ? reply_double(c, a.score) : reply_null(c);
 }
 
-static size_t add_options(call *c, struct zset_add *how) {
-    size_t i = 2;
-    for (; i < call_argc(c); i++) {
-        if (call_arg_is(c, i, "nx")) how->nx = true;
-        else if (call_arg_is(c, i, "xx")) how->xx = true;
-        else if (call_arg_is(c, i, "ch")) how->ch = true;
-        else if (call_arg_is(c, i, "incr")) how->incr = true;
-        else if (call_arg_is(c, i, "gt")) how->gt = true;
-        else if (call_arg_is(c, i, "lt")) how->lt = true;
-        else break;
-    }
-    return i;
+static bool add_option(call *c, size_t i, struct zset_add *how) {
+    if (call_arg_is(c, i, "nx")) how->nx = true;
+    else if (call_arg_is(c, i, "xx")) how->xx = true;
+    else if (call_arg_is(c, i, "ch")) how->ch = true;
+    else if (call_arg_is(c, i, "incr")) how->incr = true;
+    else if (call_arg_is(c, i, "gt")) how->gt = true;
+    else if (call_arg_is(c, i, "lt")) how->lt = true;
+    else return false;
+    return true;
 }
 
 static int add(call *c, size_t first, const struct zset_add *how) {
@@ -184,7 +181,9 @@ static int add(call *c, size_t first, const struct zset_add *how) {
 
 static int cmd_zadd(call *c) {
     struct zset_add how = {.event = "zadd"};
-    size_t first = add_options(c, &how), n = call_argc(c) - first;
+    size_t first = 2;
+    while (add_option(c, first, &how)) first++;
+    size_t n = call_argc(c) - first;
     if (n == 0 || n % 2 != 0) return reply_syntax(c);
     if (how.nx && how.xx) return reply_error(c, "ERR XX and NX options at the same time are not compatible");
     if (how.nx + how.gt + how.lt > 1) {
@@ -197,6 +196,8 @@ static int cmd_zadd(call *c) {
 
 static int cmd_zincrby(call *c) {
     static const struct zset_add how = {.incr = true, .event = "zincr"};
+    struct zset_add none;
+    if (add_option(c, 2, &none)) return reply_syntax(c); /* No number, and Redis reads it as one of ZADD's. */
     return add(c, 2, &how);
 }
 
