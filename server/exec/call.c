@@ -129,6 +129,18 @@ int reply_verbatim(call *c, const char *ext, slice s) {
     resp_verbatim(c->out, call_proto(c), ext, s);
     return OK;
 }
+int reply_take(call *c, buf *whole) {
+    assert(whole->n > 0);
+    if (c->out->n > 0) { /* A copy, as there is no chain of buffers. */
+        buf_append_slice(c->out, slice_of(whole));
+    } else {
+        buf_free(c->out);
+        *c->out = *whole;
+        *whole = BUF_INIT;
+    }
+    buf_free(whole);
+    return OK;
+}
 int reply_wrongtype(call *c) {
     return reply_error(c, "WRONGTYPE Operation against a key holding the wrong kind of value");
 }

@@ -143,7 +143,8 @@ static size_t open_gates(client *c) {
 
 static void out_consumed(client *c) {
     if (c->out_sent < c->out.n) {
-        if (c->out_sent < OUT_KEEP_BYTES) return;
+        /* What is left is moved once for each time that it has halved. */
+        if (c->out_sent < OUT_KEEP_BYTES || c->out_sent < c->out.n / 2) return;
         buf_consume(&c->out, c->out_sent);
         c->out_base += c->out_sent;
     } else {
