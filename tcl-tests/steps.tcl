@@ -145,6 +145,97 @@ proc redumped {dump from to} {
     return $body[binary format w $crc]
 }
 
+# What a command answers in steps is what it answers in one turn.
+proc answers_in_one_turn {args} {
+    set reply [r {*}$args]
+    r MULTI
+    r {*}$args
+    assert_equal [lindex [r EXEC] 0] $reply
+    return $reply
+}
+proc fill_list {key n} {
+    r CLIENT ACK memory
+    for {set i 0} {$i < $n} {incr i 1000} {
+        set elements {}
+        for {set k $i} {$k < min($n, $i + 1000)} {incr k} {lappend elements [expr {($k * 7919) % 10007}]}
+        r RPUSH $key {*}$elements
+    }
+}
+
+test -tags {cove} "Many elements are sorted in steps as in one turn" {
+    fill_list l $many
+    fill_set t $many
+    fill_zset z $many
+    assert_equal [lsort -integer [r LRANGE l 0 -1]] [answers_in_one_turn SORT l]
+    answers_in_one_turn SORT l DESC ALPHA LIMIT 100 12000
+    assert_equal [lsort [r SMEMBERS t]] [answers_in_one_turn SORT_RO t ALPHA]
+    answers_in_one_turn SORT z ALPHA DESC LIMIT 0 10
+    answers_in_one_turn SORT z BY nosort DESC LIMIT 5 14000
+    assert_equal [r LRANGE l 0 -1] [answers_in_one_turn SORT l BY nosort GET #]
+    assert_equal [lsort [r SMEMBERS t]] [lsort [r SORT t BY nosort]]
+    for {set i 0} {$i < 10007} {incr i 3} {r MSET w$i [expr {$i % 100}] n$i "name $i"}
+    answers_in_one_turn SORT l BY w*
+    answers_in_one_turn SORT l BY w* ALPHA DESC GET # GET n* LIMIT 0 11000
+    assert_error "ERR One or more scores can't be converted into double" {r SORT t}
+    assert_error "ERR One or more scores can't be converted into double" {r SORT l BY n*}
+    sound
+}
+
+test -tags {cove} "What is sorted in steps and stored is what is in one turn" {
+    fill_list l $many
+    fill_set t $many
+    for {set i 0} {$i < 10007} {incr i 3} {r MSET w$i [expr {$i % 100}] n$i "name $i"}
+    foreach how {{l} {l DESC LIMIT 100 12000} {l BY w* GET n* GET #} {t BY nosort} {l LIMIT 20000 1}} {
+        r SET d before
+        set n [r SORT {*}$how STORE d]
+        r MULTI
+        r SORT {*}$how STORE one
+        assert_equal $n [lindex [r EXEC] 0]
+        assert_equal [r LRANGE one 0 -1] [r LRANGE d 0 -1]
+        assert_equal -1 [expr {$n == 0 ? -1 - [r EXISTS d] : [r TTL d]}]
+    }
+    r SET d before
+    r SET n0 [string repeat x [expr {1 << 22}]]
+    assert_error "ERR element exceeds*" {r SORT l GET n* STORE d}
+    assert_equal before [r GET d]
+    assert_equal $many [r SORT l STORE l ALPHA]
+    assert_equal [lsort [r LRANGE l 0 -1]] [r LRANGE l 0 -1]
+    sound
+}
+
+test -tags {cove} "What is sorted in steps is of one moment" {
+    fill_list l 40000
+    # Its list changes all the time.
+    set all [beside {SORT l ALPHA} {r RPUSH l x$i}]
+    set last [lindex $all end]
+    assert {[llength $all] >= 40000}
+    for {set k 0} {$k < [llength $all] - 40000} {incr k} {assert {"x$k" in [lrange $all 39000 end]}}
+    # Two keys that are read are always the same.
+    r DEL l
+    fill_list l 40000
+    r MSET w1 0 w10006 0
+    assert_equal 80000 [beside {SORT l BY nosort GET # GET w* STORE d} {r MSET w1 $i w10006 $i}]
+    set seen {}
+    foreach {element w} [r LRANGE d 0 -1] {if {$element in {1 10006}} {lappend seen $w}}
+    assert_equal 8 [llength $seen]
+    assert_equal 1 [llength [lsort -unique $seen]]
+    sound
+}
+
+test -tags {cove} "A client that goes while a worker sorts for it leaves nothing behind" {
+    fill_list l 40000
+    for {set i 0} {$i < 10} {incr i} {
+        set c [begun SORT l ALPHA STORE d]
+        after $i
+        $c -close
+    }
+    wait_for_condition 100 50 {[blocked] == 0}
+    r DEL d
+    assert_equal 40000 [r SORT l STORE d]
+    assert_equal [lsort -integer [r LRANGE l 0 -1]] [r LRANGE d 0 -1]
+    sound
+}
+
 test -tags {cove} "RESTORE of many elements takes steps, and believes nothing" {
     fill_set s $many
     fill_zset z $many

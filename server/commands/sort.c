@@ -1,15 +1,12 @@
 /* sort.c -- SORT and SORT_RO: the elements of a list, a set or a sorted set in order, by themselves or by what other
  * keys hold, as a reply or as a new list.
  *
- * Elements are copied first: a lookup may remove a key whose time has come, or move a page. Strings are
- * ordered by their bytes, whatever the locale. */
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
-
+ * Elements are copied first: a lookup may remove a key whose time has come, or move a page. Many of them are read,
+ * ordered and answered in steps (sort_steps.c). */
 #include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
+#include "commands/sort_commands.h"
 #include "resp/write.h"
 #include "types/hash.h"
 #include "types/list.h"
@@ -18,42 +15,9 @@
 #include "types/string.h"
 #include "types/zset.h"
 
-#define GETS_MAX 1024 /* patterns of one SORT: far above any use */
-
-struct span { /* of sorter.text */
-    size_t at, n;
-};
-struct item {
-    struct span element, by; /* by: only with BY and ALPHA */
-    double score;
-    bool has_by;
-    const struct sorter *in;
-};
-
-struct sorter {
-    call *c;
-    bool alpha, descending, unordered;
-    size_t by, store, gets_n; /* argument numbers; 0: none */
-    size_t gets[GETS_MAX];
-    int64_t skip, limit;
-    buf text;
-    struct item *items;
-    size_t n, cap;
-    size_t from, until; /* what of it is answered */
-};
-
 static void sorter_free(struct sorter *s) {
-    buf_free(&s->text);
-    mem_free(s->items);
+    pile_free(s->pile);
     mem_free(s);
-}
-
-static slice text_of(const struct sorter *s, struct span at) { return slice_make(s->text.p + at.at, at.n); }
-
-static struct span keep(struct sorter *s, slice bytes) {
-    struct span at = {s->text.n, bytes.n};
-    buf_append_slice(&s->text, bytes);
-    return at;
 }
 
 /* ---- arguments ------------------------------------------------------------------------------------ */
@@ -136,22 +100,19 @@ static int sort_ro_keys(const slice *argv, size_t argc, struct key_ref *out, siz
 
 /* ---- elements ------------------------------------------------------------------------------------- */
 
-static int add(struct sorter *s, slice element) {
-    if (s->n == s->cap) {
-        s->cap = s->cap == 0 ? 64 : s->cap * 2;
-        s->items = mem_realloc(s->items, s->cap * sizeof(*s->items));
-    }
-    s->items[s->n++] = (struct item){.element = keep(s, element), .in = s};
-    return 0;
+static int add_member(void *cookie, slice member) {
+    struct pile *p = cookie;
+    if (p->n == p->cap) return ERR_CORRUPT; /* More than the value's own count. */
+    pile_add(p, member);
+    return OK;
 }
 static int add_listed(void *cookie, uint64_t index, slice element) {
     (void)index;
-    return add(cookie, element);
+    return add_member(cookie, element);
 }
-static int add_member(void *cookie, slice member) { return add(cookie, member); }
 static int add_scored(void *cookie, slice member, double score) {
     (void)score;
-    return add(cookie, member);
+    return add_member(cookie, member);
 }
 
 /* What LIMIT leaves of `n`. */
@@ -164,37 +125,61 @@ static void clip(struct sorter *s, uint64_t n) {
     s->until = (size_t)(from + some);
 }
 
-/* A list or a sorted set: where it stays as it is, only what is answered is read. */
-static int load_ordered(struct sorter *s, const struct value *v, uint64_t len) {
+/* What of `len` elements is to be read. Where a list or a sorted set stays as it is, only what is answered. */
+static void measure(struct sorter *s, const struct value *v, uint64_t len) {
     clip(s, len);
-    uint64_t first = 0, n = len;
-    if (s->unordered) {
-        n = s->until - s->from;
-        first = s->descending ? len - s->from - n : s->from;
-        s->from = 0;
-        s->until = (size_t)n;
-    }
-    bool backward = s->unordered && s->descending;
-    if (v->type == TYPE_ZSET) return zset_each(v, first, n, backward, add_scored, s);
-    return list_each(v, first, n, backward, add_listed, s);
-}
-
-static int load(struct sorter *s) {
-    struct entry e;
-    slice key = call_arg(s->c, 1);
-    int rc = s->store > 0 ? call_write(s->c, key, &e) : call_read(s->c, key, &e);
-    if (rc == ERR_NOTFOUND) return OK;
-    if (rc != OK) return rc;
-    if (e.value.type == TYPE_LIST) return load_ordered(s, &e.value, list_len(&e.value));
-    if (e.value.type == TYPE_ZSET) return load_ordered(s, &e.value, zset_len(&e.value));
-    if (e.value.type != TYPE_SET) return ERR_TYPE;
-    if (s->unordered && s->store > 0) { /* The new list has the same order every time. */
-        s->unordered = false;
+    s->want = len;
+    if (v->type == TYPE_SET) {
+        if (!s->unordered || s->store == 0) return;
+        s->unordered = false; /* The new list has the same order every time. */
         s->alpha = true;
         s->by = 0;
+    } else if (s->unordered) {
+        s->want = s->until - s->from;
+        s->first = s->descending ? len - s->from - s->want : s->from;
+        s->backward = s->descending;
+        s->from = 0;
+        s->until = (size_t)s->want;
     }
-    clip(s, set_len(&e.value));
-    return set_each(&e.value, add_member, s);
+}
+
+/* The key, and how many elements are read of it. */
+static int find(struct sorter *s, struct entry *e) {
+    slice key = call_arg(s->c, 1);
+    int rc = s->store > 0 ? call_write(s->c, key, e) : call_read(s->c, key, e);
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK) return rc;
+    switch (e->value.type) {
+    case TYPE_LIST: measure(s, &e->value, list_len(&e->value)); return OK;
+    case TYPE_SET: measure(s, &e->value, set_len(&e->value)); return OK;
+    case TYPE_ZSET: measure(s, &e->value, zset_len(&e->value)); return OK;
+    default: return ERR_TYPE;
+    }
+}
+
+int sort_begin(struct sorter *s) {
+    s->pile = pile_create((size_t)s->want);
+    if (s->pile == NULL) return ERR_NOMEM;
+    s->pile->alpha = s->alpha;
+    s->pile->by = s->by > 0;
+    s->pile->descending = s->descending;
+    return OK;
+}
+
+int sort_load(struct sorter *s, const struct value *v, uint64_t most) {
+    uint64_t left = s->want - s->pile->n, n = left < most ? left : most;
+    uint64_t first = s->first + (s->backward ? left - n : s->pile->n);
+    int rc = OK;
+    if (n == 0) {
+        s->loaded = true;
+        return OK;
+    }
+    if (v->type == TYPE_SET) rc = set_scan(v, &s->cursor, (size_t)n, add_member, s->pile);
+    else if (v->type == TYPE_ZSET) rc = zset_each(v, first, n, s->backward, add_scored, s->pile);
+    else rc = list_each(v, first, n, s->backward, add_listed, s->pile);
+    if (rc != OK) return rc;
+    s->loaded = v->type == TYPE_SET ? s->cursor == 0 : s->pile->n == s->want;
+    return s->loaded && s->pile->n != s->want ? ERR_CORRUPT : OK;
 }
 
 /* ---- other keys ----------------------------------------------------------------------------------- */
@@ -237,80 +222,49 @@ static int look_up(call *c, slice pattern, slice element, buf *out) {
 /* After a cold one: may the next one be looked up too, so that its page comes with it? */
 static bool ask_on(const call *c) { return keyspace_want_more(call_keyspace(c)); }
 
-/* As Redis reads it: strtod's numbers, spaces before them too, up to a NUL. */
-static bool read_score(buf *text, double *score) {
-    char *end;
-    buf_u8(text, 0);
-    errno = 0;
-    *score = strtod((const char *)text->p, &end);
-    return *end == 0 && errno != ERANGE && !isnan(*score);
+bool sort_needs_scores(const struct sorter *s) { return !s->unordered && s->by > 0; }
+
+static bool is_pattern(slice word) { return !slice_eq(word, SLICE("#")) && has_star(word); }
+
+bool sort_reads_others(const struct sorter *s) {
+    bool others = sort_needs_scores(s);
+    for (size_t i = 0; i < s->gets_n; i++) others |= is_pattern(call_arg(s->c, s->gets[i]));
+    return others;
 }
 
-/* Scores, or what ALPHA compares, of all items. *bad: one is no number. */
-static int weigh(struct sorter *s, bool *bad) {
+/* Scores, or what ALPHA compares, from other keys. */
+int sort_weigh(struct sorter *s, size_t most) {
+    struct pile *p = s->pile;
     bool cold = false;
     buf found = BUF_INIT;
+    size_t until = most < p->n - s->weighed ? s->weighed + most : p->n;
     int rc = OK;
-    for (size_t i = 0; i < s->n && !(cold && !ask_on(s->c)); i++) {
-        struct item *it = &s->items[i];
+    for (size_t i = s->weighed; i < until && !(cold && !ask_on(s->c)); i++) {
+        struct item *it = &p->items[i];
         found.n = 0;
-        rc = s->by == 0 ? OK : look_up(s->c, call_arg(s->c, s->by), text_of(s, it->element), &found);
-        if (rc == ERR_COLD) cold = true;
-        if (rc == ERR_COLD || rc == ERR_NOTFOUND) continue; /* None counts as 0, and comes before any text. */
-        if (rc != OK) break;
-        if (s->by == 0) buf_append_slice(&found, text_of(s, it->element));
-        it->has_by = true;
-        if (s->alpha) it->by = keep(s, slice_of(&found));
-        else *bad |= !read_score(&found, &it->score);
+        rc = look_up(s->c, call_arg(s->c, s->by), it->element, &found);
+        cold |= rc == ERR_COLD;
+        if (rc == ERR_COLD || rc == ERR_NOTFOUND) rc = OK; /* None counts as 0, and comes before any text. */
+        else if (rc != OK) break;
+        else if (cold) continue;
+        else if (s->alpha) it->by = pile_keep(p, slice_of(&found));
+        else p->bad |= !pile_score(slice_of(&found), &it->score);
     }
     buf_free(&found);
-    if (cold) return ERR_COLD;
-    return rc == ERR_NOTFOUND ? OK : rc;
-}
-
-static int compare_bytes(slice a, slice b) {
-    size_t n = a.n < b.n ? a.n : b.n;
-    int cmp = n == 0 ? 0 : memcmp(a.p, b.p, n);
-    return cmp != 0 ? cmp : (a.n > b.n) - (a.n < b.n);
-}
-
-static int compare(const void *x, const void *y) {
-    const struct item *a = x, *b = y;
-    const struct sorter *s = a->in;
-    int cmp;
-    if (s->alpha && s->by > 0) {
-        cmp = a->has_by && b->has_by ? compare_bytes(text_of(s, a->by), text_of(s, b->by))
-                                     : (int)a->has_by - (int)b->has_by;
-    } else {
-        cmp = s->alpha ? 0 : (a->score > b->score) - (a->score < b->score);
-        if (cmp == 0) cmp = compare_bytes(text_of(s, a->element), text_of(s, b->element));
-    }
-    /* Equal ones as they came. */
-    if (cmp == 0) return (a->element.at > b->element.at) - (a->element.at < b->element.at);
-    return s->descending ? (cmp < 0 ? 1 : -1) : cmp;
-}
-
-/* Loads, weighs and orders. *bad: the scores are none. */
-static int arrange(struct sorter *s, bool *bad) {
-    int rc = load(s);
-    *bad = false;
-    if (rc != OK || s->unordered || s->n == 0) return rc;
-    if (!s->alpha || s->by > 0) rc = weigh(s, bad);
-    if (rc == OK && !*bad) qsort(s->items, s->n, sizeof(*s->items), compare);
+    if (rc == OK && cold) rc = ERR_COLD;
+    if (rc == OK) s->weighed = until;
     return rc;
 }
 
 /* ---- what comes out ------------------------------------------------------------------------------- */
 
-typedef void put_fn(struct sorter *s, void *cookie, bool found, slice text);
-
-/* Each thing that is answered, in order. */
-static int give(struct sorter *s, put_fn *put, void *cookie) {
+int sort_give(struct sorter *s, size_t most, sort_put_fn *put, void *cookie) {
     buf found = BUF_INIT;
     bool cold = false;
+    size_t until = most < s->until - s->from ? s->from + most : s->until;
     int rc = OK;
-    for (size_t i = s->from; i < s->until && !(cold && !ask_on(s->c)); i++) {
-        slice element = text_of(s, s->items[i].element);
+    for (size_t i = s->from; i < until && !(cold && !ask_on(s->c)); i++) {
+        slice element = s->pile->items[i].element;
         if (s->gets_n == 0) put(s, cookie, true, element);
         for (size_t k = 0; k < s->gets_n && rc == OK; k++) {
             found.n = 0;
@@ -322,7 +276,9 @@ static int give(struct sorter *s, put_fn *put, void *cookie) {
         if (rc != OK) break;
     }
     buf_free(&found);
-    return rc == OK && cold ? ERR_COLD : rc;
+    if (rc == OK && cold) rc = ERR_COLD;
+    if (rc == OK) s->from = until;
+    return rc;
 }
 
 static void put_reply(struct sorter *s, void *cookie, bool found, slice text) {
@@ -330,6 +286,9 @@ static void put_reply(struct sorter *s, void *cookie, bool found, slice text) {
     if (found) reply_bulk(s->c, text);
     else reply_null(s->c);
 }
+
+int sort_bad_scores(call *c) { return reply_error(c, "ERR One or more scores can't be converted into double"); }
+int sort_too_long(call *c) { return reply_error(c, "ERR element exceeds the maximum size of a list element"); }
 
 struct stored {
     buf body;
@@ -367,10 +326,10 @@ static int store(struct sorter *s) {
     struct entry e;
     struct stored to = {.n = 0};
     slice key = call_arg(c, s->store);
-    int rc = give(s, put_stored, &to), there = call_write(c, key, &e);
+    int rc = sort_give(s, SIZE_MAX, put_stored, &to), there = call_write(c, key, &e);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
     if (rc == OK && to.too_long) {
-        rc = reply_error(c, "ERR element exceeds the maximum size of a list element");
+        rc = sort_too_long(c);
     } else if (rc == OK) {
         if (to.n > 0) rc = replace(c, key, &to);
         else if (there == OK && (rc = call_del(c, key)) == OK) call_notify(c, 'g', "del", key);
@@ -380,24 +339,34 @@ static int store(struct sorter *s) {
     return rc;
 }
 
+static int reply(struct sorter *s) {
+    reply_array(s->c, (s->until - s->from) * (s->gets_n > 0 ? s->gets_n : 1));
+    return sort_give(s, SIZE_MAX, put_reply, NULL);
+}
+
+/* Loads, weighs, orders and answers. */
+static int at_once(struct sorter *s, const struct entry *e) {
+    int rc = sort_begin(s);
+    while (rc == OK && !s->loaded) rc = sort_load(s, &e->value, UINT64_MAX);
+    if (rc == OK && sort_needs_scores(s)) rc = sort_weigh(s, SIZE_MAX);
+    if (rc != OK) return rc;
+    if (!s->unordered) pile_order(s->pile);
+    if (s->pile->bad) return sort_bad_scores(s->c);
+    return s->store > 0 ? store(s) : reply(s);
+}
+
 static int sort(call *c, bool may_store) {
-    bool bad = false;
     struct sorter *s = mem_calloc(1, sizeof(*s));
+    struct entry e;
     s->c = c;
     s->limit = -1;
     if (!take_words(s, may_store)) {
         sorter_free(s);
         return OK;
     }
-    int rc = arrange(s, &bad);
-    if (rc == OK && bad) {
-        rc = reply_error(c, "ERR One or more scores can't be converted into double");
-    } else if (rc == OK && s->store > 0) {
-        rc = store(s);
-    } else if (rc == OK) {
-        reply_array(c, (s->until - s->from) * (s->gets_n > 0 ? s->gets_n : 1));
-        rc = give(s, put_reply, NULL);
-    }
+    int rc = find(s, &e);
+    if (rc == OK && s->want >= STEPS_FROM && call_may_step(c)) return sort_in_steps(c, s);
+    if (rc == OK) rc = at_once(s, &e);
     sorter_free(s);
     return rc;
 }

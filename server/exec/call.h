@@ -62,6 +62,7 @@ int reply_syntax(call *c);                       /* "ERR syntax error" */
 int reply_arity(call *c);                        /* wrong number of arguments */
 int reply_unknown_subcommand(call *c);           /* "ERR unknown subcommand 'X'. Try CLIENT HELP." */
 int reply_help(call *c, const char *const *lines); /* "X HELP"; NULL-terminated */
+int reply_take(call *c, buf *whole); /* bytes of a whole reply, which a worker or many steps have written: takes them */
 /* An aggregate whose length is known afterwards: begin, write elements, end with the count. */
 size_t reply_deferred(call *c);
 void reply_deferred_array(call *c, size_t mark, size_t n);
@@ -145,6 +146,12 @@ int call_steps_value(call *c, uint8_t type, uint8_t op, const slice *args, size_
 int call_steps_copy(call *c, slice key); /* begins with what the key holds */
 int call_steps_length(call *c, uint64_t *n); /* of what was made: elements */
 int call_steps_take(call *c, slice key); /* what was made becomes the key's */
+/* All has been read, and nothing will be written: changes of the keys do not matter any more. */
+void call_steps_settled(call *c);
+/* A step that runs fn(cookie) on a worker, as call_work() does; before the next one, worked() gets the cookie, or
+ * canceled() when the client has gone. `return call_steps_work(...)`. */
+int call_steps_work(call *c, void (*fn)(void *cookie), void *cookie, void (*canceled)(void *cookie),
+                    void (*worked)(void *work, void *cookie));
 
 /* ---- waiting for keys ---------------------------------------------------------------------------- */
 

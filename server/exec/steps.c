@@ -29,6 +29,8 @@ struct steps {
     size_t n;
     list watched;
     bool changed, made, in_one_turn; /* made: there is something beside the data */
+    bool settled;
+    void (*worked)(void *work, void *cookie); /* when a worker has something of it */
     unsigned tries;
     uint8_t name[8];
 };
@@ -79,7 +81,7 @@ static int begin_again(struct steps *s, call *c) {
 static int watch_all(struct steps *s, call *c) {
     if (!list_empty(&s->watched)) return OK;
     bool cold = false;
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < s->n && !s->settled; i++) {
         int rc = multi__watch(s->x, &s->watched, &s->changed, c->client->db, s->keys[i]);
         if (rc == ERR_COLD) cold = true;
         else if (rc != OK) return rc;
@@ -145,6 +147,29 @@ int call_steps(call *c, const struct steps_job *ops, void *work, const slice *ke
     x->steps_n++;
     call_set_state(c, s, steps_free);
     return park(c, 0);
+}
+
+void call_steps_settled(call *c) {
+    struct steps *s = c->state;
+    assert(!s->made);
+    s->settled = true;
+    multi__unwatch(s->x, &s->watched);
+}
+
+static int steps_worked(call *c) {
+    struct steps *s = c->state;
+    s->worked(s->work, c->cookie);
+    c->cookie = NULL;
+    c->resume_fn = steps_go;
+    return steps_go(c);
+}
+
+int call_steps_work(call *c, void (*fn)(void *cookie), void *cookie, void (*canceled)(void *cookie),
+                    void (*worked)(void *work, void *cookie)) {
+    struct steps *s = c->state;
+    s->worked = worked;
+    call_work(c, fn, steps_worked, cookie, canceled);
+    return ERR_AGAIN;
 }
 
 int call_steps_value(call *c, uint8_t type, uint8_t op, const slice *args, size_t argc) {
