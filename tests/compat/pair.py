@@ -230,8 +230,7 @@ class Pair:
         connection, _, args = step
         self.replies += 1
         name, queue = args[0].upper(), self.queued[connection]
-        if name == b"SET" and len(args) > 3:  # EXAT may be in the past.
-            self.lapsed.add(args[1])
+        self.note_lapsed(args)
         if name == b"EXEC" and queue is not None:
             self.queued[connection] = None
             ones, others = flat(redis), flat(cove)
@@ -246,6 +245,10 @@ class Pair:
         elif name in (b"DISCARD", b"RESET") and redis[0] == "+":
             self.queued[connection] = None
         self.compare(at, step, args, redis, cove)
+
+    def note_lapsed(self, args):
+        if args[0].upper() == b"SET" and len(args) > 3:  # EXAT may be in the past.
+            self.lapsed.add(args[1])
 
     def compare(self, at, step, args, redis, cove):
         if same(args, redis, cove) or (self.lapsed and args[0].upper() in (b"DBSIZE", b"OBJECT", b"MEMORY")):
@@ -382,6 +385,7 @@ class Pair:
                     break
             outcome = []
             for command in others:
+                self.note_lapsed(command)
                 wire.send([command])
                 outcome.append(self.read(at, step, peer, 0))
             peer.control.call("CLIENT", "UNBLOCK", number)
