@@ -346,3 +346,100 @@ test -tags {cove} "CLIENT PAUSE holds its steps up" {
     assert_equal 40000 [ended $c]
     sound
 }
+
+# ---- streams ----------------------------------------------------------------------------------------
+
+proc fill_stream {key n {from 0}} {
+    r CLIENT ACK memory
+    for {set i 1} {$i <= $n} {incr i 500} {
+        for {set k $i} {$k < min($n + 1, $i + 500)} {incr k} {r -send XADD $key [expr {$from + $k}]-1 f v$k}
+        for {set k $i} {$k < min($n + 1, $i + 500)} {incr k} {r -read}
+    }
+}
+proc ids {from to} {
+    for {set i $from} {$i <= $to} {incr i} {lappend ids $i-1}
+    return $ids
+}
+# In RESP3 the keys of a reply stand beside their entries.
+proc delivered {reply} {return [llength [expr {[llength $reply] == 2 ? [lindex $reply 1] : [lindex $reply 0 1]}]]}
+# All of a group but its times.
+proc group_state {key} {
+    set rows {}
+    foreach row [r XPENDING $key g - + 100000] {lappend rows [lreplace $row 2 2]}
+    set consumers {}
+    foreach c [r XINFO CONSUMERS $key g] {lappend consumers [lrange $c 0 3]}
+    return [list [r XLEN $key] [r XPENDING $key g] $rows [r XINFO GROUPS $key] $consumers]
+}
+# On `s` in steps, and on its copy in one turn.
+proc same_on_copy {args} {
+    r COPY s one REPLACE
+    set reply [r {*}[string map {KEY s} $args]]
+    r MULTI
+    r {*}[string map {KEY one} $args]
+    set other [lindex [r EXEC] 0]
+    assert_equal [string map {one s} $other] $reply
+    assert_equal [group_state one] [group_state s]
+    return $reply
+}
+
+test -tags {cove} "Very many entries are delivered, claimed, acknowledged and deleted in steps as in one turn" {
+    fill_stream s 6000
+    r EXPIRE s 1000
+    r XGROUP CREATE s g 0
+    assert_equal 6000 [delivered [same_on_copy XREADGROUP GROUP g c STREAMS KEY >]]
+    assert_equal 6000 [delivered [same_on_copy XREADGROUP GROUP g c STREAMS KEY 0]]
+    assert_equal 2500 [delivered [same_on_copy XREADGROUP GROUP g c COUNT 2500 STREAMS KEY 1000-1]]
+    r XDEL s {*}[ids 100 150]
+    set reply [same_on_copy XAUTOCLAIM KEY g d 0 50-0 COUNT 3000]
+    assert_equal {3050-1 2949 51} [list [lindex $reply 0] [llength [lindex $reply 1]] [llength [lindex $reply 2]]]
+    assert_equal 0-0 [lindex [same_on_copy XAUTOCLAIM KEY g e 0 5000 COUNT 100000 JUSTID] 0]
+    assert_equal {0-0 {} {}} [same_on_copy XAUTOCLAIM KEY g e 10000000 0 COUNT 100000]
+    assert_equal 5949 [llength [r XPENDING s g - + 100000]]
+    assert_equal 2949 [llength [r XPENDING s g - + 100000 d]]
+    assert_equal {} [r XPENDING s g IDLE 10000000 - + 100000]
+    assert_equal 3949 [same_on_copy XACK KEY g {*}[ids 1 4000] 1-1 9999-9]
+    assert_equal 4949 [same_on_copy XDEL KEY {*}[ids 1 5000] 7000-0 1-1]
+    assert_equal 0 [same_on_copy XDEL KEY {*}[ids 1 5000]]
+    assert {[r TTL s] > 900}
+    r XGROUP CREATE s h 0
+    assert_equal 1000 [delivered [r XREADGROUP GROUP h c NOACK STREAMS s >]]
+    assert_equal 0 [lindex [r XPENDING s h] 0]
+    sound
+    r DEBUG RELOAD
+    assert_equal 2000 [lindex [r XPENDING s g] 0]
+}
+
+test -tags {cove} "What is delivered in steps is delivered once, while entries are added" {
+    fill_stream s 20000
+    r XGROUP CREATE s g 0
+    set first [beside {XREADGROUP GROUP g c STREAMS s >} {
+        if {$i % 3 == 0} {r XADD s [expr {30000 + $i}]-1 f v}
+        if {$i % 3 == 1} {r XREADGROUP GROUP g d COUNT 5 STREAMS s >}
+    }]
+    set rest [r XREADGROUP GROUP g c STREAMS s >]
+    assert_equal [r XLEN s] [lindex [r XPENDING s g] 0]
+    set n [expr {[delivered $first] + [delivered $rest]}]
+    assert_equal $n [llength [r XPENDING s g - + 100000 c]]
+    sound
+}
+
+test -tags {cove} "A group that goes meanwhile, and a client that does" {
+    fill_stream s 20000
+    r XGROUP CREATE s g 0
+    set c [begun XREADGROUP GROUP g c BLOCK 0 STREAMS s >]
+    r XGROUP DESTROY s g
+    set failed [catch {ended $c} message]
+    assert {$failed ? [string match NOGROUP* $message] : [delivered $message] == 20000}
+    r XGROUP CREATE s g 0
+    set c [begun XREADGROUP GROUP g c BLOCK 0 STREAMS s >]
+    $c -close
+    wait_for_condition 100 50 {[blocked] == 0}
+    assert {[lindex [r XPENDING s g] 0] in {0 20000}}
+    set n [lindex [r XPENDING s g] 0]
+    # It begins again, and waits as if nothing had been.
+    set c [begun XREADGROUP GROUP g c BLOCK 0 STREAMS s >]
+    r XGROUP SETID s g $
+    r XADD s * f last
+    assert {[delivered [ended $c]] in {1 20000 20001}}
+    sound
+}

@@ -202,12 +202,52 @@ static int existing(const struct value *v, buf *ids) {
     return cold;
 }
 
+/* Very many of them, in steps. */
+struct long_delete {
+    struct stream_job job;
+    buf ids;
+    size_t at;
+};
+
+static int delete_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_delete *d = (struct long_delete *)j;
+    size_t left = d->ids.n - d->at, most = STEP_ELEMENTS * STREAM_ID_BYTES, n = left < most ? left : most;
+    buf some = BUF_INIT;
+    (void)c;
+    buf_append(&some, d->ids.p + d->at, n);
+    int rc = existing(v, &some);
+    if (rc == OK) {
+        buf_append_slice(&j->ids, slice_of(&some));
+        d->at += n;
+        *all = d->at == d->ids.n;
+    }
+    buf_free(&some);
+    return rc;
+}
+
+static void delete_head(call *c, struct stream_job *j) { reply_int(c, (int64_t)(j->ids.n / STREAM_ID_BYTES)); }
+static void delete_restart(struct stream_job *j) { ((struct long_delete *)j)->at = 0; }
+static void delete_free(struct stream_job *j) {
+    buf_free(&((struct long_delete *)j)->ids);
+    mem_free(j);
+}
+
+static int delete_in_steps(call *c, buf *ids) {
+    struct long_delete *d = mem_calloc(1, sizeof(*d));
+    d->job = (struct stream_job){.gather = delete_gather, .head = delete_head, .restart = delete_restart,
+                                 .free = delete_free, .key = call_argv(c) + 1};
+    d->ids = *ids;
+    *ids = BUF_INIT;
+    return stream_in_steps(c, &d->job);
+}
+
 static int delete(call *c, buf *ids) {
     struct entry e;
     int rc = write_stream(c, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
     if (rc != OK || !stream_parse_ids(c, 2, call_argc(c) - 2, ids)) return rc;
     stream_sort_ids(ids);
+    if (ids->n >= STREAM_STEPS_FROM * STREAM_ID_BYTES && call_may_step(c)) return delete_in_steps(c, ids);
     rc = existing(&e.value, ids);
     if (rc != OK) return rc;
     slice arg = slice_of(ids);

@@ -206,7 +206,7 @@ void stream_delivery_cursor(struct stream_delivery *d, stream_id last, int64_t r
     d->moved = true;
 }
 
-static void make_args(const struct stream_delivery *d, slice args[5]) {
+void stream_delivery_args(const struct stream_delivery *d, slice args[5]) {
     args[0] = d->group;
     args[1] = d->consumer;
     args[2] = slice_make(d->times, sizeof(d->times));
@@ -217,14 +217,14 @@ static void make_args(const struct stream_delivery *d, slice args[5]) {
 int stream_delivery_need(const struct value *v, const struct stream_delivery *d) {
     slice args[5], gone[2] = {d->group, slice_of(&d->gone)};
     int rc = d->gone.n > 0 ? stream_need(v, STREAM_ACK, gone, 2) : OK;
-    make_args(d, args);
+    stream_delivery_args(d, args);
     return rc == OK ? stream_need(v, STREAM_PEND, args, 5) : rc;
 }
 
 int stream_delivery_apply(call *c, const struct stream_delivery *d) {
     slice args[5], gone[2] = {d->group, slice_of(&d->gone)};
     int rc = d->gone.n > 0 ? call_value(c, TYPE_STREAM, STREAM_ACK, d->key, gone, 2) : OK;
-    make_args(d, args);
+    stream_delivery_args(d, args);
     if (rc == OK) rc = call_value(c, TYPE_STREAM, STREAM_PEND, d->key, args, 5);
     if (rc == OK && d->fresh) call_notify(c, 't', "xgroup-createconsumer", d->key);
     return rc;

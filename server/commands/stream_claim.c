@@ -203,10 +203,12 @@ static int cmd_xclaim(call *c) {
 
 #define ATTEMPTS 10 /* entries looked at, for each that may be claimed */
 #define CLAIMS_END 1
+#define CLAIMS_PART 2
 
 struct sweep {
     struct claiming *k;
     int64_t count, attempts;
+    uint64_t part;  /* entries that may be looked at before CLAIMS_PART, at `next` */
     stream_id next; /* where the next call goes on */
 };
 
@@ -217,6 +219,10 @@ static int sweep_one(void *cookie, const struct stream_pending *p) {
     if (s->attempts == 0 || s->count == 0) {
         s->next = p->id;
         return CLAIMS_END;
+    }
+    if (s->part-- == 0) {
+        s->next = p->id;
+        return CLAIMS_PART;
     }
     s->attempts--;
     int rc = stream_find(&k->e.value, &k->finder, p->id, &e);
@@ -232,9 +238,86 @@ static int sweep_one(void *cookie, const struct stream_pending *p) {
     return write_claimed(k, p->id, &e);
 }
 
+/* ---- the same in steps --------------------------------------------------------------------------- */
+
+#define SWEPT_IN_A_STEP 1024
+
+struct long_sweep {
+    struct stream_job job;
+    struct claiming k;
+    struct sweep s;
+    stream_id from;
+    int64_t count;
+    bool begun;
+};
+
+static int sweep_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_sweep *l = (struct long_sweep *)j;
+    struct stream_consumer was;
+    struct claiming k = l->k;
+    struct sweep s = l->s;
+    k.c = c;
+    k.e.value = *v;
+    k.n = 0;
+    s.k = &k;
+    s.part = SWEPT_IN_A_STEP;
+    s.next = STREAM_ID_MIN;
+    int rc = stream_group_get(v, call_arg(c, 2), &k.g);
+    if (rc == ERR_NOTFOUND) return ERR_PRECOND;
+    if (rc == OK && !l->begun) {
+        k.now = call_now_ms(c);
+        rc = stream_delivery_init(c, v, &k.g, &j->d, true, &was);
+    }
+    if (rc != OK) return rc;
+    k.d = j->d;
+    rc = stream_pending_each(v, &k.g, NULL, l->s.next, sweep_one, &s);
+    j->d = k.d; /* Its buffers may have grown. */
+    if (rc != OK && rc != CLAIMS_END && rc != CLAIMS_PART) return rc;
+    *all = rc != CLAIMS_PART;
+    l->s = s;
+    l->k.now = k.now;
+    l->begun = true;
+    j->n += k.n;
+    j->pend = j->d.records.n > 0;
+    return OK;
+}
+
+static void sweep_head(call *c, struct stream_job *j) {
+    reply_array(c, 3);
+    stream_reply_id(c, ((struct long_sweep *)j)->s.next);
+    reply_array(c, j->n);
+}
+
+static void reply_gone(call *c, slice gone) {
+    reply_array(c, gone.n / STREAM_ID_BYTES);
+    for (size_t i = 0; i < gone.n; i += STREAM_ID_BYTES) stream_reply_id(c, stream_id_read(gone.p + i));
+}
+
+static void sweep_tail(call *c, struct stream_job *j) { reply_gone(c, slice_of(&j->d.gone)); }
+static void sweep_free(struct stream_job *j) { mem_free(j); }
+static void sweep_restart(struct stream_job *j) {
+    struct long_sweep *l = (struct long_sweep *)j;
+    l->s = (struct sweep){.count = l->count, .attempts = l->count * ATTEMPTS, .next = l->from};
+    l->begun = j->pend = false;
+}
+
+static int sweep_in_steps(struct claiming *k, stream_id from, int64_t count) {
+    struct long_sweep *l = mem_calloc(1, sizeof(*l));
+    l->job = (struct stream_job){.gather = sweep_gather, .head = sweep_head, .tail = sweep_tail,
+                                 .restart = sweep_restart, .free = sweep_free, .key = call_argv(k->c) + 1,
+                                 .d = k->d};
+    l->k = *k;
+    l->from = from;
+    l->count = count;
+    sweep_restart(&l->job);
+    return stream_in_steps(k->c, &l->job);
+}
+
 static int auto_claim(struct claiming *k, stream_id from, int64_t count) {
     call *c = k->c;
-    struct sweep s = {.k = k, .count = count, .attempts = count * ATTEMPTS};
+    if (k->g.pending >= STREAM_STEPS_FROM && count >= STREAM_STEPS_FROM / ATTEMPTS && call_may_step(c))
+        return sweep_in_steps(k, from, count);
+    struct sweep s = {.k = k, .count = count, .attempts = count * ATTEMPTS, .part = UINT64_MAX};
     buf entries = BUF_INIT, *out = call_out(c);
     size_t mark = out->n;
     size_t array = reply_deferred(c);
@@ -249,9 +332,7 @@ static int auto_claim(struct claiming *k, stream_id from, int64_t count) {
     stream_reply_id(c, s.next);
     buf_append_slice(out, slice_of(&entries));
     buf_free(&entries);
-    reply_array(c, k->d.gone.n / STREAM_ID_BYTES);
-    for (size_t i = 0; i < k->d.gone.n; i += STREAM_ID_BYTES)
-        stream_reply_id(c, stream_id_read(k->d.gone.p + i));
+    reply_gone(c, slice_of(&k->d.gone));
     return OK;
 }
 

@@ -54,8 +54,36 @@ int stream_delivery_init(call *c, const struct value *v, const struct stream_gro
                          struct stream_delivery *d, bool active, struct stream_consumer *was);
 void stream_delivery_add(struct stream_delivery *d, stream_id id, uint64_t time, uint64_t count);
 void stream_delivery_cursor(struct stream_delivery *d, stream_id last, int64_t read);
+void stream_delivery_args(const struct stream_delivery *d, slice args[5]); /* STREAM_PEND's */
 int stream_delivery_need(const struct value *v, const struct stream_delivery *d);
 int stream_delivery_apply(call *c, const struct stream_delivery *d);
 void stream_delivery_free(struct stream_delivery *d);
+
+/* ---- many entries, in steps (stream_steps.c) ------------------------------------------------------- */
+
+/* Ids, entries that are pending or are delivered: as many take some milliseconds. */
+#define STREAM_STEPS_FROM 2048
+
+struct stream_job {
+    /* Looks at some more entries: writes what is answered with reply_*(), and what is to change to d, ids and n.
+     * *all: there are no more. Whatever it answers but OK, it has to begin where it has begun: d, ids, n and the
+     * reply are put back, and the rest is its own. ERR_PRECOND: the command begins again. */
+    int (*gather)(call *c, struct stream_job *j, const struct value *v, bool *all);
+    void (*head)(call *c, struct stream_job *j); /* writes what comes before the replies of gather() */
+    void (*tail)(call *c, struct stream_job *j); /* and behind them; may be NULL */
+    void (*restart)(struct stream_job *j);
+    void (*free)(struct stream_job *j);
+    const slice *key;         /* an argument */
+    struct stream_delivery d; /* records, when `pend`, and gone */
+    bool pend;
+    buf ids;                  /* of entries that are deleted */
+    size_t n;
+    /* stream_steps.c's. */
+    buf out;
+    bool gathered, copied;
+    size_t at;                /* bytes of d.gone, then of d.records, then of ids, that are applied */
+};
+/* `return stream_in_steps(...)`, having changed nothing. Takes the job, which free() frees. */
+int stream_in_steps(call *c, struct stream_job *j);
 
 #endif

@@ -1,4 +1,5 @@
 /* stream_group.c -- groups of consumers made, moved and dropped; what is pending acknowledged, listed. */
+#include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/stream_commands.h"
@@ -165,6 +166,48 @@ static int count_pending(const struct value *v, const struct stream_group *g, sl
     return cold;
 }
 
+/* Very many of them. */
+struct long_ack {
+    struct stream_job job;
+    buf ids;
+    size_t at;
+};
+
+static int ack_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_ack *a = (struct long_ack *)j;
+    struct stream_group g;
+    size_t left = a->ids.n - a->at, most = STEP_ELEMENTS * STREAM_ID_BYTES;
+    slice some = slice_make(a->ids.p + a->at, left < most ? left : most);
+    int rc = stream_group_get(v, call_arg(c, 2), &g);
+    if (rc != OK) return rc == ERR_NOTFOUND ? ERR_PRECOND : rc;
+    for (size_t i = 0; i < some.n && (rc == OK || rc == ERR_NOTFOUND); i += STREAM_ID_BYTES) {
+        struct stream_pending p;
+        rc = stream_pending_get(v, &g, stream_id_read(some.p + i), &p);
+        if (rc == OK) buf_append(&j->d.gone, some.p + i, STREAM_ID_BYTES);
+    }
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    a->at += some.n;
+    *all = a->at == a->ids.n;
+    return OK;
+}
+
+static void ack_head(call *c, struct stream_job *j) { reply_int(c, (int64_t)(j->d.gone.n / STREAM_ID_BYTES)); }
+static void ack_restart(struct stream_job *j) { ((struct long_ack *)j)->at = 0; }
+static void ack_free(struct stream_job *j) {
+    buf_free(&((struct long_ack *)j)->ids);
+    mem_free(j);
+}
+
+static int ack_in_steps(call *c, buf *ids) {
+    struct long_ack *a = mem_calloc(1, sizeof(*a));
+    a->job = (struct stream_job){.gather = ack_gather, .head = ack_head, .restart = ack_restart, .free = ack_free,
+                                 .key = call_argv(c) + 1};
+    a->job.d.group = call_arg(c, 2);
+    a->ids = *ids;
+    *ids = BUF_INIT;
+    return stream_in_steps(c, &a->job);
+}
+
 static int ack(call *c, buf *ids) {
     struct entry e;
     struct stream_group g;
@@ -174,6 +217,7 @@ static int ack(call *c, buf *ids) {
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
     if (rc != OK || !stream_parse_ids(c, 3, call_argc(c) - 3, ids)) return rc;
     stream_sort_ids(ids);
+    if (ids->n >= STREAM_STEPS_FROM * STREAM_ID_BYTES && call_may_step(c)) return ack_in_steps(c, ids);
     rc = count_pending(&e.value, &g, slice_of(ids), &n);
     slice args[2] = {call_arg(c, 2), slice_of(ids)};
     if (rc == OK && n > 0) rc = call_value(c, TYPE_STREAM, STREAM_ACK, call_arg(c, 1), args, 2);
@@ -196,8 +240,11 @@ struct listing {
     stream_id to;
     int64_t count, min_idle, now;
     size_t n;
+    uint64_t part;  /* entries that may be looked at before LISTING_PARTS, at `next` */
+    stream_id next;
 };
 #define LISTING_ENDS 1
+#define LISTING_PARTS 2
 
 static int count_consumer(void *cookie, slice name, const struct stream_consumer *one) {
     struct listing *l = cookie;
@@ -241,6 +288,10 @@ static int list_one(void *cookie, const struct stream_pending *p) {
     int64_t idle = l->now - (int64_t)p->time;
     slice name;
     if (l->count == 0 || stream_id_cmp(p->id, l->to) > 0) return LISTING_ENDS;
+    if (l->part-- == 0) {
+        l->next = p->id;
+        return LISTING_PARTS;
+    }
     if (l->min_idle != 0 && idle < l->min_idle) return OK;
     int rc = stream_consumer_name(l->v, l->g, p->consumer, &name);
     if (rc != OK) return rc;
@@ -253,12 +304,69 @@ static int list_one(void *cookie, const struct stream_pending *p) {
     return reply_int(l->c, (int64_t)p->count);
 }
 
+/* The same in steps. */
+#define LISTED_IN_A_STEP 2048
+struct long_listing {
+    struct stream_job job;
+    struct listing l;
+    stream_id from, at; /* at: of the next step */
+    int64_t count;
+    const slice *consumer;
+};
+
+static int listing_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_listing *g = (struct long_listing *)j;
+    struct stream_group group;
+    struct stream_consumer of;
+    struct listing l = g->l;
+    int rc = stream_group_get(v, call_arg(c, 2), &group);
+    if (rc == OK && g->consumer != NULL) rc = stream_consumer_get(v, &group, *g->consumer, &of);
+    if (rc == ERR_NOTFOUND) return ERR_PRECOND;
+    if (rc != OK) return rc;
+    l.c = c;
+    l.v = v;
+    l.g = &group;
+    l.n = 0;
+    l.part = LISTED_IN_A_STEP;
+    rc = stream_pending_each(v, &group, g->consumer != NULL ? &of : NULL, g->at, list_one, &l);
+    if (rc != OK && rc != LISTING_ENDS && rc != LISTING_PARTS) return rc;
+    *all = rc != LISTING_PARTS;
+    g->at = l.next;
+    g->l.count = l.count;
+    j->n += l.n;
+    return OK;
+}
+
+static void listing_head(call *c, struct stream_job *j) { reply_array(c, j->n); }
+static void listing_free(struct stream_job *j) { mem_free(j); }
+static void listing_restart(struct stream_job *j) {
+    struct long_listing *g = (struct long_listing *)j;
+    g->at = g->from;
+    g->l.count = g->count;
+}
+
+static int list_in_steps(const struct listing *l, stream_id from, const slice *consumer) {
+    struct long_listing *g = mem_calloc(1, sizeof(*g));
+    g->job = (struct stream_job){.gather = listing_gather, .head = listing_head, .restart = listing_restart,
+                                 .free = listing_free, .key = call_argv(l->c) + 1};
+    g->l = *l;
+    g->from = g->at = from;
+    g->count = l->count;
+    g->consumer = consumer;
+    return stream_in_steps(l->c, &g->job);
+}
+
 static int pending_list(struct listing *l, stream_id from, const slice *consumer) {
     struct stream_consumer of;
+    uint64_t some = l->g->pending;
     int rc = OK;
     if (consumer != NULL) rc = stream_consumer_get(l->v, l->g, *consumer, &of);
     if (rc == ERR_NOTFOUND) return reply_empty_array(l->c);
     if (rc != OK) return rc;
+    if (consumer != NULL) some = of.pending;
+    if (l->min_idle == 0 && (uint64_t)l->count < some) some = (uint64_t)l->count;
+    if (some >= STREAM_STEPS_FROM && l->count > 0 && call_may_step(l->c)) return list_in_steps(l, from, consumer);
+    l->part = UINT64_MAX;
     size_t mark = reply_deferred(l->c);
     rc = stream_pending_each(l->v, l->g, consumer == NULL ? NULL : &of, from, list_one, l);
     if (rc == OK || rc == LISTING_ENDS) {

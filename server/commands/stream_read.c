@@ -135,8 +135,10 @@ struct serving {
     const struct reading *r;
     struct stream_group g;
     struct target *t;
+    struct stream_delivery *d;
     struct stream_finder finder;
     uint64_t now, left; /* left: entries still wanted */
+    stream_id at;       /* the last one */
     size_t n;
 };
 
@@ -151,10 +153,11 @@ static int deliver(void *cookie, struct stream_entry *e) {
         else if (rc == OK && stream_head(s->v).added > 0) rc = stream_read_at(s->v, e->id, &g->read);
         if (rc != OK) return rc;
         g->last = e->id;
-        stream_delivery_cursor(&s->t->delivery, g->last, g->read);
+        stream_delivery_cursor(s->d, g->last, g->read);
     }
-    if (s->r->grouped && !s->r->noack) stream_delivery_add(&s->t->delivery, e->id, s->now, 1);
+    if (s->r->grouped && !s->r->noack) stream_delivery_add(s->d, e->id, s->now, 1);
     s->n++;
+    s->at = e->id;
     return stream_reply_entry(s->c, e);
 }
 
@@ -167,6 +170,7 @@ static int deliver_again(void *cookie, const struct stream_pending *p) {
     if (s->left == 0) return HISTORY_ENDS;
     s->left--;
     s->n++;
+    s->at = p->id;
     int rc = stream_find(s->v, &s->finder, p->id, &e);
     if (rc == ERR_NOTFOUND) {
         reply_array(s->c, 2);
@@ -174,7 +178,7 @@ static int deliver_again(void *cookie, const struct stream_pending *p) {
         return reply_null_array(s->c);
     }
     if (rc != OK) return rc;
-    stream_delivery_add(&s->t->delivery, p->id, s->now, p->count + 1);
+    stream_delivery_add(s->d, p->id, s->now, p->count + 1);
     return stream_reply_entry(s->c, &e);
 }
 
@@ -195,7 +199,7 @@ static int serve_entries(struct serving *s, const struct stream_consumer *consum
 
 static int serve_stream(struct serving *s, slice key) {
     struct stream_consumer consumer = {0};
-    struct stream_delivery *d = &s->t->delivery;
+    struct stream_delivery *d = s->d = &s->t->delivery;
     *d = (struct stream_delivery){.key = key, .group = s->r->group, .consumer = s->r->consumer};
     int rc = OK;
     if (s->r->grouped) rc = stream_delivery_init(s->c, s->v, &s->g, d, true, &consumer);
@@ -231,12 +235,98 @@ static void go_on(struct serving *s, const struct target *all, size_t i) {
     }
 }
 
+/* ---- very many entries of one stream, in steps ---------------------------------------------------- */
+
+#define SERVED_IN_A_STEP 1024
+
+struct long_reading {
+    struct stream_job job;
+    struct reading r;
+    struct target t;
+    bool begun;
+    struct stream_group g;
+    struct stream_consumer consumer;
+    stream_id from;
+    uint64_t left, now;
+};
+
+static int long_begin(call *c, struct long_reading *l, const struct value *v) {
+    int rc = stream_group_get(v, l->r.group, &l->g);
+    if (rc == OK) rc = stream_delivery_init(c, v, &l->g, &l->job.d, true, &l->consumer);
+    if (rc != OK) return rc == ERR_NOTFOUND ? ERR_PRECOND : rc;
+    l->from = l->t.history ? l->t.after : l->g.last;
+    if (!stream_id_up(&l->from)) l->from = STREAM_ID_MIN;
+    l->left = l->r.count == 0 ? UINT64_MAX : (uint64_t)l->r.count;
+    l->now = (uint64_t)call_now_ms(c);
+    l->begun = true;
+    return OK;
+}
+
+static int long_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_reading *l = (struct long_reading *)j;
+    int rc = l->begun ? OK : long_begin(c, l, v);
+    if (rc != OK) return rc;
+    uint64_t part = l->left < SERVED_IN_A_STEP ? l->left : SERVED_IN_A_STEP;
+    struct serving s = {.c = c, .v = v, .r = &l->r, .g = l->g, .t = &l->t, .d = &j->d, .now = l->now, .left = part};
+    if (!l->t.history) rc = stream_each(v, l->from, STREAM_ID_MAX, part, false, deliver, &s);
+    else if (!j->d.fresh) rc = stream_pending_each(v, &l->g, &l->consumer, l->from, deliver_again, &s);
+    if (rc != OK && rc != HISTORY_ENDS) return rc;
+    l->g = s.g;
+    l->left -= s.n;
+    j->n += s.n;
+    l->from = s.at;
+    *all = s.n < part || l->left == 0 || !stream_id_up(&l->from);
+    return OK;
+}
+
+static void long_head(call *c, struct stream_job *j) {
+    if (call_proto(c) == 2) {
+        reply_array(c, 1);
+        reply_array(c, 2);
+    } else {
+        reply_map(c, 1);
+    }
+    reply_bulk(c, *j->key);
+    reply_array(c, j->n);
+}
+
+static void long_restart(struct stream_job *j) { ((struct long_reading *)j)->begun = false; }
+static void long_free(struct stream_job *j) { mem_free(j); }
+
+static int read_in_steps(call *c, const struct reading *r, const struct target *t) {
+    struct long_reading *l = mem_calloc(1, sizeof(*l));
+    l->job = (struct stream_job){.gather = long_gather, .head = long_head, .restart = long_restart, .free = long_free,
+                                 .key = r->keys, .pend = true};
+    l->job.d = (struct stream_delivery){.key = *r->keys, .group = r->group, .consumer = r->consumer};
+    l->r = *r;
+    l->t = *t;
+    return stream_in_steps(c, &l->job);
+}
+
+/* Are so many entries to be delivered? */
+static int are_many(const struct serving *s, bool *many) {
+    const struct reading *r = s->r;
+    struct stream_consumer consumer;
+    uint64_t n = stream_head(s->v).length;
+    *many = false;
+    if (!r->grouped || r->n > 1 || !call_may_step(s->c)) return OK;
+    if (s->t->history) {
+        int rc = stream_consumer_get(s->v, &s->g, r->consumer, &consumer);
+        if (rc != OK) return rc == ERR_NOTFOUND ? OK : rc;
+        n = consumer.pending;
+    } else if (s->g.read >= 0 && (uint64_t)s->g.read <= stream_head(s->v).added) {
+        n = stream_head(s->v).added - (uint64_t)s->g.read;
+    }
+    *many = n >= STREAM_STEPS_FROM && (r->count == 0 || r->count >= STREAM_STEPS_FROM);
+    return OK;
+}
+
 /* ---- the commands ------------------------------------------------------------------------------- */
 
 static int try_stream(call *c, const struct reading *r, size_t i, struct target *all, bool again) {
     struct target *t = &all[i];
     struct entry e;
-    bool serve;
+    bool serve, many = false;
     int rc = call_read_type(c, r->keys[i], TYPE_STREAM, &e);
     if (rc == ERR_NOTFOUND || (again && rc == ERR_TYPE)) return OK;
     if (rc != OK) return rc;
@@ -245,6 +335,8 @@ static int try_stream(call *c, const struct reading *r, size_t i, struct target 
     if (rc != OK) return rc;
     if (r->grouped) go_on(&s, all, i);
     rc = wants(&s, again, &serve);
+    if (rc == OK && serve && !again) rc = are_many(&s, &many);
+    if (rc == OK && many) return read_in_steps(c, r, t);
     if (rc == OK && serve) rc = serve_stream(&s, r->keys[i]);
     t->last = s.g.last;
     t->read = s.g.read;

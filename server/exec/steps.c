@@ -107,8 +107,10 @@ static int steps_go(call *c) {
     bool done = false;
     int rc;
     if (exec__paused(x)) return park(c, STEPS_HELD_MS);
-    if (s->in_one_turn) {
+    if (s->in_one_turn) { /* From its beginning, as if there were no steps. */
         c->in_one_turn = true;
+        c->resume_fn = NULL;
+        call_set_state(c, NULL, NULL);
         return c->cmd->fn(c);
     }
     if (lost(s, &rc)) {
