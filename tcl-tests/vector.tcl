@@ -600,7 +600,7 @@ test -tags {cove} "VSEARCH refuses what it does not understand" {
         }
         assert_error "ERR syntax error in VSEARCH command" {r VSEARCH v ELE a $option}
     }
-    foreach words {{EXACT PROBES 1} {RECALL 0.9 EXACT} {COUNT 3} BOGUS} {
+    foreach words {{EXACT PROBES 1} {RECALL 0.9 EXACT} {PROBES 1 PROBES 2} {RECALL 0.9 PROBES 1 RECALL 0.8} {COUNT 3} BOGUS} {
         assert_error "ERR syntax error in VSEARCH command" {r VSEARCH v ELE a {*}$words}
     }
     assert_error "ERR element not found in set" {r VSEARCH v ELE zz}

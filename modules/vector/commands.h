@@ -29,6 +29,7 @@ int cmd_vlinks(call *c);
 
 /* tend.c: after a command that has read or changed the set: what its index needs is done soon. */
 void vset_tend(call *c, slice key);
+bool vset_due(const struct value *v); /* Is there something to do? */
 
 /* A vector among the arguments: [REDUCE dim] FP32 blob | VALUES n v1 .. vn */
 struct vector_arg {

@@ -21,9 +21,9 @@
 #include "modules/vector/set.h"
 
 #define IVF_MIN 10000       /* Elements from which on there is an index: up to here a scan of all is short. */
-#define IVF_LEAF 96         /* What a cluster is made to have. */
-#define IVF_LEAF_MAX 192    /* With more it is to be split. */
-#define IVF_LEAF_MIN 24     /* With fewer its rows are to go elsewhere. */
+#define IVF_LEAF 160        /* What a cluster is made to have. */
+#define IVF_LEAF_MAX 320    /* With more it is to be split. */
+#define IVF_LEAF_MIN 40     /* With fewer its rows are to go elsewhere. */
 #define IVF_NODE_MAX 192    /* A node of more clusters is split; of fewer, when a page holds no more of them. */
 #define IVF_SIGMAS 1.9f     /* RaBitQ's own choice: one in forty estimates is worse. */
 #define IVF_SIGMAS_HIGH 2.6f /* for those who want nearly all: one in two hundred */

@@ -87,6 +87,16 @@ int ivf__node(const struct value *v, const struct code_shape *c, uint32_t node, 
 int ivf__tail(const struct value *v, const struct code_shape *c, uint32_t cluster, slice *out);
 /* Of a cluster whose tail says that it has base rows; `rows` is what it says. */
 int ivf__base(const struct value *v, const struct code_shape *c, uint32_t cluster, uint32_t rows, slice *out);
+/* Both pages of n clusters, looked up side by side; the base is absent when there are no rows in it. ERR_COLD: both have
+ * been asked for. */
+#define IVF_PAGES_MANY (PAGER_MANY / 2)
+struct ivf_pages {
+    int rc;
+    uint32_t rows, last; /* in the base, in the tail */
+    slice tail, base;
+};
+void ivf__clusters(const struct value *v, const struct code_shape *c, const uint32_t *cluster, size_t n,
+                   struct ivf_pages *out);
 int ivf__parent(const struct value *v, uint32_t cluster, uint32_t *node);
 int ivf__parent_set(struct value *v, uint32_t cluster, uint32_t node);
 int ivf__root_put(struct value *v, const struct code_shape *c, uint32_t node, const uint8_t *centroid);

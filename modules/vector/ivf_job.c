@@ -16,7 +16,7 @@
 #define SPLIT_PASSES 6
 #define SPLIT_MAX 64             /* Ways at a time. */
 #define NODE_CLUSTERS 64         /* Of a node in a new index. */
-#define MOVES_MAX 64
+#define MOVES_MAX 128
 
 /* Few dimensions carry too little in a bit each: see vectors.md's figures for 100 and 768. */
 uint8_t ivf_bits(uint32_t dim) {
@@ -157,8 +157,9 @@ static void make_parts(struct cut *c) {
     } else {
         c->k = k;
         c->centroids = mem_calloc(k * dim, sizeof(float));
-        size_t most = k == 1 ? j->n * 2 : j->n / k + j->n / (2 * k) + 1;
-        kmeans(&rows, (uint32_t)k, most, SPLIT_PASSES, j->seed ^ j->generation, c->part, c->centroids);
+        size_t most = j->n / k + j->n / (2 * k) + 1;
+        if (k == 1) kmeans_mean(&rows, c->centroids);
+        else kmeans(&rows, (uint32_t)k, most, SPLIT_PASSES, j->seed ^ j->generation, c->part, c->centroids);
     }
     as_stored(c->centroids, c->k, dim);
 }

@@ -130,12 +130,40 @@ int ivf__tail(const struct value *v, const struct code_shape *c, uint32_t cluste
     return rc == OK && out->n != tail_bytes(c) ? ERR_CORRUPT : rc;
 }
 
+static bool base_fits(const struct code_shape *c, slice page, uint32_t rows) {
+    return get_u32(page.p) == rows && page.n == BASE_HEAD + rows / CODE_ROWS * base_stride(c);
+}
+
 int ivf__base(const struct value *v, const struct code_shape *c, uint32_t cluster,
               uint32_t rows, slice *out) {
     int rc = get(v, VSET_CLUSTERS, cluster, base_ok, out);
-    if (rc != OK) return rc;
-    size_t want = BASE_HEAD + rows / CODE_ROWS * base_stride(c);
-    return get_u32(out->p) == rows && out->n == want ? OK : ERR_CORRUPT;
+    return rc != OK || base_fits(c, *out, rows) ? rc : ERR_CORRUPT;
+}
+
+void ivf__clusters(const struct value *v, const struct code_shape *c, const uint32_t *cluster, size_t n,
+                   struct ivf_pages *out) {
+    uint64_t tail[IVF_PAGES_MANY] = {0}, base[IVF_PAGES_MANY] = {0};
+    struct pager_got tails[IVF_PAGES_MANY], bases[IVF_PAGES_MANY];
+    assert(n <= IVF_PAGES_MANY);
+    for (size_t i = 0; i < n; i++) {
+        tail[i] = vset_page(VSET_TAILS, cluster[i]);
+        base[i] = vset_page(VSET_CLUSTERS, cluster[i]);
+    }
+    v->pager->ops->get_many(v->pager, v->obj, tail, n, tail_ok, tails);
+    v->pager->ops->get_many(v->pager, v->obj, base, n, base_ok, bases);
+    for (size_t i = 0; i < n; i++) {
+        struct ivf_pages *o = &out[i];
+        *o = (struct ivf_pages){.rc = tails[i].rc == ERR_NOTFOUND ? ERR_CORRUPT : tails[i].rc};
+        if (o->rc == OK && bases[i].rc != ERR_NOTFOUND) o->rc = bases[i].rc;
+        if (o->rc == OK && tails[i].page.n != tail_bytes(c)) o->rc = ERR_CORRUPT;
+        if (o->rc != OK) continue;
+        o->tail = tails[i].page;
+        o->rows = get_u32(o->tail.p + TA_BASE);
+        o->last = get_u32(o->tail.p + TA_TAIL);
+        if (o->rows == 0) continue;
+        o->base = bases[i].page;
+        if (bases[i].rc == ERR_NOTFOUND || !base_fits(c, o->base, o->rows)) o->rc = ERR_CORRUPT;
+    }
 }
 
 int ivf__parent(const struct value *v, uint32_t cluster, uint32_t *node) {

@@ -103,19 +103,24 @@ static void scan_node(const struct ivf *ix, const struct ivf_target *t, const st
     }
 }
 
-/* From estimates to distances. */
+#define MEASURE_AHEAD 8
+
+/* From estimates to distances. page: of each node. */
 static int measure(const struct value *v, const struct ivf *ix, const struct ivf_target *t,
-                   const struct ivf_routes *nodes, struct ivf_best *best, struct ivf_routes *out) {
-    uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
+                   const struct ivf_routes *nodes, const slice *page, struct ivf_best *best, struct ivf_routes *out) {
+    uint32_t next = get_u32(ivf__meta(v) + IM_NEXT), mask = (1u << ROW_BITS) - 1;
     ivf__best_prune(best);
-    for (size_t i = 0; i < best->n; i++) {
-        uint32_t node = nodes->r[best->found[i].slot >> ROW_BITS].node;
-        uint32_t row = best->found[i].slot & ((1u << ROW_BITS) - 1);
-        slice page;
-        int rc = ivf__node(v, &ix->code, node, &page);
-        if (rc != OK) return rc;
-        const uint8_t *centroid = node_centroid(page, &ix->code, row);
-        struct ivf_route r = {.cluster = node_child(page, &ix->code, row), .node = node, .centroid = centroid};
+    for (size_t i = 0; i < best->n + MEASURE_AHEAD; i++) {
+        if (i < best->n) {
+            uint32_t found = best->found[i].slot;
+            mem_ahead(node_centroid(page[found >> ROW_BITS], &ix->code, found & mask), 2 * (size_t)ix->code.dim);
+        }
+        if (i < MEASURE_AHEAD) continue;
+        uint32_t found = best->found[i - MEASURE_AHEAD].slot, ordinal = found >> ROW_BITS;
+        const uint8_t *centroid = node_centroid(page[ordinal], &ix->code, found & mask);
+        struct ivf_route r = {.cluster = node_child(page[ordinal], &ix->code, found & mask),
+                              .node = nodes->r[ordinal].node,
+                              .centroid = centroid};
         r.square = square(ix, t->y, centroid);
         r.distance = ix->code.product ? number(-half_dot(t->y, centroid, ix->code.dim)) : r.square;
         if (r.cluster >= next) return ERR_CORRUPT;
@@ -145,21 +150,22 @@ int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_tar
     int answer = OK;
     out->n = 0;
     int rc = nodes_by_distance(v, ix, t->y, &nodes);
+    slice *page = mem_alloc((nodes.n + 1) * sizeof(*page));
     ivf__best_init(&best, want);
     for (size_t i = 0; rc == OK && i < nodes.n && i < 1u << (32 - ROW_BITS) && seen < least; i++) {
-        slice page;
-        rc = ivf__node(v, &ix->code, nodes.r[i].node, &page);
+        rc = ivf__node(v, &ix->code, nodes.r[i].node, &page[i]);
         if (rc == ERR_COLD) { /* As if it had some clusters: one round asks for all nodes. */
             answer = rc;
             rc = OK;
             seen += IVF_NODE_MAX / 2;
         } else if (rc == OK) {
-            scan_node(ix, t, &nodes.r[i], page, (uint32_t)i, &best);
-            seen += route_n(page);
+            scan_node(ix, t, &nodes.r[i], page[i], (uint32_t)i, &best);
+            seen += route_n(page[i]);
         }
     }
     if (rc == OK) rc = answer;
-    if (rc == OK) rc = measure(v, ix, t, &nodes, &best, out);
+    if (rc == OK) rc = measure(v, ix, t, &nodes, page, &best, out);
+    mem_free(page);
     ivf__best_deinit(&best);
     ivf__routes_free(&nodes);
     if (rc != OK) return rc;

@@ -67,30 +67,13 @@ static int scan_block(struct run *r, const uint8_t *at, float g, float spread) {
     return answer;
 }
 
-static void ahead(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < n; i += 64) __builtin_prefetch(p + i);
+static void cluster_ahead(const struct ivf_pages *p) {
+    if (p->rc != OK) return;
+    if (p->rows > 0) mem_ahead(p->base.p + BASE_HEAD, AHEAD_BYTES);
+    else mem_ahead(p->tail.p + TAIL_HEAD, AHEAD_BYTES);
 }
 
-/* The pages of a cluster, looked up while the one before it is scanned, so that its first lines are on their way. */
-struct pages {
-    int rc;
-    slice tail, base;
-    uint32_t rows, last;
-};
-
-static struct pages look_up(const struct run *r, uint32_t cluster) {
-    const struct code_shape *c = &r->ix.code;
-    struct pages p = {.rc = ivf__tail(r->v, c, cluster, &p.tail)};
-    if (p.rc != OK) return p;
-    p.rows = get_u32(p.tail.p + TA_BASE);
-    p.last = get_u32(p.tail.p + TA_TAIL);
-    if (p.rows > 0) p.rc = ivf__base(r->v, c, cluster, p.rows, &p.base);
-    if (p.rc == OK && p.rows > 0) ahead(p.base.p + BASE_HEAD, AHEAD_BYTES);
-    else if (p.rc == OK) ahead(p.tail.p + TAIL_HEAD, AHEAD_BYTES);
-    return p;
-}
-
-static int scan_cluster(struct run *r, const struct target *to, const struct pages *p) {
+static int scan_cluster(struct run *r, const struct target *to, const struct ivf_pages *p) {
     const struct code_shape *c = &r->ix.code;
     float square = c->product ? to->square : to->distance;
     float spread = r->q->sigmas * sqrtf(square > 0 ? square : 0);
@@ -98,8 +81,8 @@ static int scan_cluster(struct run *r, const struct target *to, const struct pag
     int answer = OK;
     for (uint32_t i = 0; i < p->rows / CODE_ROWS; i++) {
         const uint8_t *at = p->base.p + BASE_HEAD + i * stride;
-        if (i + 1 < p->rows / CODE_ROWS) ahead(at + stride, stride);
-        else if (p->last > 0) ahead(p->tail.p + TAIL_HEAD, stride);
+        if (i + 1 < p->rows / CODE_ROWS) mem_ahead(at + stride, stride);
+        else if (p->last > 0) mem_ahead(p->tail.p + TAIL_HEAD, stride);
         int rc = scan_block(r, at, to->distance, spread);
         if (rc != OK) answer = rc;
     }
@@ -113,17 +96,25 @@ static int scan_cluster(struct run *r, const struct target *to, const struct pag
 
 /* ---- steps ------------------------------------------------------------------------------------ */
 
-/* The clusters, all asked for at once, so that what is cold comes in one round. */
+/* The pages of the next clusters. */
+static size_t look_up(const struct run *r, size_t from, struct ivf_pages *out) {
+    uint32_t cluster[IVF_PAGES_MANY];
+    size_t n = r->scan->near_n - from < IVF_PAGES_MANY ? r->scan->near_n - from : IVF_PAGES_MANY;
+    for (size_t i = 0; i < n; i++) cluster[i] = r->scan->near[from + i].cluster;
+    ivf__clusters(r->v, &r->ix.code, cluster, n, out);
+    return n;
+}
+
+/* All are asked for at once, so that what is cold comes in one round. */
 static int need_clusters(const struct run *r) {
-    const struct pager_ops *ops = r->v->pager->ops;
-    int answer = OK;
-    for (size_t i = r->scan->next; i < r->scan->near_n; i++) {
-        uint32_t c = r->scan->near[i].cluster;
-        if (ops->need(r->v->pager, r->v->obj, vset_page(VSET_TAILS, c)) == ERR_COLD) answer = ERR_COLD;
-        /* Absent when the cluster has no full block. */
-        if (ops->need(r->v->pager, r->v->obj, vset_page(VSET_CLUSTERS, c)) == ERR_COLD) answer = ERR_COLD;
+    struct ivf_pages pages[IVF_PAGES_MANY];
+    bool cold = false;
+    for (size_t from = 0; from < r->scan->near_n;) {
+        size_t n = look_up(r, from, pages);
+        for (size_t i = 0; i < n; i++) cold |= pages[i].rc == ERR_COLD;
+        from += n;
     }
-    return answer;
+    return cold ? ERR_COLD : OK;
 }
 
 static int begin(struct run *r) {
@@ -189,16 +180,21 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
         if (rc == OK) rc = need_clusters(&r);
     }
     uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
-    struct pages here = {.rc = OK}, after;
-    if (rc == OK && s->next < s->near_n) here = look_up(&r, s->near[s->next].cluster);
+    struct ivf_pages pages[IVF_PAGES_MANY];
+    size_t have = 0, at = 0;
     while (rc == OK && s->next < s->near_n) {
         if (r.work >= end) return ERR_AGAIN;
         scanned = true;
-        if (s->next + 1 < s->near_n) after = look_up(&r, s->near[s->next + 1].cluster);
-        rc = here.rc;
-        if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &here);
+        if (at == have) {
+            have = look_up(&r, s->next, pages);
+            at = 0;
+        }
+        if (at + 1 < have) cluster_ahead(&pages[at + 1]);
+        rc = pages[at].rc;
+        if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &pages[at]);
         if (rc != OK) break;
-        if (++s->next < s->near_n) here = after;
+        s->next++;
+        at++;
     }
     if (rc == ERR_COLD) q->cold++;
     /* What was evicted, or what a filter met cold in the middle of a cluster, begins it all anew. */
@@ -245,29 +241,26 @@ static int need_vectors(const struct value *v, const struct vset_shape *s, const
     return answer;
 }
 
-#define BATCH 8 /* Vectors on their way from memory at a time. */
+#define BATCH 16
 
 int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
                double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
-    size_t bytes = quant_bytes(s->quant, s->dim);
     *reranked = 0;
     for (size_t i = 0; i < q->n;) {
-        struct element e[BATCH];
+        struct vset_got got[BATCH];
+        uint32_t slot[BATCH];
         double lower[BATCH];
         size_t n = 0;
         for (; n < BATCH && i < q->n; i++) {
             const struct ivf_candidate *f = &q->found[i];
             lower[n] = (double)f->est - (double)f->err;
-            if (lower[n] > worst(cookie)) continue;
-            int rc = vset_slot(v, s, f->slot, &e[n]);
-            if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
-            if (rc == ERR_NOTFOUND) continue; /* Since it was found it has gone. */
-            if (rc != OK) return rc;
-            ahead(e[n++].point.bytes, bytes < AHEAD_BYTES ? bytes : AHEAD_BYTES);
+            if (!(lower[n] > worst(cookie))) slot[n++] = f->slot;
         }
+        vset_slots(v, s, slot, n, got);
         for (size_t k = 0; k < n; k++) {
-            if (lower[k] > worst(cookie)) continue;
-            int rc = each(cookie, v, &e[k]);
+            int rc = got[k].rc;
+            if (rc == ERR_NOTFOUND || lower[k] > worst(cookie)) continue; /* Since it was found it has gone. */
+            if (rc == OK) rc = each(cookie, v, &got[k].e);
             if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
             if (rc != OK) return rc;
             ++*reranked;

@@ -317,6 +317,16 @@ static void level(struct run *w, size_t most) {
     }
 }
 
+void kmeans_mean(const struct kmeans_rows *r, float *out) {
+    double *sum = mem_calloc(r->dim, sizeof(*sum));
+    for (size_t i = 0; i < r->n; i++) {
+        const float *x = row(r, i);
+        for (uint32_t d = 0; d < r->dim; d++) sum[d] += (double)x[d];
+    }
+    for (uint32_t d = 0; d < r->dim; d++) out[d] = r->n > 0 ? (float)(sum[d] / (double)r->n) : 0;
+    mem_free(sum);
+}
+
 void kmeans(const struct kmeans_rows *r, uint32_t k, size_t most, unsigned passes, uint64_t seed, uint32_t *part,
             float *centroids) {
     assert(k > 0 && k * most >= r->n);

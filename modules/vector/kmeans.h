@@ -14,6 +14,8 @@ struct kmeans_rows {
     uint32_t dim;
 };
 
+/* The mean of all: dim floats. */
+void kmeans_mean(const struct kmeans_rows *rows, float *out);
 /* Balanced: the size of a part adds a penalty to its distance, so that none is more than about `most` rows
  * (k * most >= n is asserted; after the last pass parts over `most` give those rows to the next
  * nearest with room that lose least by it). No part is empty while another has two rows. k-means++ seeds on a sample; at most `passes` passes. part: n

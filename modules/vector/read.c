@@ -3,7 +3,7 @@
 #include "modules/vector/recall.h"
 #include "modules/vector/search_internal.h"
 
-#define FULL_FACTS 8 /* of VINFO key FULL */
+#define FULL_FACTS 9 /* of VINFO key FULL */
 
 int cmd_vcard(call *c) {
     struct entry e;
@@ -32,6 +32,7 @@ static void reply_index(call *c, const struct entry *e) {
         {"nodes", ix.nodes},
         {"probes", ix.state == IVF_READY ? recall_probes(&e->value, 10, SEARCH_RECALL) : 0},
         {"resident-bytes", keyspace_entry_bytes(call_keyspace(c), e)},
+        {"settled", !vset_due(&e->value)},
         {"pages", e->value.pager->ops->pages(e->value.obj)},
     };
     reply_status(c, "index");

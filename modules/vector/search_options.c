@@ -160,27 +160,34 @@ static double bound_of(enum vector_metric m, double radius) {
     return 0;
 }
 
-/* RECALL, PROBES, EXACT: at most one of them may be given. NULL: none of them; else "" or
- * the error. *i moves to its argument. */
+/* RECALL, PROBES, EXACT, each once, and EXACT alone. PROBES says how many clusters are scanned; RECALL beside it, how
+ * sure the estimates must be that leave an element out. NULL: none of them; else "" or the error. *i moves to its
+ * argument. */
 static const char *effort_option(call *c, size_t *i, struct search *s, unsigned *seen) {
     bool more = *i + 1 < call_argc(c);
     int64_t n;
     double d;
+    unsigned bit;
     if (call_arg_is(c, *i, "exact")) {
         s->exact = true;
+        bit = 2 | 4;
     } else if (call_arg_is(c, *i, "recall") && more) {
         if (!num_parse_double(call_arg(c, ++*i), &d) || d <= 0 || d > 1)
             return "ERR invalid RECALL";
         s->recall = d;
         s->exact = d == 1;
+        bit = 2;
     } else if (call_arg_is(c, *i, "probes") && more) {
         if (!positive(c, ++*i, INT64_MAX, &n)) return "ERR invalid PROBES";
         s->probes = (uint64_t)n;
         s->probes_given = true;
+        bit = 4;
     } else {
         return NULL;
     }
-    return ++*seen > 1 ? "ERR syntax error in VSEARCH command" : "";
+    bool again = (*seen & bit) != 0;
+    *seen |= bit;
+    return again ? "ERR syntax error in VSEARCH command" : "";
 }
 
 const char *search__number_option(call *c, size_t *i, struct search *s) {

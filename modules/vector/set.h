@@ -51,6 +51,14 @@ struct element {
 /* OK, ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT. slot may be NULL: out says it, too. */
 int vset_find(const struct value *v, const struct vset_shape *s, slice name, uint32_t *slot, struct element *out);
 int vset_slot(const struct value *v, const struct vset_shape *s, uint32_t slot, struct element *out);
+/* The same for n slots, at most VSET_MANY, side by side (see get_many in pager.h); what is there is on its way into the
+ * processor's cache. */
+#define VSET_MANY PAGER_MANY
+struct vset_got {
+    int rc;
+    struct element e;
+};
+void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_t *slot, size_t n, struct vset_got *out);
 /* The attribute of the slot's element; ERR_NOTFOUND: it has none. */
 int vset_attribute(const struct value *v, uint32_t slot, slice *out);
 /* Ask for what those need; OK also when there is nothing. */

@@ -11,6 +11,8 @@
 #define AT_NAME_N 16
 #define AT_FLAGS 18
 
+#define AHEAD_BYTES 1024 /* The processor sees itself what follows. */
+
 int vset__next(const struct value *v, enum vset_kind kind, uint64_t *i) {
     uint64_t at;
     while (*i <= UINT64_MAX / 16) { /* Far above every slot; from a damaged root there may be pages near the end of numbers. */
@@ -34,12 +36,14 @@ static bool vectors_ok(slice page) {
     return true;
 }
 
+static bool fits(const struct vset_shape *s, slice page) {
+    uint32_t rows = vset_rows(s);
+    return rows_width(page) == quant_bytes(s->quant, s->dim) && rows_n(page) <= rows && rows_live(page) < rows;
+}
+
 int vset__vectors(const struct value *v, const struct vset_shape *s, uint32_t page, slice *out) {
     int rc = v->pager->ops->get_ok(v->pager, v->obj, vset_page(VSET_VECTORS, page), vectors_ok, out);
-    if (rc != OK) return rc;
-    uint32_t rows = vset_rows(s);
-    bool fits = rows_width(*out) == quant_bytes(s->quant, s->dim) && rows_n(*out) <= rows && rows_live(*out) < rows;
-    return fits ? OK : ERR_CORRUPT;
+    return rc != OK || fits(s, *out) ? rc : ERR_CORRUPT;
 }
 
 static float get_f32(const uint8_t *p) {
@@ -71,6 +75,27 @@ int vset_slot(const struct value *v, const struct vset_shape *s, uint32_t slot, 
     int rc = vset__vectors(v, s, slot / rows, &page);
     if (rc != OK) return rc;
     return vset__row(s, page, slot / rows, slot % rows, out) ? OK : ERR_NOTFOUND;
+}
+
+void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_t *slot, size_t n, struct vset_got *out) {
+    struct pager_got page[PAGER_MANY];
+    uint64_t index[PAGER_MANY];
+    uint32_t rows = vset_rows(s);
+    assert(n <= PAGER_MANY);
+    for (size_t i = 0; i < n; i++) index[i] = vset_page(VSET_VECTORS, slot[i] / rows);
+    v->pager->ops->get_many(v->pager, v->obj, index, n, vectors_ok, page);
+    for (size_t i = 0; i < n; i++)
+        if (page[i].rc == OK) rows_ahead(page[i].page, slot[i] % rows);
+    for (size_t i = 0; i < n; i++) {
+        out[i].rc = page[i].rc == OK && !fits(s, page[i].page) ? ERR_CORRUPT : page[i].rc;
+        if (out[i].rc != OK) continue;
+        slice r = rows_get(page[i].page, slot[i] % rows);
+        mem_ahead(r.p, r.n < AHEAD_BYTES ? r.n : AHEAD_BYTES);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (out[i].rc == OK && !vset__row(s, page[i].page, slot[i] / rows, slot[i] % rows, &out[i].e))
+            out[i].rc = ERR_NOTFOUND;
+    }
 }
 
 int vset_slot_need(const struct value *v, const struct vset_shape *s, uint32_t slot) {

@@ -1,8 +1,8 @@
 /* tend.c -- VINDEX: keeps a set's index, beside the commands that change the set.
  *
  * The server runs it, and it alone, when a command has left something to do (vset_tend()): an index is begun when the set has grown
- * large, filled in slices, clusters that are too large or too small are split or dissolved, and the curve of
- * recall against probes is measured again when the set has changed enough. Each step looks at the set anew, gathers
+ * large, filled in slices, clusters that are too large or too small are split or dissolved, and when the set has changed
+ * enough, all clusters are made anew of what is in them, and the curve of recall against probes is measured again. Each step looks at the set anew, gathers
  * copies, has them worked on by a worker, and ends in one effect; what has changed in between so that the
  * result does not fit any more is thrown away and comes again. */
 #include <assert.h>
@@ -33,6 +33,8 @@ struct tend {
     struct plan *plan; /* owned; NULL while a worker has it */
     uint32_t cursor, step; /* GATHER: the next slot */
     uint32_t sweep;    /* the next cluster that is to be looked at; IVF_NONE: none is */
+    uint32_t refined;  /* the next cluster that is to be made anew */
+    unsigned passes;   /* how often all have been */
     recall *recall;    /* MEASURE; owned */
     uint64_t uid;      /* of the set that is measured */
 };
@@ -222,6 +224,34 @@ static int sweep(call *c, struct tend *t, const struct value *v, const struct vs
     return again(c);
 }
 
+/* ---- a pass of k-means over all clusters ------------------------------------------------------------------ */
+
+/* Splits look at few clusters, and centroids stay where they were when rows come and go: after much of that twice as many
+ * codes are to be scanned for the same recall. So each cluster's centroid becomes the mean of its rows again, and rows
+ * go where they are nearer, as in Lloyd's passes. What is cold is not worth to be fetched for it. */
+#define REFINE_PASSES 2
+
+static int refine(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
+    for (uint32_t n = 0; n < SWEEP_CLUSTERS && t->refined < next; n++) {
+        slice tail;
+        int rc = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, t->refined), &tail);
+        if (rc == ERR_NOTFOUND) {
+            t->refined++;
+            continue;
+        }
+        if (rc == OK) rc = split_begin(c, t, v, set, ix, t->refined++);
+        if (rc != ERR_COLD) return rc;
+        t->passes = REFINE_PASSES;
+        return again(c);
+    }
+    if (t->refined >= next) {
+        t->refined = 0;
+        t->passes++;
+    }
+    return again(c);
+}
+
 /* ---- all ------------------------------------------------------------------------------------------------ */
 
 static int look(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
@@ -239,6 +269,8 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     if (ix->state == IVF_FILLING) return fill(c, v, set, ix);
     if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
     if (!stale(v, ix)) return reply_ok(c);
+    if (t->passes < REFINE_PASSES) return refine(c, t, v, set, ix);
+    t->passes = t->refined = 0;
     t->uid = set->shape.uid;
     t->phase = MEASURE;
     return measure(c, t, v, set, ix);
@@ -274,14 +306,16 @@ static int tend_run(call *c) {
 static const struct command tend_row = {.name = "VINDEX", .fn = tend_run, .arity = 2, .flags = CMD_WRITE | CMD_MODULE,
                                         .group = GROUP_MODULE};
 
-void vset_tend(call *c, slice key) {
-    struct entry e;
+bool vset_due(const struct value *v) {
     struct ivf ix;
     struct vset set;
-    if (call_peek(c, key, &e) != OK || e.value.type != TYPE_VECTORSET) return;
-    ivf_read(&e.value, &ix);
-    vset_read(&e.value, &set);
-    bool due = ix.state == IVF_ABSENT ? set.count >= IVF_MIN
-                                      : ix.state == IVF_FILLING || ix.todo > 0 || ix.missed || stale(&e.value, &ix);
-    if (due) call_later(c, &tend_row, key);
+    ivf_read(v, &ix);
+    vset_read(v, &set);
+    if (ix.state == IVF_ABSENT) return set.count >= IVF_MIN;
+    return ix.state == IVF_FILLING || ix.todo > 0 || ix.missed || stale(v, &ix);
+}
+
+void vset_tend(call *c, slice key) {
+    struct entry e;
+    if (call_peek(c, key, &e) == OK && e.value.type == TYPE_VECTORSET && vset_due(&e.value)) call_later(c, &tend_row, key);
 }

@@ -236,6 +236,8 @@ void trie__split(keyspace *ks, struct trie *t, uint64_t hash, uint8_t *low, size
 part *trie__merge(keyspace *ks, struct trie *t, uint64_t hash);
 /* Dense. OK, ERR_NOTFOUND, ERR_COLD (*out: the cold node). */
 int trie__dense_find(const struct trie *t, uint64_t index, part **out);
+/* Where the page's part is, which is not looked at; NULL: nowhere. All nodes are in memory. */
+part **trie__dense_slot(struct trie *t, uint64_t index);
 /* The page, when it is in memory and the path to it is changed already: what trie__dense_own()
  * would answer. Else NULL, which says nothing. */
 part *trie__dense_changing(const struct trie *t, uint64_t index);

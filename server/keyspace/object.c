@@ -224,17 +224,44 @@ static int pager_get(pager *pg, object *o, uint64_t index, slice *out) {
     return rc;
 }
 
+/* A page from the store is looked at once. */
+static int sound(part *p, bool (*ok)(slice page)) {
+    if (!(p->flags & PART_DOUBTED)) return OK;
+    if (!ok(slice_make(p->blob, p->bytes))) return ERR_CORRUPT;
+    p->flags &= (uint8_t)~PART_DOUBTED;
+    return OK;
+}
+
 static int pager_get_ok(pager *pg, object *o, uint64_t index, bool (*ok)(slice page),
                         slice *out) {
     part *p;
     int rc = dense_seen(of(pg), o, index, &p);
     if (rc != OK) return rc;
     *out = slice_make(p->blob, p->bytes);
-    if (p->flags & PART_DOUBTED) {
-        if (!ok(*out)) return ERR_CORRUPT;
-        p->flags &= (uint8_t)~PART_DOUBTED;
+    return sound(p, ok);
+}
+
+/* Step by step for all: the slots above them, the parts, what these say. */
+static void pager_get_many(pager *pg, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page),
+                           struct pager_got *out) {
+    keyspace *ks = of(pg);
+    part **slot[PAGER_MANY];
+    assert(n <= PAGER_MANY && !o->hashed);
+    int ready = object__ready(ks, o);
+    for (size_t i = 0; i < n; i++) {
+        slot[i] = ready == OK ? trie__dense_slot(&o->trie, index[i]) : NULL;
+        if (slot[i] != NULL) __builtin_prefetch(slot[i]);
     }
-    return OK;
+    for (size_t i = 0; i < n; i++)
+        if (slot[i] != NULL && *slot[i] != NULL) __builtin_prefetch(*slot[i]);
+    for (size_t i = 0; i < n; i++) {
+        part *p = slot[i] == NULL ? NULL : *slot[i];
+        out[i].rc = ready != OK ? ready : p == NULL ? ERR_NOTFOUND : seen(ks, o, p);
+        if (out[i].rc != OK) continue;
+        out[i].page = slice_make(p->blob, p->bytes);
+        __builtin_prefetch(p->blob);
+        out[i].rc = sound(p, ok);
+    }
 }
 
 static int pager_need(pager *pg, object *o, uint64_t index) {
@@ -332,6 +359,7 @@ const struct pager_ops object__pager_ops = {
     .look = pager_look,
     .get = pager_get,
     .get_ok = pager_get_ok,
+    .get_many = pager_get_many,
     .need = pager_need,
     .mut = pager_mut,
     .drop = pager_drop,

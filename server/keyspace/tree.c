@@ -208,6 +208,20 @@ int trie__dense_find(const struct trie *t, uint64_t index, part **out) {
     return OK;
 }
 
+part **trie__dense_slot(struct trie *t, uint64_t index) {
+    part **at = &t->root;
+    if (*at == NULL || !index_fits(t, index)) return NULL;
+    for (unsigned height = t->height; height > 0; height--) {
+        part *p = *at;
+        if (p == NULL) return NULL;
+        assert(part_is_node(p) && p->child != NULL);
+        size_t slot = index >> shift_of(height) & 255;
+        if (slot >> p->bits != 0) return NULL;
+        at = &p->child[slot];
+    }
+    return at;
+}
+
 part *trie__dense_changing(const struct trie *t, uint64_t index) {
     part *p = t->root;
     if (p == NULL || !index_fits(t, index)) return NULL;

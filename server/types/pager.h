@@ -33,6 +33,12 @@ struct pager_look {
     int64_t least_ms; /* what it has found so far */
 };
 
+#define PAGER_MANY 32
+struct pager_got {
+    int rc;
+    slice page;
+};
+
 struct pager_ops {
     /* Makes an empty object, refs 1. */
     object *(*make)(pager *p, bool hashed, size_t meta_bytes);
@@ -50,6 +56,9 @@ struct pager_ops {
     /* As get(), and a page that has come from the store since it was last asked for in this way must
      * pass ok(): ERR_CORRUPT. What the type has written itself it has to trust. */
     int (*get_ok)(pager *p, object *o, uint64_t index, bool (*ok)(slice page), slice *out);
+    /* get_ok() of n pages, at most PAGER_MANY, with a result each. They are looked up side by side, so that waits for
+     * memory overlap: several times as fast as one by one, when the pages are many and not in the processor's cache. */
+    void (*get_many)(pager *p, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page), struct pager_got *out);
     int (*need)(pager *p, object *o, uint64_t index);
     int (*mut)(pager *p, object *o, uint64_t index, size_t n, uint8_t **out);
     int (*drop)(pager *p, object *o, uint64_t index); /* never cold */

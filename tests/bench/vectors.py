@@ -95,12 +95,20 @@ def sweep_server(engine, data, efforts, queries, note, **how):
     return rows or [("none", low, 0, None, 0)]
 
 
+BOUNDS_FROM = 48  # With fewer probes it is they that decide.
+
+
 def cove_efforts(engine, data):
-    """PROBES upwards, unless every element is looked at anyway."""
+    """PROBES upwards, with both kinds of bounds, unless every element is looked at anyway."""
     facts = profile(engine, data.queries[:8], ("PROBES", 1))
     if facts["probes"] == 0:
         return [("exact", ("EXACT",))]
-    return [("probes %d" % n, ("PROBES", n)) for n in vector_peers.EFFORTS_PROBES]
+    efforts = []
+    for n in vector_peers.EFFORTS_PROBES:
+        efforts.append(("probes %d" % n, ("PROBES", n)))
+        if n >= BOUNDS_FROM:
+            efforts.append(("probes %d, bounds of 0.99" % n, ("PROBES", n, "RECALL", .99)))
+    return efforts
 
 
 def paired(engines, chosen, queries, **how):

@@ -78,6 +78,11 @@ static int toy_get_ok(pager *p, object *o, uint64_t index, bool (*ok)(slice page
     return rc == OK && !ok(*out) ? ERR_CORRUPT : rc;
 }
 
+static void toy_get_many(pager *p, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page),
+                         struct pager_got *out) {
+    for (size_t i = 0; i < n; i++) out[i].rc = toy_get_ok(p, o, index[i], ok, &out[i].page);
+}
+
 static int toy_need(pager *p, object *o, uint64_t index) {
     struct toy_page *g = find(o, index);
     return g == NULL ? OK : warm_page(toy_of(p), g);
@@ -179,7 +184,7 @@ static uint64_t toy_hash(pager *p, slice key) {
 static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
     .meta_bytes = toy_meta_bytes, .look = toy_look, .get = toy_get,
-    .get_ok = toy_get_ok, .need = toy_need, .mut = toy_mut,
+    .get_ok = toy_get_ok, .get_many = toy_get_many, .need = toy_need, .mut = toy_mut,
     .drop = toy_drop, .pages = toy_pages, .next = toy_next, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,
 };
