@@ -5,6 +5,8 @@
 #include "exec/call.h"
 #include "types/list.h"
 
+/* Can the arguments from `first` on be elements? False after an error. */
+bool list_elements_ok(call *c, size_t first);
 /* LEFT or RIGHT in argument i; false after a syntax error. */
 bool list_side(call *c, size_t i, bool *head);
 /* Removes n elements from position `first`, and tells of it. */
@@ -18,5 +20,10 @@ bool list_count_option(call *c, size_t i, int64_t *count);
 /* Pops up to `count` elements of the first of the keys that has some: the reply of LMPOP.
  * ERR_NOTFOUND: none has. */
 int list_pop_many(call *c, const slice *keys, size_t n, bool head, int64_t count);
+
+/* list_search.c. */
+int cmd_linsert(call *c);
+int cmd_lrem(call *c);
+int cmd_lpos(call *c);
 
 #endif
