@@ -347,6 +347,35 @@ test -tags {cove} "CLIENT PAUSE holds its steps up" {
     sound
 }
 
+test -tags {cove} "Elements that are far away are found, and removed, in steps as in one turn" {
+    r CLIENT ACK memory
+    for {set i 0} {$i < 70} {incr i} {
+        set elements {}
+        for {set k 0} {$k < 1000} {incr k} {lappend elements [expr {$i < 50 ? $k % 2 : $i * 1000 + $k}]}
+        r RPUSH l {*}$elements
+    }
+    r EXPIRE l 1000
+    foreach command {{LPOS l 69999} {LPOS l 69000 RANK -40000} {LPOS l none} {LPOS l 1 RANK 20000 COUNT 3}
+                     {LPOS l 0 RANK -24000 COUNT 0} {LPOS l 69999 MAXLEN 60000} {LPOS l none COUNT 0}} {
+        answers_in_one_turn {*}$command
+    }
+    foreach command {{LINSERT KEY BEFORE 69999 x} {LINSERT KEY AFTER 69990 y} {LINSERT KEY AFTER none y}
+                     {LREM KEY 0 none} {LREM KEY 1 69995} {LREM KEY 10000 1} {LREM KEY -10000 0}} {
+        r COPY l one REPLACE
+        set reply [r {*}[string map {KEY l} $command]]
+        r MULTI
+        r {*}[string map {KEY one} $command]
+        assert_equal [lindex [r EXEC] 0] $reply
+        assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE l]
+    }
+    assert_equal 50001 [r LLEN l]
+    assert {[r TTL l] > 900}
+    sound
+    assert_equal 15000 [beside {LREM l 0 1} {r LPUSH l new$i}]
+    assert_equal [expr {35001 + $i}] [r LLEN l]
+    assert_error "WRONGTYPE*" {r SET s text; r LREM s 0 x}
+}
+
 # ---- streams ----------------------------------------------------------------------------------------
 
 proc fill_stream {key n {from 0}} {
