@@ -376,6 +376,52 @@ test -tags {cove} "Elements that are far away are found, and removed, in steps a
     assert_error "WRONGTYPE*" {r SET s text; r LREM s 0 x}
 }
 
+# What is chosen are so many different members, and what stays are the others.
+proc popped {command all} {
+    set taken [r {*}$command]
+    set n [expr {min([lindex $command 2], [llength $all])}]
+    assert_equal $n [llength [lsort -unique $taken]]
+    assert_equal [expr {[llength $all] - $n}] [r SCARD t]
+    assert_equal $all [lsort [concat $taken [r SMEMBERS t]]]
+    assert {[r TTL t] > 900 || ![r EXISTS t]}
+}
+
+test -tags {cove} "Very many members of a set are answered, chosen and popped in steps" {
+    fill_set a 20000
+    set all {}
+    for {set i 0} {$i < 20000} {incr i} {lappend all m$i}
+    set all [lsort $all]
+    assert_equal $all [lsort [r SMEMBERS a]]
+    assert_equal $all [lsort [r SRANDMEMBER a 30000]]
+    set some [r SRANDMEMBER a 15000]
+    assert_equal 15000 [llength [lsort -unique $some]]
+    foreach m [lrange $some 0 100] {assert_equal 1 [r SISMEMBER a $m]}
+    r EXPIRE a 1000
+    foreach n {2000 9000 15000 19999 20000 30000} {
+        r COPY a t REPLACE
+        popped "SPOP t $n" $all
+        sound
+    }
+    # By chance, and each time another one.
+    r COPY a t REPLACE
+    assert {[lsort [r SPOP t 2000]] ne [lrange $all 0 1999]}
+    r COPY a u
+    assert {[lsort [r SPOP t 2000]] ne [lsort [r SPOP u 2000]]}
+    r DEBUG RELOAD
+    assert_equal 16000 [r SCARD t]
+}
+
+test -tags {cove} "What is popped in steps is popped once" {
+    fill_set a 20000
+    set taken [beside {SPOP a 5000} {lappend others [r SPOP a]; r SADD a new$i}]
+    if {![info exists others]} {set others {}}
+    set left [r SMEMBERS a]
+    set all [lsort -unique [concat $taken $others $left]]
+    assert_equal [expr {20000 + $i}] [llength $all]
+    assert_equal [expr {20000 - 5000}] [llength $left]
+    sound
+}
+
 # ---- streams ----------------------------------------------------------------------------------------
 
 proc fill_stream {key n {from 0}} {

@@ -197,7 +197,11 @@ int set_reply_all(call *c, const struct value *v, bool as_set) {
 static int cmd_smembers(call *c) {
     struct entry e;
     int rc = empty_if_none(read_set(c, &e), &e);
-    return rc == OK ? set_reply_all(c, &e.value, true) : rc;
+    if (rc != OK) return rc;
+    uint64_t n = set_len(&e.value);
+    if (n >= STEPS_FROM && call_may_step(c))
+        return set_choose_in_steps(c, &e.value, (struct set_choice){.n = n, .as_set = true});
+    return set_reply_all(c, &e.value, true);
 }
 
 static int cmd_sscan(call *c) {

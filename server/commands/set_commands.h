@@ -20,4 +20,13 @@ int set_reply_all(call *c, const struct value *v, bool as_set);
  * asked for. */
 int set_change(call *c, uint8_t op, slice key, const slice *members, size_t n);
 
+/* `n` different members of the key's (argument 1) set, n at most all of them, by lot and in no order: answered, as a set
+ * or an array, and removed (set_steps.c). `return set_choose_in_steps(...)`. */
+struct set_choice {
+    uint64_t n;
+    bool as_set, pop;
+};
+#define SET_POP_STEPS_FROM 1024 /* members; three milliseconds */
+int set_choose_in_steps(call *c, const struct value *v, struct set_choice how);
+
 #endif

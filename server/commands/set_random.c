@@ -187,6 +187,9 @@ int cmd_srandmember(call *c) {
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;
     if (count < 0) return with_repeats(c, &e.value, (uint64_t)-count);
+    uint64_t most = set_len(&e.value) < (uint64_t)count ? set_len(&e.value) : (uint64_t)count;
+    if (most >= STEPS_FROM && call_may_step(c))
+        return set_choose_in_steps(c, &e.value, (struct set_choice){.n = most});
     if ((uint64_t)count >= set_len(&e.value)) return set_reply_all(c, &e.value, false);
     struct names taken = {.n = 0};
     slice *list = NULL;
@@ -265,6 +268,9 @@ int cmd_spop(call *c) {
     int rc = call_write_type(c, call_arg(c, 1), TYPE_SET, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_set(c, 0);
     if (rc != OK) return rc;
+    uint64_t most = set_len(&e.value) < (uint64_t)count ? set_len(&e.value) : (uint64_t)count;
+    if (most >= SET_POP_STEPS_FROM && call_may_step(c))
+        return set_choose_in_steps(c, &e.value, (struct set_choice){.n = most, .as_set = true, .pop = true});
     if ((uint64_t)count >= set_len(&e.value)) return pop_all(c, &e.value);
     return pop_some(c, &e.value, (uint64_t)count);
 }

@@ -138,7 +138,7 @@ struct steps_job {
     void (*restart)(void *work);        /* nothing is done yet */
     void (*free)(void *work);
 };
-bool call_may_step(const call *c);
+bool call_may_step(const call *c); /* not when it has state of its own already */
 /* Takes `work`. `return call_steps(...)`, having made no effect. The handler itself is run again, without steps,
  * if the keys go on changing. */
 int call_steps(call *c, const struct steps_job *ops, void *work, const slice *keys, size_t n);

@@ -128,7 +128,7 @@ static int steps_go(call *c) {
 
 /* ---- what handlers use ---------------------------------------------------------------------------- */
 
-bool call_may_step(const call *c) { return call_may_park(c) && !c->in_one_turn; }
+bool call_may_step(const call *c) { return call_may_park(c) && !c->in_one_turn && c->state == NULL; }
 
 /* What commands left behind that ended in a crash, or whose clients went away. */
 void steps__sweep(exec *x) {
@@ -141,7 +141,7 @@ void steps__sweep(exec *x) {
 
 int call_steps(call *c, const struct steps_job *ops, void *work, const slice *keys, size_t n) {
     exec *x = c->exec;
-    assert(call_may_step(c) && c->state == NULL);
+    assert(call_may_step(c));
     struct steps *s = mem_calloc(1, sizeof(*s));
     *s = (struct steps){.x = x, .ops = ops, .work = work, .keys = keys, .n = n};
     list_init(&s->watched);
