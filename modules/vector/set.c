@@ -393,4 +393,6 @@ const struct type vset_type = {
     .digest = vset_digest,
     .check = vset_check,
     .silent = vset_silent,
+    .lasting = (1u << VSET_NAMES) | (1u << VSET_PLACES) | (1u << VSET_CLUSTERS) | (1u << VSET_TAILS) |
+               (1u << VSET_ROUTES) | (1u << VSET_SPARE),
 };

@@ -53,7 +53,10 @@ int debug_reload(call *c) {
 int debug_loadaof(call *c) { return reload(c); }
 
 int debug_drop_clean(call *c) {
-    return reply_int(c, (int64_t)keyspace_drop_clean(call_keyspace(c)));
+    bool first = call_argc(c) == 3 && call_arg_is(c, 2, "first");
+    if (call_argc(c) == 3 && !first) return reply_syntax(c);
+    keyspace *ks = call_keyspace(c);
+    return reply_int(c, (int64_t)(first ? keyspace_drop_clean_first(ks) : keyspace_drop_clean(ks)));
 }
 
 int debug_check(call *c) {

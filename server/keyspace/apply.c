@@ -99,6 +99,7 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     object *given = v.obj;
     ks->scratch.n = 0;
     ks->applying = given;
+    ks->lasting = type->lasting;
     rc = type->apply(&v, e);
     ks->applying = NULL;
     if (rc != OK) {
@@ -131,6 +132,7 @@ static object *rehearse_one(keyspace *ks, struct value v, object *copy, const ef
     v.obj = copy;
     ks->applying = copy;
     ks->scratch.n = 0;
+    ks->lasting = ks->types->by_id[v.type]->lasting;
     int rc = ks->types->by_id[v.type]->apply(&v, &tried);
     ks->applying = NULL;
     bool made = rc == OK && v.kind == VALUE_OBJECT && v.obj != copy;
@@ -263,6 +265,7 @@ static int apply_restore(keyspace *ks, db *d, effect *e) {
     dir__value_init(ks, &v);
     v.type = type->id;
     ks->scratch.n = 0;
+    ks->lasting = type->lasting;
     rc = type->restore(&v, rdb_type, &r, RDB_VERSION);
     if (rc != OK) return rc;
     if (r.bad || reader_left(&r) != 0 || v.kind == VALUE_NONE) {

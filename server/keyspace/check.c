@@ -220,6 +220,17 @@ static void check_values(struct check *c, db *d) {
     } while (cursor != 0);
 }
 
+static uint64_t check_ring(struct check *c, list *ring, unsigned last) {
+    uint64_t n = 0;
+    LIST_FOR(l, ring) {
+        const part *p = LIST_ENTRY(l, part, ring);
+        n++;
+        if (!part_is_clean(p) || p->blob == NULL || (p->flags & PART_LAST) != last)
+            fail(c, "a clean ring has another page");
+    }
+    return n;
+}
+
 static void check_all(struct check *c) {
     keyspace *ks = c->ks;
     LIST_FOR(l, &ks->dbs) own_part(c, LIST_ENTRY(l, db, link)->dir.root);
@@ -239,11 +250,10 @@ static void check_all(struct check *c) {
     if (c->resident > ks->stats.pages_resident || c->dirty > ks->stats.pages_dirty ||
         c->bytes > ks->stats.bytes_pages)
         fail(c, "the counts of pages are too low");
-    LIST_FOR(l, &ks->clean) {
-        const part *p = LIST_ENTRY(l, part, ring);
-        if (!part_is_clean(p) || p->blob == NULL)
-            fail(c, "the clean ring has another page");
-    }
+    uint64_t n = check_ring(c, &ks->clean, 0);
+    if (n != ks->clean_n) fail(c, "the clean ring's length is not what was counted");
+    if (n + check_ring(c, &ks->clean_last, PART_LAST) != ks->stats.pages_resident - ks->stats.pages_dirty)
+        fail(c, "a clean page is in no ring");
     LIST_FOR(l, &ks->dbs) check_db(c, LIST_ENTRY(l, db, link));
 }
 

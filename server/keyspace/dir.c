@@ -53,10 +53,12 @@ object *dir__object(keyspace *ks, part *page, uint32_t off) {
     object *o = payload_object(h.payload);
     if (o == NULL) {
         o = object__root_read(ks, h.payload.p);
+        o->lasting = ks->types->by_id[h.type]->lasting;
         memcpy(tpage_val_touch(page->blob, off) + (h.payload.p - val.p), &o, sizeof(o));
         page->flags |= PART_ROOTS;
     }
     o->home = page;
+    if (o->lasting != 0) part__last(ks, page); /* They would go with it. */
     return o;
 }
 

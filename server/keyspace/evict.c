@@ -5,7 +5,13 @@
  * used since the hand last passed gets another round. Nothing is lost by that: they are
  * fetched again. When nothing clean is left, a checkpoint makes more; and only when that
  * does not help either, a deleting maxmemory-policy picks keys, by samples, as Redis
- * does. */
+ * does.
+ *
+ * Pages that their type calls lasting (an index, over what it finds), and the directory
+ * pages that lead to them, have a ring of their own. Its hand passes a byte for each
+ * LAST_SHARE bytes that leave the other ring: what is in use is met again before the hand
+ * comes round, whatever streams through the other ring; and an index that nobody asks any
+ * more leaves in the end. When the other ring has nothing to give, all come from this. */
 #include "keyspace/keyspace_internal.h"
 
 #include "base/mem.h"
@@ -14,6 +20,7 @@
 #define CLOCK_EVERY 16         /* Pages between two looks at clock and memory. */
 /* One that shows no progress for so long does not help. */
 #define CHECKPOINT_US 10000000
+#define LAST_SHARE 256
 #define PAGE_TRIES 32          /* Random places looked at for a resident page. */
 /* When those find nothing: pages walked through in one go. */
 #define PAGES_WALKED_MAX 2048
@@ -59,21 +66,33 @@ static void evict(keyspace *ks, part *p) {
     if (p->kind == PART_DIR) part__drop_objects(ks, p);
     part__set_blob(ks, p, NULL, 0);
     p->flags &= (uint8_t) ~(PART_USED | PART_FRESH);
+    if (p->kind == PART_DIR) p->flags &= (uint8_t)~PART_LAST; /* Until its objects are seen again. */
     ks->stats.evicted_pages++;
 }
 
-/* Turns the hand by one page. False: the ring is empty. */
-static bool turn(keyspace *ks, bool *evicted) {
-    list *l = list_first(&ks->clean);
+/* Whose turn it is. `stuck`: the other ring gives nothing. */
+static list *next_ring(keyspace *ks, bool stuck) {
+    list *l = list_first(&ks->clean_last);
+    if (list_empty(&ks->clean) || stuck) return &ks->clean_last;
+    if (l == NULL) ks->last_due = 0;
+    if (l == NULL || ks->last_due / LAST_SHARE < LIST_ENTRY(l, part, ring)->bytes) return &ks->clean;
+    ks->last_due -= (uint64_t)LIST_ENTRY(l, part, ring)->bytes * LAST_SHARE;
+    return &ks->clean_last;
+}
+
+/* Turns a hand by one page. False: the ring is empty. */
+static bool turn(keyspace *ks, bool stuck, bool *evicted) {
+    list *ring = next_ring(ks, stuck), *l = list_first(ring);
     *evicted = false;
     if (l == NULL) return false;
     part *p = LIST_ENTRY(l, part, ring);
     if ((p->flags & PART_USED) || !evictable(p)) {
         p->flags &= (uint8_t)~PART_USED;
         list_remove(l);
-        list_push_back(&ks->clean, l);
+        list_push_back(ring, l);
         return true;
     }
+    if (ring == &ks->clean) ks->last_due += p->bytes;
     evict(ks, p);
     *evicted = true;
     return true;
@@ -87,8 +106,8 @@ static bool drop_pages(keyspace *ks, uint64_t start, bool *exhausted) {
     for (size_t i = 1;; i++) {
         bool gone = false;
         if (!part__reap_step(ks)) {
-            uint64_t ring = ks->stats.pages_resident - ks->stats.pages_dirty;
-            if (idle > 2 * ring || !turn(ks, &gone)) {
+            uint64_t all = ks->stats.pages_resident - ks->stats.pages_dirty;
+            if (idle > 2 * (all + ks->clean_n) || !turn(ks, idle > 2 * ks->clean_n, &gone)) {
                 *exhausted = true;
                 return mem_used() <= low_mark(ks);
             }
@@ -100,12 +119,12 @@ static bool drop_pages(keyspace *ks, uint64_t start, bool *exhausted) {
     }
 }
 
-size_t keyspace_drop_clean(keyspace *ks) {
+static size_t drop_ring(keyspace *ks, list *ring) {
     size_t dropped = 0;
     /* Objects go with their directory page; their pages may have gone before. */
     for (size_t left = ks->stats.pages_resident - ks->stats.pages_dirty; left > 0;
          left--) {
-        list *l = list_first(&ks->clean);
+        list *l = list_first(ring);
         if (l == NULL) break;
         part *p = LIST_ENTRY(l, part, ring);
         if (evictable(p)) {
@@ -113,12 +132,19 @@ size_t keyspace_drop_clean(keyspace *ks) {
             dropped++;
         } else {
             list_remove(l);
-            list_push_back(&ks->clean, l);
+            list_push_back(ring, l);
         }
         while (part__reap_step(ks)) {
         }
     }
     return dropped;
+}
+
+size_t keyspace_drop_clean_first(keyspace *ks) { return drop_ring(ks, &ks->clean); }
+
+size_t keyspace_drop_clean(keyspace *ks) {
+    size_t dropped = drop_ring(ks, &ks->clean);
+    return dropped + drop_ring(ks, &ks->clean_last);
 }
 
 /* ---- what helps by itself ----------------------------------------------------------- */

@@ -20,6 +20,7 @@ keyspace *keyspace_create(const struct keyspace_config *config,
     list_init(&ks->gone);
     list_init(&ks->dropped);
     list_init(&ks->clean);
+    list_init(&ks->clean_last);
     list_init(&ks->waits_ready);
     list_init(&ks->waits_outside);
     list_init(&ks->waits_fresh);

@@ -201,10 +201,14 @@ int keyspace_make_room(keyspace *ks, void (*each)(void *cookie, db *d, slice key
 size_t keyspace_maxmemory(const keyspace *ks); /* maxmemory, or cache_bytes; SIZE_MAX: neither */
 /* Drops every clean, unpinned page now (DEBUG EVICT-ALWAYS, tests). Returns pages dropped. */
 size_t keyspace_drop_clean(keyspace *ks);
+/* The same, but those stay that leave memory last (struct type: lasting). */
+size_t keyspace_drop_clean_first(keyspace *ks);
 /* Frees detached parts in slices: true while there is more. Called from before-sleep. */
 bool keyspace_reap(keyspace *ks, uint64_t budget_us);
 /* Bytes of an entry with all its resident pages (MEMORY USAGE). */
 size_t keyspace_entry_bytes(keyspace *ks, const struct entry *e);
+/* Of these the pages' own, by their index modulo 8, where the value is dense; 0 for others. */
+void keyspace_entry_kinds(const struct entry *e, size_t bytes[8]);
 
 /* ---- checkpoints, snapshots, forks (used by tier) ---------------------------------------------- */
 

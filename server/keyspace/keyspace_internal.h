@@ -49,6 +49,7 @@ enum part_kind {
 #define PART_PLACED 16u       /* written by the running walk as a whole, to `placed` */
 #define PART_PLACED_DELTA 32u /* written as a delta to its base */
 #define PART_DOUBTED 64u      /* a chunk fetched, which its type has not looked at as a whole */
+#define PART_LAST 128u        /* leaves memory after others (evict.c): once known, it stays known */
 
 typedef struct part part;
 struct load;
@@ -64,7 +65,7 @@ struct part {
     };
     location base, delta, placed;
     struct load *load;  /* under way, or NULL */
-    list ring;          /* clean resident pages */
+    list ring;          /* clean resident pages: keyspace.clean, or clean_last with PART_LAST */
     int64_t min_expire; /* directory: no entry expires before; NO_EXPIRY: none does */
 };
 
@@ -92,6 +93,7 @@ struct object {
     uint32_t refs;
     bool hashed;
     bool nodes_ready; /* dense: all nodes are known to be in memory */
+    uint8_t lasting;  /* its type's */
     uint16_t meta_n;
     uint64_t pages;
     struct trie trie;
@@ -138,10 +140,12 @@ struct keyspace {
     list dbs, gone, dropped;
     size_t dbs_count;
     uint64_t next_db_id;
-    list clean; /* CLOCK's ring; the hand is its head */
+    list clean, clean_last; /* CLOCK's rings; a hand is the head */
+    uint64_t clean_n;       /* pages of `clean` */
+    uint64_t last_due;      /* evict.c */
     struct parts reap;
     struct parts wanted; /* cold parts that the running command met */
-    struct parts homes;  /* directory pages of the objects they belong to */
+    struct parts homes;  /* pages in memory that it needs besides: directory pages of their objects, held ones */
     list waits_ready;    /* done() is to be called */
     list waits_outside, waits_fresh, waits_begun; /* wait.c: whose turn it is */
     bool turn_of_begun;
@@ -150,6 +154,7 @@ struct keyspace {
     list loads;
     buf scratch, tmp, slot;
     const object *applying;
+    uint8_t lasting; /* of the type that is at work: of objects that it makes */
     uint64_t now_ms;
     bool now_fresh;
     frozen_walk *walk;
@@ -184,6 +189,7 @@ void part__resize(keyspace *ks, part *p, size_t n);
 void part__set_clean(keyspace *ks, part *p, location base, location delta);
 void part__touch(keyspace *ks,
                  part *p); /* about to be changed in place: not clean any more */
+void part__last(keyspace *ks, part *p); /* It leaves memory after others from now on. */
 part *part__clone(keyspace *ks, part *p);
 /* p for changing: itself when it has one owner, else a clone that takes over the owner's
  * count. */
@@ -269,6 +275,7 @@ void object__root_write(const object *o,
 int object__root_check(slice root);
 object *object__root_read(keyspace *ks, const uint8_t *root); /* checked before */
 size_t object__resident_bytes(const object *o);
+void object__resident_kinds(const object *o, size_t bytes[8]);
 
 /* ---- dir.c: entries of a directory ------------------------------------------------- */
 
@@ -360,6 +367,8 @@ bool effect__two_keys(const effect *e, uint64_t *other_db, slice *other_key);
 /* Asks for a cold part; home (may be NULL): the directory page to keep meanwhile.
  * ERR_COLD. */
 int ks__want(keyspace *ks, part *p, part *home);
+/* The same, or keeps one that is in memory for who waits: OK. ERR_LIMIT: there is no room for it. */
+int ks__hold(keyspace *ks, part *p, part *home);
 void wait__drop_all(keyspace *ks);
 void wait__call_ready(keyspace *ks);
 uint64_t wait__held_bytes(const keyspace *ks); /* about: pages that waits keep in memory */

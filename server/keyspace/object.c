@@ -42,6 +42,7 @@ object *object__clone(object *o) {
     c->pages = o->pages;
     c->trie = o->trie;
     c->home = o->home;
+    c->lasting = o->lasting;
     c->look = o->look;
     o->look = (struct pager_look){0}; /* What is done about it is done to the clone. */
     if (c->trie.root != NULL) part__ref(c->trie.root);
@@ -57,8 +58,9 @@ void object__put(keyspace *ks, object *o) {
 }
 
 static object *pager_make(pager *p, bool hashed, size_t meta_bytes) {
-    (void)p;
-    return object_new(hashed, meta_bytes);
+    object *o = object_new(hashed, meta_bytes);
+    o->lasting = of(p)->lasting;
+    return o;
 }
 
 /* The entry's own reference is the keyspace's to drop, when it sees what apply() left. */
@@ -200,6 +202,22 @@ size_t object__resident_bytes(const object *o) {
     return sizeof(*o) + o->meta_n + resident_bytes(o->trie.root);
 }
 
+/* Fan-outs are multiples of 8, so that the last bits of an index are those of its slot. */
+static void resident_kinds(const part *p, size_t slot, size_t bytes[8]) {
+    if (p == NULL) return;
+    if (!part_is_node(p)) {
+        if (p->blob != NULL) bytes[slot % 8] += p->bytes;
+        return;
+    }
+    size_t slots = p->child == NULL ? 0 : (size_t)1 << p->bits;
+    for (size_t i = 0; i < slots; i++) resident_kinds(p->child[i], i, bytes);
+}
+
+void object__resident_kinds(const object *o, size_t bytes[8]) {
+    memset(bytes, 0, 8 * sizeof(*bytes));
+    if (!o->hashed) resident_kinds(o->trie.root, 0, bytes);
+}
+
 /* ---- pages ------------------------------------------------------------------------- */
 
 static int seen(keyspace *ks, object *o, part *p) {
@@ -208,13 +226,19 @@ static int seen(keyspace *ks, object *o, part *p) {
     return OK;
 }
 
+static void rank(keyspace *ks, const object *o, uint64_t index, part *p) {
+    if (o->lasting >> index % 8 & 1) part__last(ks, p);
+}
+
 static int dense_seen(keyspace *ks, object *o, uint64_t index, part **p) {
     assert(!o->hashed);
     int rc = object__ready(ks, o);
     if (rc != OK) return rc;
     rc = trie__dense_find(&o->trie, index, p);
     assert(rc != ERR_COLD);
-    return rc == OK ? seen(ks, o, *p) : rc;
+    if (rc != OK) return rc;
+    rank(ks, o, index, *p);
+    return seen(ks, o, *p);
 }
 
 static int pager_get(pager *pg, object *o, uint64_t index, slice *out) {
@@ -270,6 +294,14 @@ static int pager_need(pager *pg, object *o, uint64_t index) {
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+static int pager_hold(pager *pg, object *o, uint64_t index) {
+    keyspace *ks = of(pg);
+    part *p;
+    int rc = object__ready(ks, o);
+    if (rc == OK) rc = trie__dense_find(&o->trie, index, &p);
+    return rc == OK ? ks__hold(ks, p, o->home) : rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int pager_mut(pager *pg, object *o, uint64_t index, size_t n, uint8_t **out) {
     keyspace *ks = of(pg);
     assert(o->refs == 1);
@@ -283,6 +315,7 @@ static int pager_mut(pager *pg, object *o, uint64_t index, size_t n, uint8_t **o
         if (rc == ERR_COLD) return rc;
         p = trie__dense_own(ks, &o->trie, index, &made);
         if (made) o->pages++;
+        rank(ks, o, index, p);
     }
     p->flags |= PART_USED;
     part__resize(ks, p, n);
@@ -361,6 +394,7 @@ const struct pager_ops object__pager_ops = {
     .get_ok = pager_get_ok,
     .get_many = pager_get_many,
     .need = pager_need,
+    .hold = pager_hold,
     .mut = pager_mut,
     .drop = pager_drop,
     .pages = pager_pages,

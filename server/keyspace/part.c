@@ -21,10 +21,12 @@ static void account(keyspace *ks, part *p, bool add) {
     s->pages_resident += one;
     s->bytes_pages += bytes;
     if (part_is_clean(p)) {
+        bool last = (p->flags & PART_LAST) != 0;
         if (add)
-            list_push_back(&ks->clean, &p->ring);
+            list_push_back(last ? &ks->clean_last : &ks->clean, &p->ring);
         else
             list_remove(&p->ring);
+        if (!last) ks->clean_n += one;
     } else {
         s->pages_dirty += one;
         s->bytes_dirty += bytes;
@@ -99,6 +101,13 @@ void part__touch(keyspace *ks, part *p) {
     account(ks, p, true);
 }
 
+void part__last(keyspace *ks, part *p) {
+    if (p->flags & PART_LAST) return;
+    account(ks, p, false);
+    p->flags |= PART_LAST;
+    account(ks, p, true);
+}
+
 /* ---- sharing ----------------------------------------------------------------------- */
 
 bool part__delta_fits(const part *p) {
@@ -153,7 +162,7 @@ part *part__clone(keyspace *ks, part *p) {
     if (part_is_tpage(p) && p->base != 0 && (part_is_clean(p) || part__delta_fits(p)))
         q->base = p->base;
     q->min_expire = p->min_expire;
-    q->flags = p->flags & (PART_ROOTS | PART_USED | PART_DOUBTED);
+    q->flags = p->flags & (PART_ROOTS | PART_USED | PART_DOUBTED | PART_LAST);
     uint8_t *blob = mem_alloc(p->bytes == 0 ? 1 : p->bytes);
     memcpy(blob, p->blob, p->bytes);
     part__set_blob(ks, q, blob, p->bytes);

@@ -131,3 +131,8 @@ size_t keyspace_entry_bytes(keyspace *ks, const struct entry *e) {
     if (e->value.kind == VALUE_OBJECT) sum += object__resident_bytes(e->value.obj);
     return sum;
 }
+
+void keyspace_entry_kinds(const struct entry *e, size_t bytes[8]) {
+    memset(bytes, 0, 8 * sizeof(*bytes));
+    if (e->value.kind == VALUE_OBJECT) object__resident_kinds(e->value.obj, bytes);
+}

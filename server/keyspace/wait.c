@@ -32,6 +32,8 @@
 
 /* Of maxmemory, for what waits hold: the rest stays for what is hot, and what is dirty. */
 #define HELD_SHARE 4
+#define HOLD_MAX 1024 /* pages of a command that asks for them by hold(): 64 MiB; each is looked for among them */
+#define HOLD_LEAST 8
 /* Of that, for pages that are asked for ahead: who needs just one has room besides. */
 #define AHEAD_SHARE 2
 
@@ -77,6 +79,25 @@ int ks__want(keyspace *ks, part *p, part *home) {
     part__pin(home);
     parts__push(&ks->homes, home);
     return ERR_COLD;
+}
+
+static bool among(const struct parts *v, const part *p) {
+    for (size_t i = 0; i < v->n; i++)
+        if (v->p[i] == p) return true;
+    return false;
+}
+
+int ks__hold(keyspace *ks, part *p, part *home) {
+    if (among(&ks->wanted, p)) return ERR_COLD;
+    if (among(&ks->homes, p)) return OK;
+    size_t limit = keyspace_maxmemory(ks) / HELD_SHARE / PAGE_BYTES;
+    if (limit > HOLD_MAX) limit = HOLD_MAX;
+    if (limit < HOLD_LEAST) limit = HOLD_LEAST;
+    if (ks->wanted.n + ks->homes.n >= limit) return ERR_LIMIT;
+    if (part_is_cold(p)) return ks__want(ks, p, home);
+    part__pin(p);
+    parts__push(&ks->homes, p);
+    return OK;
 }
 
 void keyspace_want_reset(keyspace *ks) {

@@ -60,6 +60,10 @@ struct pager_ops {
      * memory overlap: several times as fast as one by one, when the pages are many and not in the processor's cache. */
     void (*get_many)(pager *p, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page), struct pager_got *out);
     int (*need)(pager *p, object *o, uint64_t index);
+    /* As need(), for who asks when something is cold already: a page that is in memory will still be there when the
+     * command has waited and runs again. ERR_LIMIT, never for the first: others would have no room any more; do with
+     * those asked for so far, and come back. */
+    int (*hold)(pager *p, object *o, uint64_t index);
     int (*mut)(pager *p, object *o, uint64_t index, size_t n, uint8_t **out);
     int (*drop)(pager *p, object *o, uint64_t index); /* never cold */
     uint64_t (*pages)(const object *o);               /* number of pages */

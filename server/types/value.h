@@ -79,6 +79,9 @@ struct type {
     /* Does an effect of this op change nothing that a client could see (an index is reorganised)? Then nobody is
      * told of it: WATCH, who waits for the key. NULL: all do. */
     bool (*silent)(uint8_t op);
+    /* Of a dense object: bit n is set when pages whose index modulo 8 is n leave memory after others, for they are
+     * what tells which of the others are needed. */
+    uint8_t lasting;
 };
 
 /* For restore(): with rc OK, *v becomes what was built in a copy of it that has a scratch of its own; else that

@@ -88,6 +88,16 @@ static int toy_need(pager *p, object *o, uint64_t index) {
     return g == NULL ? OK : warm_page(toy_of(p), g);
 }
 
+static int toy_hold(pager *p, object *o, uint64_t index) {
+    struct toy *t = toy_of(p);
+    struct toy_page *g = find(o, index);
+    if (g == NULL) return OK;
+    if (!g->held && t->hold_most != 0 && t->held >= t->hold_most) return ERR_LIMIT;
+    t->held += !g->held;
+    g->held = true;
+    return warm_page(t, g);
+}
+
 static struct toy_page *add(object *o, uint64_t index, unsigned depth) {
     if (o->count == o->cap) {
         o->cap = o->cap * 2 + 4;
@@ -184,7 +194,7 @@ static uint64_t toy_hash(pager *p, slice key) {
 static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
     .meta_bytes = toy_meta_bytes, .look = toy_look, .get = toy_get,
-    .get_ok = toy_get_ok, .get_many = toy_get_many, .need = toy_need, .mut = toy_mut,
+    .get_ok = toy_get_ok, .get_many = toy_get_many, .need = toy_need, .hold = toy_hold, .mut = toy_mut,
     .drop = toy_drop, .pages = toy_pages, .next = toy_next, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,
 };
@@ -220,13 +230,21 @@ size_t toy_fetch(struct toy *t) {
     for (object *o = t->objects; o != NULL; o = o->next) {
         for (size_t i = 0; i < o->count; i++) {
             struct toy_page *g = &o->pages[i];
+            g->held = false;
             if (!g->wanted) continue;
             g->wanted = g->cold = false;
             fetched++;
         }
     }
-    t->wanted = 0;
+    t->wanted = t->held = 0;
     return fetched;
+}
+
+size_t toy_fetch_only(struct toy *t) {
+    for (object *o = t->objects; o != NULL; o = o->next)
+        for (size_t i = 0; i < o->count; i++)
+            if (!o->pages[i].held) o->pages[i].cold = true;
+    return toy_fetch(t);
 }
 
 void toy_warm(struct toy *t) {

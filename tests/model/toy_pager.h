@@ -12,7 +12,7 @@ struct toy_page {
     size_t n;
     uint64_t index; /* dense: the index; hashed: the first hash */
     unsigned depth;
-    bool cold, wanted;
+    bool cold, wanted, held;
 };
 
 struct object {
@@ -31,6 +31,7 @@ struct toy {
     struct object *objects;
     uint64_t changes;
     size_t wanted;
+    size_t held, hold_most; /* by hold(), cold or not, since the last fetch; 0: no limit */
     bool stay; /* A page that keeps its size stays where it is: faster. */
     unsigned cold_percent; /* of pages at toy_chill() */
     rnd r;
@@ -42,6 +43,7 @@ void toy_init(struct toy *t, uint64_t seed, unsigned cold_percent);
 void toy_deinit(struct toy *t); /* asserts that no object is left */
 void toy_chill(struct toy *t);  /* makes some pages cold */
 size_t toy_fetch(struct toy *t); /* makes the wanted ones resident */
+size_t toy_fetch_only(struct toy *t); /* and all others leave, but held ones */
 void toy_warm(struct toy *t);   /* all */
 /* An empty value of this pager. */
 struct value toy_value(struct toy *t, uint8_t type);
