@@ -74,11 +74,8 @@ int scan_step(struct scan *s, call *c, const struct value *v, const struct vset 
     while (!s->ended && next_page(v, set, &s->page)) {
         slice page;
         int rc = open_page(s, v, set, s->page, &page);
-        if (rc == ERR_COLD) {
-            s->cold_rounds++;
-            ask_ahead(s, c, v, set);
-            return rc;
-        }
+        if (rc == ERR_COLD) ask_ahead(s, c, v, set);
+        if (rc == ERR_COLD) return rc;
         if (rc == OK) rc = visit_page(s, v, page, set, each, cookie, &work);
         if (rc != OK) return rc;
         work += PAGE_WORK;

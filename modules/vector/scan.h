@@ -16,7 +16,7 @@ struct scan {
     bool attributes; /* the walk asks for them: set before the first step */
     bool begun, ended;
     unsigned restarts;
-    uint64_t elements, cold_rounds, steps; /* for PROFILE */
+    uint64_t elements, steps; /* for PROFILE */
 };
 
 /* Called at the begin of each step, with the set as it is now. True: what has been

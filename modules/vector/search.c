@@ -58,7 +58,7 @@ static void reply_profile(call *c, const struct search *s) {
         {"reranked", s->reranked},
         {"filtered", s->filtered},
         {"steps", s->scan.steps},
-        {"store-rounds", s->scan.cold_rounds},
+        {"store-rounds", call_cold_rounds(c)},
         {"microseconds", call_mono_us(c) - s->began_us},
     };
     size_t n = sizeof(facts) / sizeof(*facts);

@@ -327,6 +327,7 @@ void call_set_state(call *c, void *state, void (*free_fn)(void *state)) {
     c->state = state;
     c->state_free = free_fn;
 }
+uint64_t call_cold_rounds(const call *c) { return c->client->call.cold_rounds; }
 bool call_may_park(const call *c) { return !c->in_multi; }
 void *call_cookie(const call *c) { return c->cookie; }
 

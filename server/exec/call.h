@@ -102,6 +102,8 @@ void call_notify(call *c, char event_class, const char *event, slice key);
 /* State that survives ERR_COLD and parking; freed with free_fn when the command ends. */
 void *call_state(call *c);
 void call_set_state(call *c, void *state, void (*free_fn)(void *state));
+/* How often this request has waited for pages: rounds of fetches, one after the other. In MULTI, all of EXEC. */
+uint64_t call_cold_rounds(const call *c);
 /* Parks the client: the handler returns ERR_AGAIN. The reply is written in call_resume: fn is run on
  * the loop with a call whose reply goes to the client; fn returns as a handler does (OK, ERR_COLD,
  * ERR_AGAIN). If the client goes away first, canceled() is called instead (may be NULL).

@@ -302,6 +302,7 @@ static bool start_page_wait(client *c) {
     }
     want_ahead(c);
     c->exec->stats.parks_cold++;
+    c->call.cold_rounds++;
     c->state = CLIENT_WAIT_PAGES;
     c->wait = keyspace_wait(ks, wait_done, c);
     client__interest(c);

@@ -72,6 +72,7 @@ struct call {
     bool keep_txn;            /* leave the transaction open across ERR_COLD */
     tier_txn *txn;
     uint64_t start_us;
+    uint64_t cold_rounds;     /* times that it waited for pages */
 };
 
 struct queued { /* one command inside MULTI; owns its arguments */
