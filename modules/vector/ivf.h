@@ -75,7 +75,7 @@ enum ivf_op {               /* stored; after those of enum vset_op */
     VECTOR_INDEX = 8,       /* args: see ivf_write.c: an empty index; slots are to be filled in */
     VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it, of which IVF_FILL_MAX at most want a cluster */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
-    VECTOR_PROBES = 11,     /* args: u64 rows, u64 version, u16 probes of each curve and target: see recall.h */
+    VECTOR_PROBES = 11,     /* args: u32 rows, u32 clusters, u64 version, u16 probes of each curve and target: see recall.h */
     VECTOR_SWEEP = 12,      /* no args: a look at all clusters begins */
     VECTOR_LEAVE = 13       /* args: u32 cluster: it stays as it is, for a page has no room for what would come of it */
 };
@@ -96,10 +96,10 @@ struct ivf_search {
     void *cookie;
     /* Answered. */
     struct ivf_candidate *found; /* by estimate, least first; its own */
-    size_t n;
+    size_t n, measured;    /* and how many of them ivf_rerank() is done with */
+    uint64_t version;      /* of the set, when it began with them */
     uint64_t codes;        /* scanned */
     uint32_t probed;       /* clusters scanned */
-    uint32_t cold;         /* times that pages had to be waited for */
     double unit;           /* of the index: what a distance of 1 is there, squared for L2 */
     struct ivf_scan *scan; /* its own: ivf_search_deinit() */
 };
@@ -111,10 +111,13 @@ int ivf_search(const struct value *v, const struct vset_shape *s, const float *x
                struct ivf_search *q);
 void ivf_search_deinit(struct ivf_search *q);
 /* After it: calls each() for the elements found, as long as one may still be nearer than worst() (in the index's
- * unit), which each() brings down. ERR_COLD, perhaps after some calls, having asked for all vectors that it may need,
- * and attributes if they are wanted: begin anew then. */
+ * unit), which each() brings down. ERR_COLD, perhaps after some calls, having asked for vectors that it may need (all of
+ * them, but for a great many), and attributes if they are wanted: call again when they are there, for the rest; but
+ * ask ivf_rerank_begins() before each call. True: it will begin with the first one, for what has been called may have
+ * changed since: what each() has kept is to be forgotten. */
+bool ivf_rerank_begins(const struct value *v, struct ivf_search *q);
 typedef int ivf_each(void *cookie, const struct value *v, const struct element *e);
-int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
+int ivf_rerank(const struct value *v, const struct vset_shape *s, struct ivf_search *q, bool attributes,
                double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked);
 /* Of the clusters in the order in which the last search took them: where this one stands; IVF_NONE: not among them. */
 uint32_t ivf_search_rank(const struct ivf_search *q, uint32_t cluster);

@@ -1,30 +1,26 @@
-/* ivf_gather.c -- what a split needs of the set is copied for a worker; what it made is looked at again. */
+/* ivf_gather.c -- what a split needs of the set is copied for a worker; what it made is looked at again.
+ *
+ * The rows of a cluster lie in as many pages as it has rows, mostly cold ones where a set is larger than memory. To have
+ * them in memory at once would take many times what they are (and where memory is small, drive out the index that led to
+ * them, so that it would never be done): they are copied as they come, GATHER_ROWS at a time. */
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
 #include "modules/vector/ivf_job.h"
 
 #define NEIGHBOURS 32
 #define NEIGHBOURS_OF 4096 /* clusters looked at for them */
+#define GATHER_ROWS 64     /* Four megabytes of pages mostly, and enough requests at once. */
 
-struct gathering {
-    struct ivf_job *job;
-    const struct value *v;
-    const struct vset *set;
-    int answer;
-};
-
-static int gather_row(void *cookie, uint32_t position, uint32_t slot, const uint8_t *block,
-                      unsigned row) {
-    struct gathering *g = cookie;
-    struct element el;
+static int note_slot(void *cookie, uint32_t position, uint32_t slot, const uint8_t *block,
+                     unsigned row) {
+    struct ivf_job *j = cookie;
+    uint8_t p[4];
     (void)position;
     (void)block;
     (void)row;
-    int rc = vset_slot(g->v, &g->set->shape, slot, &el);
-    if (rc == ERR_NOTFOUND) rc = ERR_CORRUPT;
-    if (rc == OK && g->answer == OK) ivf_job_add(g->job, slot, &el.point);
-    if (rc == OK || rc == ERR_COLD) g->answer = g->answer != OK ? g->answer : rc;
-    return rc == ERR_COLD ? OK : rc;
+    put_u32(p, slot);
+    buf_append(&j->slots, p, sizeof(p));
+    return OK;
 }
 
 /* Those whose centroids are nearest to the cluster's own. */
@@ -57,10 +53,9 @@ static int gather_neighbours(struct ivf_job *j, const struct value *v, const str
     return rc;
 }
 
-int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *set, uint32_t cluster) {
+int ivf_job_gather(struct ivf_job *j, const struct value *v, uint32_t cluster) {
     slice tail;
     struct ivf ix;
-    struct gathering g = {.job = j, .v = v, .set = set};
     ivf_read(v, &ix);
     slice root;
     struct ivf_frame frame;
@@ -76,15 +71,15 @@ int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *
     j->generation = get_u32(tail.p + TA_GENERATION);
     j->removals = get_u32(tail.p + TA_REMOVALS);
     j->seen = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
-    rc = ivf__rows(v, &ix.code, cluster, gather_row, &g);
-    if (rc == OK) rc = g.answer;
+    rc = ivf__rows(v, &ix.code, cluster, note_slot, j);
     int more = gather_neighbours(j, v, &ix);
     if (rc == OK) rc = more;
     /* Where would its rows go? */
-    return rc == OK && j->n == 0 && j->neighbours_n == 0 ? ERR_CORRUPT : rc;
+    return rc == OK && j->slots.n == 0 && j->neighbours_n == 0 ? ERR_CORRUPT : rc;
 }
 
-bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc) {
+/* Are the first rows of its cluster, which has so many now, still those that were seen? */
+static bool same(const struct ivf_job *j, const struct value *v, uint32_t *rows, int *rc) {
     slice tail;
     struct ivf ix;
     ivf_read(v, &ix);
@@ -94,15 +89,41 @@ bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc) {
     if (got == ERR_NOTFOUND) return false;
     *rc = got;
     if (got != OK) return false;
-    if (get_u32(tail.p + TA_GENERATION) != j->generation ||
-        get_u32(tail.p + TA_REMOVALS) != j->removals)
-        return false;
-    uint32_t rows = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
+    *rows = get_u32(tail.p + TA_BASE) + get_u32(tail.p + TA_TAIL);
+    return get_u32(tail.p + TA_GENERATION) == j->generation && get_u32(tail.p + TA_REMOVALS) == j->removals;
+}
+
+int ivf_job_gather_rows(struct ivf_job *j, const struct value *v) {
+    for (; 4 * j->n < j->slots.n;) {
+        struct element el;
+        uint32_t rows, slot = get_u32(j->slots.p + 4 * j->n);
+        int rc = vset_slot(v, &j->shape, slot, &el);
+        if (rc == ERR_COLD) break;
+        if (rc == ERR_NOTFOUND) /* It has gone since then. */
+            return same(j, v, &rows, &rc) ? ERR_CORRUPT : rc == OK ? ERR_NOTFOUND : rc;
+        if (rc != OK) return rc;
+        ivf_job_add(j, slot, &el.point);
+    }
+    if (4 * j->n == j->slots.n) return OK;
+    for (size_t i = j->n; 4 * i < j->slots.n && i - j->n < GATHER_ROWS; i++) {
+        int rc = vset_slot_hold(v, &j->shape, get_u32(j->slots.p + 4 * i));
+        if (rc == ERR_LIMIT) break;
+        if (rc != OK && rc != ERR_COLD) return rc;
+    }
+    return ERR_COLD;
+}
+
+bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc) {
+    slice tail;
+    struct ivf ix;
+    uint32_t rows;
+    if (!same(j, v, &rows, rc)) return false;
+    ivf_read(v, &ix);
     if (get_u32(j->args[0].p + 16) == 0 && (ix.clusters < 2 || rows != j->seen)) return false;
     size_t one = 12 + code_bytes(&j->code) + 12;
     for (size_t i = 0; i < j->args[2].n; i += one) {
         uint32_t to = get_u32(j->args[2].p + i + 4);
-        got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, to), &tail);
+        int got = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, to), &tail);
         if (got == ERR_NOTFOUND) return false;
         if (got != OK) *rc = got;
         else if (get_u32(tail.p + TA_GENERATION) != get_u32(j->args[2].p + i + 8)) return false;

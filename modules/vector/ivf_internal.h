@@ -3,7 +3,7 @@
  * meta (VSET_INDEX_META bytes of the set's):
  *    0 u8 state | u8 bits | u8 clusters to do, and 0x80: there are more | u8 free clusters known | u32 dim, padded | u64 seed | u64 rows
  *   24 u32 clusters | next cluster | nodes | next node | generation | filled | to do[6] | free[4]
- *   88 u64 rows, u64 the set's version when probes were measured | u16 probes[3][4] (recall.h)
+ *   88 u32 rows, u32 clusters, u64 the set's version when probes were measured | u16 probes[3][4] (recall.h)
  *
  * routes:    page 0 the root: u32 n | f32 scale | 8 zero bytes | mean f32[dim] | n times: u32 node, centroid f16[dim].
  *            page 1 + j node j: u32 n | 12 zero bytes | for each 32 clusters: u32 numbers[32], a block of codes of their
@@ -31,7 +31,7 @@
 
 enum { IM_STATE = 0, IM_BITS = 1, IM_TODO_N = 2, IM_FREE_N = 3, IM_DIM = 4, IM_SEED = 8, IM_ROWS = 16,
        IM_CLUSTERS = 24, IM_NEXT = 28, IM_NODES = 32, IM_NODE_NEXT = 36, IM_GENERATION = 40, IM_FILLED = 44,
-       IM_TODO = 48, IM_FREE = 72, IM_TUNED_ROWS = 88, IM_TUNED = 96, IM_PROBES = 104 };
+       IM_TODO = 48, IM_FREE = 72, IM_TUNED_ROWS = 88, IM_TUNED_CLUSTERS = 92, IM_TUNED = 96, IM_PROBES = 104 };
 #define IVF_TODO_MAX 6
 #define IVF_TODO_MORE 0x80u /* The list was full once: all clusters are to be looked at. */
 #define IVF_FREE_MAX 4

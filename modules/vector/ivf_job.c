@@ -32,6 +32,7 @@ void ivf_job_deinit(struct ivf_job *j) {
     buf_free(&j->vectors);
     buf_free(&j->mean);
     buf_free(&j->centroids);
+    buf_free(&j->slots);
     for (int i = 0; i < 3; i++) buf_free(&j->args[i]);
     mem_free(j->rows);
     mem_free(j->neighbours);

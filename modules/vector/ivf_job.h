@@ -27,6 +27,7 @@ struct ivf_job {
     size_t n, cap;
     /* Of a split: */
     uint32_t cluster, generation, removals, seen;
+    buf slots;          /* u32 each: of its rows, the first n of which are there */
     buf centroids;      /* of the neighbours: half floats */
     struct ivf_neighbour *neighbours;
     size_t neighbours_n;
@@ -38,9 +39,13 @@ struct ivf_job {
 };
 void ivf_job_init(struct ivf_job *j, const struct vset_shape *s, const struct code_shape *c, uint64_t seed);
 void ivf_job_deinit(struct ivf_job *j);
-/* The rows of a cluster that is to be split, and its neighbours' centroids: into a job that has just been made. ERR_COLD,
- * having asked for all that it knew to need: begin anew with another job. ERR_CORRUPT: also when it is empty and alone. */
-int ivf_job_gather(struct ivf_job *j, const struct value *v, const struct vset *set, uint32_t cluster);
+/* Which rows a cluster has that is to be split, and its neighbours' centroids: into a job that has just been made.
+ * ERR_COLD, having asked for all that it knew to need: begin anew with another job. ERR_CORRUPT: also when it is empty
+ * and alone. */
+int ivf_job_gather(struct ivf_job *j, const struct value *v, uint32_t cluster);
+/* Then their vectors. ERR_COLD, having asked for some: call again, with this job; other commands may have come between.
+ * ERR_NOTFOUND: a row has gone since; the job is of no use. ERR_CORRUPT. */
+int ivf_job_gather_rows(struct ivf_job *j, const struct value *v);
 /* Is what was gathered still so, for the effect to be made? *rc: ERR_COLD, ERR_CORRUPT. */
 bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc);
 void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p); /* copies */

@@ -131,7 +131,7 @@ static int begin(struct run *r) {
         s->generation = get_u32(ivf__meta(r->v) + IM_GENERATION);
         s->begun++;
         s->valid = true;
-        r->q->n = 0;
+        r->q->n = r->q->measured = 0;
         r->q->codes = r->q->probed = 0;
     }
     ivf__routes_free(&near);
@@ -171,7 +171,6 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
     r.slots = set.slots;
     assert(r.ix.state == IVF_READY && q->k > 0 && q->probes > 0);
     int rc = r.scan == NULL ? prepare(&r, shape, x) : OK;
-    if (rc == ERR_COLD) q->cold++;
     if (rc != OK) return rc;
     struct ivf_scan *s = r.scan;
     bool scanned = false;
@@ -196,7 +195,6 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
         s->next++;
         at++;
     }
-    if (rc == ERR_COLD) q->cold++;
     /* What was evicted, or what a filter met cold in the middle of a cluster, begins it all anew. */
     if (rc == ERR_COLD && s->next < s->near_n && s->valid && scanned) s->valid = false;
     if (rc != OK) return rc;
@@ -229,11 +227,20 @@ void ivf_search_deinit(struct ivf_search *q) {
 
 /* ---- exact distances ----------------------------------------------------------------------------- */
 
+bool ivf_rerank_begins(const struct value *v, struct ivf_search *q) {
+    struct vset set;
+    vset_read(v, &set);
+    if (q->version != set.version) q->measured = 0;
+    q->version = set.version;
+    return q->measured == 0;
+}
+
 /* What is asked for in one round, when something is cold. */
 static int need_vectors(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes) {
     int answer = OK;
-    for (size_t i = 0; i < q->n; i++) {
-        int rc = vset_slot_need(v, s, q->found[i].slot);
+    for (size_t i = q->measured; i < q->n; i++) {
+        int rc = vset_slot_hold(v, s, q->found[i].slot);
+        if (rc == ERR_LIMIT) break;
         if (attributes && rc == OK) rc = vset_attribute_need(v, q->found[i].slot);
         if (rc == ERR_COLD) answer = rc;
         else if (rc != OK) return rc;
@@ -241,30 +248,34 @@ static int need_vectors(const struct value *v, const struct vset_shape *s, const
     return answer;
 }
 
-#define BATCH 16
+#define BATCH 16 /* Vectors on their way from memory at a time. */
 
-int ivf_rerank(const struct value *v, const struct vset_shape *s, const struct ivf_search *q, bool attributes,
+int ivf_rerank(const struct value *v, const struct vset_shape *s, struct ivf_search *q, bool attributes,
                double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
-    *reranked = 0;
-    for (size_t i = 0; i < q->n;) {
+    if (q->measured == 0) *reranked = 0;
+    for (size_t i = q->measured; i < q->n;) {
         struct vset_got got[BATCH];
         uint32_t slot[BATCH];
         double lower[BATCH];
-        size_t n = 0;
+        size_t at[BATCH], n = 0;
         for (; n < BATCH && i < q->n; i++) {
             const struct ivf_candidate *f = &q->found[i];
             lower[n] = (double)f->est - (double)f->err;
-            if (!(lower[n] > worst(cookie))) slot[n++] = f->slot;
+            if (lower[n] > worst(cookie)) continue;
+            at[n] = i;
+            slot[n++] = f->slot;
         }
         vset_slots(v, s, slot, n, got);
         for (size_t k = 0; k < n; k++) {
             int rc = got[k].rc;
             if (rc == ERR_NOTFOUND || lower[k] > worst(cookie)) continue; /* Since it was found it has gone. */
+            q->measured = at[k]; /* Those before are done with: while this one is fetched, they may leave. */
             if (rc == OK) rc = each(cookie, v, &got[k].e);
             if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
             if (rc != OK) return rc;
             ++*reranked;
         }
+        q->measured = i;
     }
     return OK;
 }

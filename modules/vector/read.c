@@ -2,8 +2,9 @@
 #include "modules/vector/commands.h"
 #include "modules/vector/recall.h"
 #include "modules/vector/search_internal.h"
+#include "modules/vector/store.h"
 
-#define FULL_FACTS 9 /* of VINFO key FULL */
+#define FULL_FACTS 11 /* of VINFO key FULL */
 
 int cmd_vcard(call *c) {
     struct entry e;
@@ -25,13 +26,17 @@ int cmd_vdim(call *c) {
 static void reply_index(call *c, const struct entry *e) {
     static const char *const states[] = {"none", "filling", "ready"};
     struct ivf ix;
+    size_t kinds[8];
     ivf_read(&e->value, &ix);
+    keyspace_entry_kinds(e, kinds);
     const struct { const char *name; uint64_t value; } facts[] = {
         {"index-bits", ix.state == IVF_ABSENT ? 0 : ix.code.bits},
         {"clusters", ix.clusters},
         {"nodes", ix.nodes},
         {"probes", ix.state == IVF_READY ? recall_probes(&e->value, 10, SEARCH_RECALL) : 0},
         {"resident-bytes", keyspace_entry_bytes(call_keyspace(c), e)},
+        {"resident-index", kinds[VSET_CLUSTERS] + kinds[VSET_TAILS] + kinds[VSET_ROUTES]},
+        {"resident-vectors", kinds[VSET_VECTORS]},
         {"settled", !vset_due(&e->value)},
         {"pages", e->value.pager->ops->pages(e->value.obj)},
     };

@@ -175,7 +175,7 @@ int recall_step(recall *r, const struct value *v, const struct vset *set, rnd *c
     }
     int rc = ivf_search(v, &set->shape, r->x, STEP_CODES, &r->search);
     if (rc == OK) {
-        r->hits_n = 0;
+        if (ivf_rerank_begins(v, &r->search)) r->hits_n = 0;
         rc = ivf_rerank(v, &set->shape, &r->search, false, worst, take, r, &reranked);
     }
     if (rc == OK) rc = ended(r, v, &ix);
@@ -221,7 +221,7 @@ uint32_t recall_probes(const struct value *v, uint32_t k, double target) {
     struct ivf ix;
     ivf_read(v, &ix);
     const uint8_t *m = ivf__meta(v);
-    uint64_t then = get_u64(m + IM_TUNED_ROWS);
+    uint32_t then = get_u32(m + IM_TUNED_ROWS), clusters = get_u32(m + IM_TUNED_CLUSTERS);
     double probes;
     if (then == 0) { /* Not measured yet. */
         probes = 8 + sqrt((double)ix.clusters) * (target < 0.97 ? 0.5 : 2) * (k > 50 ? 2 : 1);
@@ -230,7 +230,10 @@ uint32_t recall_probes(const struct value *v, uint32_t k, double target) {
         unsigned low = decades >= 1 ? 1 : 0;
         double a = curve_at(m, low, target), b = curve_at(m, low + 1, target);
         probes = a + (b - a) * (decades - low);
-        if (ix.rows > then) probes *= sqrt((double)ix.rows / (double)then);
+        /* More rows, or the same ones in more clusters: where it is filled faster than clusters are split. */
+        double rows = (double)ix.rows / then, split = clusters == 0 ? rows : (double)ix.clusters / clusters;
+        double more = rows > split ? rows : split;
+        if (more > 1) probes *= sqrt(more);
         probes = probes * MARGIN + PROBES_LEAST; /* What was measured is a sample. */
     }
     probes = ceil(probes);

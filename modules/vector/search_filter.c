@@ -183,18 +183,26 @@ static int find_matches(call *c, struct search *s, const struct value *v, const 
     return OK;
 }
 
+/* All of them up to *end, or fewer. */
+static int need_matches(const struct search *s, const struct value *v, const struct vset *set, size_t *end) {
+    const struct search_filter *f = s->plan;
+    int answer = OK;
+    for (size_t i = f->measured; i < *end; i++) {
+        int rc = vset_slot_hold(v, &set->shape, f->match[i]);
+        if (rc == ERR_LIMIT) *end = i;
+        else if (rc == OK && s->attributes) rc = vset_attribute_need(v, f->match[i]);
+        if (rc == ERR_COLD) answer = rc;
+        else if (rc != OK && rc != ERR_LIMIT) return rc;
+    }
+    return answer;
+}
+
 static int measure_matches(call *c, struct search *s, const struct value *v, const struct vset *set,
                            command_fn *again) {
     struct search_filter *f = s->plan;
     while (f->measured < f->n) {
         size_t end = f->n - f->measured > MEASURE_ROUND ? f->measured + MEASURE_ROUND : f->n;
-        int answer = OK;
-        for (size_t i = f->measured; i < end; i++) {
-            int rc = vset_slot_need(v, &set->shape, f->match[i]);
-            if (rc == OK && s->attributes) rc = vset_attribute_need(v, f->match[i]);
-            if (rc == ERR_COLD) answer = rc;
-            else if (rc != OK) return rc;
-        }
+        int answer = need_matches(s, v, set, &end);
         if (answer != OK) return answer;
         for (; f->measured < end; f->measured++) {
             struct element e;

@@ -162,15 +162,13 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
             rc = ivf_search(v, &s->shape, s->x, STEP_CODES, &s->index);
             if (rc == ERR_AGAIN && call_may_park(c)) return search__yield(c, again);
         } while (rc == ERR_AGAIN);
-        top_clear(&s->top);
+        if (rc == OK && ivf_rerank_begins(v, &s->index)) top_clear(&s->top);
         if (rc == OK) rc = ivf_rerank(v, &s->shape, &s->index, s->attributes, worst, consider_found, s, &s->reranked);
         if (rc != OK) return rc;
         if (!more(s, v)) break;
-        s->scan.cold_rounds += s->index.cold;
         ivf_search_deinit(&s->index);
         if (call_may_park(c)) return search__yield(c, again);
     } while (true);
-    s->scan.cold_rounds += s->index.cold;
     top_sort(&s->top);
     return OK;
 }

@@ -61,8 +61,9 @@ struct vset_got {
 void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_t *slot, size_t n, struct vset_got *out);
 /* The attribute of the slot's element; ERR_NOTFOUND: it has none. */
 int vset_attribute(const struct value *v, uint32_t slot, slice *out);
-/* Ask for what those need; OK also when there is nothing. */
-int vset_slot_need(const struct value *v, const struct vset_shape *s, uint32_t slot);
+/* Ask for what those need, when something is cold; OK also when there is nothing. The first may be ERR_LIMIT: as
+ * pager_ops.hold() says. */
+int vset_slot_hold(const struct value *v, const struct vset_shape *s, uint32_t slot);
 int vset_attribute_need(const struct value *v, uint32_t slot);
 
 /* The first slot from this one on in a page that is there (it may be free all the same); set->slots: none. So a walk

@@ -98,8 +98,8 @@ void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_
     }
 }
 
-int vset_slot_need(const struct value *v, const struct vset_shape *s, uint32_t slot) {
-    return v->pager->ops->need(v->pager, v->obj, vset_page(VSET_VECTORS, slot / vset_rows(s)));
+int vset_slot_hold(const struct value *v, const struct vset_shape *s, uint32_t slot) {
+    return v->pager->ops->hold(v->pager, v->obj, vset_page(VSET_VECTORS, slot / vset_rows(s)));
 }
 
 int vset_find(const struct value *v, const struct vset_shape *s, slice name, uint32_t *slot, struct element *out) {

@@ -20,7 +20,7 @@
 #define FILL_US 700    /* of one step */
 #define FILL_SLOTS 8
 
-enum phase { LOOK, GATHER, WORKED, MEASURE };
+enum phase { LOOK, GATHER, ROWS, WORKED, MEASURE };
 
 struct plan { /* a job on its way: a worker's while it is worked on */
     struct ivf_job job;
@@ -36,7 +36,8 @@ struct tend {
     uint32_t refined;  /* the next cluster that is to be made anew */
     unsigned passes;   /* how often all have been */
     recall *recall;    /* MEASURE; owned */
-    uint64_t uid;      /* of the set that is measured */
+    uint64_t uid;      /* of the set that is measured, */
+    uint32_t clusters; /* and how many it had when that began: of those that are split meanwhile little is known */
 };
 
 static void plan_free(void *cookie) {
@@ -118,11 +119,19 @@ static int gather(call *c, struct tend *t, const struct value *v, const struct v
 
 /* ---- a split --------------------------------------------------------------------------------------- */
 
+static int rows(call *c, struct tend *t, const struct value *v) {
+    int rc = ivf_job_gather_rows(&t->plan->job, v);
+    if (rc == ERR_NOTFOUND) t->phase = LOOK;
+    return rc == OK ? hand_over(c, t) : rc == ERR_NOTFOUND ? again(c) : rc;
+}
+
 static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix,
                        uint32_t cluster) {
     plan_begin(t, set, &ix->code, ix->seed, false);
-    int rc = ivf_job_gather(&t->plan->job, v, set, cluster);
-    return rc == OK ? hand_over(c, t) : rc;
+    int rc = ivf_job_gather(&t->plan->job, v, cluster);
+    if (rc != OK) return rc;
+    t->phase = ROWS;
+    return rows(c, t, v);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
@@ -174,10 +183,11 @@ static int fill(call *c, const struct value *v, const struct vset *set, const st
 
 /* Has the set changed so much that what was measured says little? */
 static bool stale(const struct value *v, const struct ivf *ix) {
-    uint64_t then = get_u64(ivf__meta(v) + IM_TUNED), rows = get_u64(ivf__meta(v) + IM_TUNED_ROWS);
+    uint64_t then = get_u64(ivf__meta(v) + IM_TUNED);
+    uint32_t rows = get_u32(ivf__meta(v) + IM_TUNED_ROWS), clusters = get_u32(ivf__meta(v) + IM_TUNED_CLUSTERS);
     struct vset set;
     vset_read(v, &set);
-    return rows == 0 || set.version - then > rows / 2 || ix->rows < rows / 2;
+    return rows == 0 || set.version - then > rows / 2 || ix->rows < rows / 2 || ix->clusters / 3 > clusters / 2;
 }
 
 static int measure(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
@@ -188,7 +198,8 @@ static int measure(call *c, struct tend *t, const struct value *v, const struct 
     if (rc == ERR_AGAIN) return again(c);
     if (rc != OK) return rc;
     recall_curves(t->recall, probes);
-    put_u64(rows, ix->rows);
+    put_u32(rows, (uint32_t)ix->rows);
+    put_u32(rows + 4, t->clusters);
     put_u64(rows + 8, set->version);
     for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
         put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
@@ -272,6 +283,7 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     if (t->passes < REFINE_PASSES) return refine(c, t, v, set, ix);
     t->passes = t->refined = 0;
     t->uid = set->shape.uid;
+    t->clusters = ix->clusters;
     t->phase = MEASURE;
     return measure(c, t, v, set, ix);
 }
@@ -293,10 +305,12 @@ static int tend_run(call *c) {
     vset_read(&e.value, &set);
     ivf_read(&e.value, &ix);
     if (t->phase == GATHER && (set.shape.uid != t->plan->uid || ix.state != IVF_ABSENT)) t->phase = LOOK;
+    if (t->phase == ROWS && (set.shape.uid != t->plan->uid || ix.state == IVF_ABSENT)) t->phase = LOOK;
     if (t->phase == MEASURE && (set.shape.uid != t->uid || ix.state != IVF_READY)) t->phase = LOOK;
     switch (t->phase) {
     case LOOK: return look(c, t, &e.value, &set, &ix);
     case GATHER: return gather(c, t, &e.value, &set);
+    case ROWS: return rows(c, t, &e.value);
     case WORKED: return finish(c, t, &e.value, &set);
     case MEASURE: return measure(c, t, &e.value, &set, &ix);
     }

@@ -282,6 +282,7 @@ static void pager_get_many(pager *pg, object *o, const uint64_t *index, size_t n
         part *p = slot[i] == NULL ? NULL : *slot[i];
         out[i].rc = ready != OK ? ready : p == NULL ? ERR_NOTFOUND : seen(ks, o, p);
         if (out[i].rc != OK) continue;
+        rank(ks, o, index[i], p);
         out[i].page = slice_make(p->blob, p->bytes);
         __builtin_prefetch(p->blob);
         out[i].rc = sound(p, ok);

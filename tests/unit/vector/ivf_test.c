@@ -139,7 +139,10 @@ static void settle(struct world *w, int between) {
         vset_read(&w->v, &set);
         ivf_read(&w->v, &ix);
         ivf_job_init(&j, &w->shape, &ix.code, ix.seed);
-        CHECK_INT(ivf_job_gather(&j, &w->v, &set, cluster), OK);
+        CHECK_INT(ivf_job_gather(&j, &w->v, cluster), OK);
+        toy_chill(&w->toy);
+        while ((rc = ivf_job_gather_rows(&j, &w->v)) == ERR_COLD) (void)toy_fetch(&w->toy);
+        CHECK_INT(rc, OK);
         for (int i = 0; i < between; i++) {
             int k = (int)rnd_below(&w->r, NAMES);
             if (w->there[k] && rnd_below(&w->r, 8) == 0 && w->count > 1) rem(w, k);
@@ -195,7 +198,7 @@ static void search(struct world *w, const struct point *q, uint32_t k, uint32_t 
     do {
         rc = ivf_search(&w->v, &w->shape, x, 500, &s);
         if (rc == OK) {
-            out->n = 0;
+            if (ivf_rerank_begins(&w->v, &s)) out->n = 0;
             out->unit = s.unit;
             rc = ivf_rerank(&w->v, &w->shape, &s, false, worst, take, out, &reranked);
         }
@@ -253,6 +256,27 @@ static void find_all(struct world *w) {
         lost += got.n != 1 || got.slot[0] != slot;
     }
     CHECK(lost <= w->count / 100);
+}
+
+/* What waits of a search that has scanned: until all is measured, nothing but what was asked for stays in memory. Rounds. */
+static int measure_alone(struct world *w, struct ivf_search *s, struct nearest *out, int change_at) {
+    uint64_t reranked;
+    int rounds = 0, rc;
+    for (;; rounds++) {
+        CHECK(rounds < 400);
+        if (rounds == change_at) add_near(w, 0);
+        if (rounds == change_at) toy_fetch_only(&w->toy);
+        bool begins = ivf_rerank_begins(&w->v, s);
+        CHECK_INT(begins, rounds == 0 || rounds == change_at || s->measured == 0);
+        if (begins) out->n = 0;
+        rc = ivf_rerank(&w->v, &w->shape, s, false, worst, take, out, &reranked);
+        if (rc != ERR_COLD) break;
+        CHECK(w->toy.held <= w->toy.hold_most && w->toy.wanted > 0);
+        CHECK(toy_fetch_only(&w->toy) > 0);
+    }
+    CHECK_INT(rc, OK);
+    CHECK(reranked >= out->n);
+    return rounds;
 }
 
 /* ---- tests -------------------------------------------------------------------------------------------- */
@@ -366,6 +390,68 @@ TEST_LONG("far from zero, and in large and small units, a search finds as much",
     printf("# found %.3f, far %.3f, large %.3f, small %.3f\n", usual, far, large, small);
     CHECK(usual > 0.8);
     CHECK(far > usual - 0.03 && large > usual - 0.03 && small > usual - 0.03);
+}
+
+TEST("a search and a split go on, a few pages at a time, while all others leave memory") {
+    struct world w;
+    struct ivf ix;
+    struct vset set;
+    world_init(&w, METRIC_L2, QUANT_F32, 14, 100);
+    for (int i = 0; i < NAMES; i++) add_near(&w, i);
+    toy_warm(&w.toy);
+    build(&w);
+    fill(&w, UINT32_MAX);
+    settle(&w, 0);
+    toy_warm(&w.toy);
+    ivf_read(&w.v, &ix);
+    vset_read(&w.v, &set);
+    w.toy.hold_most = 3;
+    for (int change = -1; change <= 2; change += 3) {
+        float x[DIM], y[DIM];
+        uint8_t bytes[4 * DIM];
+        struct point q;
+        struct nearest want, got = {.k = 10};
+        near(&w, x);
+        quant_encode(w.shape.quant, x, DIM, bytes, &q);
+        measure_init(&got.measure, w.shape.quant, w.shape.metric, DIM, &q);
+        ivf_vector(&w.shape, &q, y);
+        struct ivf_search s = {.k = 10, .probes = ix.clusters, .sigmas = 4};
+        toy_warm(&w.toy);
+        while (ivf_search(&w.v, &w.shape, y, SIZE_MAX, &s) == ERR_COLD) (void)toy_fetch(&w.toy);
+        got.unit = s.unit;
+        toy_chill(&w.toy);
+        CHECK(measure_alone(&w, &s, &got, change) > 2);
+        ivf_search_deinit(&s);
+        if (change >= 0) continue;
+        exact(&w, &q, 10, &want);
+        CHECK_INT(got.n, want.n);
+        for (size_t k = 0; k < got.n; k++) CHECK(got.distance[k] == want.distance[k]);
+    }
+    struct ivf_job j;
+    int rc;
+    unsigned rounds = 0;
+    w.toy.hold_most = 1;
+    ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
+    toy_warm(&w.toy);
+    CHECK_INT(ivf_job_gather(&j, &w.v, 0), OK);
+    toy_chill(&w.toy);
+    while ((rc = ivf_job_gather_rows(&j, &w.v)) == ERR_COLD) {
+        CHECK(++rounds < 400);
+        CHECK(toy_fetch_only(&w.toy) > 0);
+    }
+    CHECK_INT(rc, OK);
+    CHECK_INT(j.n, j.slots.n / 4);
+    CHECK(rounds > 2);
+    ivf_job_deinit(&j);
+    /* A row that has gone since. */
+    ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
+    toy_warm(&w.toy);
+    CHECK_INT(ivf_job_gather(&j, &w.v, 0), OK);
+    for (int i = 1; i < NAMES; i++) rem(&w, i);
+    toy_warm(&w.toy);
+    CHECK_INT(ivf_job_gather_rows(&j, &w.v), ERR_NOTFOUND);
+    ivf_job_deinit(&j);
+    world_deinit(&w);
 }
 
 TEST("a walk over slots passes what is not there") {
