@@ -163,7 +163,7 @@ test-real: build
 test-owners: build
 	@tests/owners/run.sh
 # More data than memory, cold starts, snapshots: SIZE=full takes gigabytes of disk and an hour.
-test-sizes: build
+test-sizes: build $(B)/tests/bench/vectors_data
 	@tests/large/run.sh $(or $(SIZE),small)
 bench: setup setup-test
 	@$(MAKE) --no-print-directory build

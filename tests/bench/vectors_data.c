@@ -1,11 +1,11 @@
 /* vectors_data.c -- clustered vectors from a seed, about as hard to search as real ones.
  *
- *   vectors_data sift|text ROWS QUERIES SEED PREFIX
+ *   vectors_data sift|text|word ROWS QUERIES SEED PREFIX
  *
  * writes PREFIX.base.f32 and PREFIX.query.f32 (rows of floats) and PREFIX.cluster.i32
  * (the cluster of each row of base). `sift` is 128 dimensions of whole numbers 0..255, to
  * be compared by L2, after local image features; `text` is 768 dimensions of unit length,
- * by cosine, after embeddings of text.
+ * by cosine, after embeddings of text; `word` is the same in 96 dimensions.
  *
  *      offset (text: one direction that all share)
  *        + topic (100 or 150)
@@ -49,10 +49,11 @@ struct preset {
     bool unit; /* rows have length 1; else they are whole numbers 0..255 */
 };
 
-/* Lengths of text's topics and clusters are those of whole vectors, whatever dim is. */
+/* Where rows have length 1, lengths of topics and clusters are those of whole vectors, whatever dim is. */
 static const struct preset presets[] = {
     {"sift", 128, 4000, 100, 40, 12, 24, .7, .55, 6, 6, 76, 5, 0, 28, false},
     {"text", 768, 6000, 150, 48, 16, 32, .8, .5, .14, .11, .27, .012, .75, 0, true},
+    {"word", 96, 20000, 200, 48, 12, 24, .8, .5, .14, .11, .27, .02, .75, 0, true},
 };
 
 struct cluster {
@@ -288,7 +289,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; argc == 6 && i < sizeof(presets) / sizeof(*presets); i++)
         if (strcmp(argv[1], presets[i].name) == 0) p = &presets[i];
     if (p == NULL) {
-        fprintf(stderr, "usage: vectors_data sift|text ROWS QUERIES SEED PREFIX\n");
+        fprintf(stderr, "usage: vectors_data sift|text|word ROWS QUERIES SEED PREFIX\n");
         return 2;
     }
     uint64_t rows = number(argv[2]), queries = number(argv[3]);
