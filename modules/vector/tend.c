@@ -253,6 +253,7 @@ static int refine(call *c, struct tend *t, const struct value *v, const struct v
         }
         if (rc == OK) rc = split_begin(c, t, v, set, ix, t->refined++);
         if (rc != ERR_COLD) return rc;
+        t->phase = LOOK;
         t->passes = REFINE_PASSES;
         return again(c);
     }

@@ -32,7 +32,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 KEY, NEAREST, NAME, BULK = b"v", 10, 12, 200
 CHECK_EVERY, PIPELINE, CONNECTIONS, WINDOW = 1000, 16, 16, 10
 # Of a vector of 768 dimensions. A row of the index has 108; the rest is centroids, and blocks that are not full.
-INDEX_BYTES, ALL_BYTES = 137, 180
+INDEX_BYTES, ALL_BYTES = 130, 180
 DELAY = 0.03
 DEBUG = ("--enable-debug-command", "local")
 
@@ -162,13 +162,13 @@ def busy(pid):
 def settle(s, most=3600):
     """Until what the server does by itself, indexing above all, is done: for a second nearly no CPU was taken and
     hardly ever a thread waited for it."""
-    began = time.monotonic()
+    began, c = time.monotonic(), s.client(timeout=600)
     while time.monotonic() - began < most:
         cpu, waits = cpu_seconds(s.process.pid), 0
         for _ in range(20):
             time.sleep(.05)
             waits += busy(s.process.pid)
-        if waits <= 2 and cpu_seconds(s.process.pid) - cpu <= .05:
+        if waits <= 2 and cpu_seconds(s.process.pid) - cpu <= .05 and facts(c("VINFO", KEY, "FULL"))["settled"] == 1:
             return time.monotonic() - began - 1
     raise RuntimeError("the server is at work still after %d s" % most)
 
