@@ -77,6 +77,13 @@ LINSERT l {BEFORE|AFTER} v v
 LRANGE l index index
 LRANGE l 0 -1
 LSET l index v
+SORT l [LIMIT index index] [{ASC|DESC}]
+SORT l [LIMIT index index] [{ASC|DESC}] [ALPHA] STORE l
+SORT l BY {s*|h*->f1|nosort} [LIMIT index index] [{ASC|DESC}] [GET {#|s*|h*->f2|odd}] [GET {#|*}] [STORE l]
+SORT t [LIMIT index index] [{ASC|DESC}]
+SORT t [LIMIT index index] [{ASC|DESC}] [ALPHA] STORE l
+SORT_RO l [LIMIT index index] [{ASC|DESC}] [GET {#|s*}]
+SORT {s|h} [ALPHA]
 LREM l index v
 LTRIM l index index
 LPOS l v [RANK index] [COUNT count] [MAXLEN count]
