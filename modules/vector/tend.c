@@ -98,6 +98,8 @@ static void build_begin(call *c, struct tend *t, const struct vset *set) {
     if (most > SAMPLE_MAX) most = SAMPLE_MAX;
     plan_begin(t, set, &code, rnd_u64(call_rnd(c)), true);
     t->plan->job.of = set->count;
+    /* Grown step by step it would be copied again and again, some megabytes in one turn. */
+    buf_reserve(&t->plan->job.vectors, (most < set->count ? most : set->count + 1) * quant_bytes(set->shape.quant, set->shape.dim));
     t->cursor = 0;
     t->step = (uint32_t)(set->count / most) + 1;
     t->phase = GATHER;

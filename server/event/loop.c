@@ -30,6 +30,8 @@
 /* Ready fds are served so long; then timers, posts and hooks have their turn. Half of what a
  * turn may take: what clients wrote is sealed, and replies leave, every millisecond. */
 #define DELIVER_US 500
+#define DELIVER_HELD_US 100 /* When posts wait from the turn before. */
+#define POSTS_US 600        /* After so long a turn no further post is begun. */
 #define TURN_US 800 /* What a turn is to take, all in all. */
 #define CPU_READ_US 250
 
@@ -79,6 +81,8 @@ struct loop {
     struct posts queued;
     bool asleep;
     struct posts running; /* The loop's own: swapped with `queued`, kept to be reused. */
+    size_t running_at;    /* from here on not yet run */
+    bool posts_held;      /* They were all left to the next turn. */
 
     struct {
         bool (*fn)(void *cookie);
@@ -209,6 +213,7 @@ void loop_unwatch(loop *l, int fd) {
 /* What does not fit into the turn comes first in the next one: all that the back end told
  * is delivered before it is asked again, so no fd is passed over for another. */
 static void loop_deliver(loop *l) {
+    uint64_t until = l->posts_held ? DELIVER_HELD_US : DELIVER_US;
     while (l->ready_at < l->ready_n) {
         const struct loop_ready r = l->ready[l->ready_at++];
         assert(r.fd >= 0);
@@ -219,7 +224,7 @@ static void loop_deliver(loop *l) {
         unsigned ready = r.ready & w->mask;
         if (ready == 0) continue;
         w->fn(w->cookie, r.fd, ready);
-        if (clock_mono_us(l->clock) - l->now_us >= DELIVER_US) return;
+        if (clock_mono_us(l->clock) - l->now_us >= until) return;
     }
 }
 
@@ -343,19 +348,28 @@ void loop__unpost(loop *l, void (*fn)(void *cookie), void *cookie) {
     posts_forget(&l->running, fn, cookie); /* When called from a post. */
 }
 
+static bool loop_is_late(loop *l) { return clock_mono_us(l->clock) - l->now_us >= POSTS_US; }
+
+/* What does not fit into the turn comes first in the next one. A turn that was long before they began leaves them all to
+ * the next, which has time for them. */
 static void loop_run_posts(loop *l) {
-    assert(l->running.n == 0);
     loop_lock(l);
     l->asleep = false;
-    struct posts batch = l->queued;
-    l->queued = l->running;
-    l->running = batch;
-    loop_unlock(l);
-    for (size_t i = 0; i < l->running.n; i++) {
-        const struct post p = l->running.p[i];
-        if (p.fn != NULL) p.fn(p.cookie);
+    if (l->running_at == l->running.n) {
+        struct posts batch = l->queued;
+        l->queued = l->running;
+        l->queued.n = 0;
+        l->running = batch;
+        l->running_at = 0;
     }
-    l->running.n = 0;
+    loop_unlock(l);
+    l->posts_held = l->running.n > l->running_at && !l->posts_held && loop_is_late(l);
+    if (l->posts_held) return;
+    while (l->running_at < l->running.n) {
+        const struct post p = l->running.p[l->running_at++];
+        if (p.fn != NULL) p.fn(p.cookie);
+        if (loop_is_late(l)) break;
+    }
 }
 
 /* -- hooks -- */
@@ -379,7 +393,7 @@ static void loop_run_hooks(loop *l) {
 /* How long the turn may wait; says so to whoever posts, when it is going to. */
 static int64_t loop_wait_us(loop *l, int max_wait_ms) {
     int64_t wait = max_wait_ms < 0 ? -1 : (int64_t)max_wait_ms * 1000;
-    if (l->awake_again || l->stop) wait = 0;
+    if (l->awake_again || l->stop || l->running_at < l->running.n) wait = 0;
     if (wait != 0 && l->heap_n > 0) {
         uint64_t now = clock_mono_us(l->clock), due = l->heap[0]->due_us;
         uint64_t left = due > now ? due - now : 0;

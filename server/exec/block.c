@@ -275,10 +275,18 @@ void block__serve(exec *x) {
     x->serving = false;
 }
 
+void block__go_on_later(client *c) {
+    assert(c->state == CLIENT_READY && list_empty(&c->wait_link));
+    list_push_back(&c->exec->unblocked, &c->wait_link);
+}
+
 bool block__go_on(exec *x) {
     bool any = false;
     block__serve(x);
-    while (!list_empty(&x->unblocked)) {
+    if (list_empty(&x->unblocked)) return false;
+    exec__refresh_time(x);
+    uint64_t began = x->now_us, share = loop_share_us(x->deps.loop, GO_ON_US);
+    while (!list_empty(&x->unblocked) && (!any || x->now_us - began < share)) {
         client *c = LIST_ENTRY(x->unblocked.next, client, wait_link);
         list_remove(&c->wait_link);
         client__process(c);

@@ -354,7 +354,14 @@ void client__trim(client *c) {
     }
 }
 
-/* Runs requests until the buffer is empty or one has to wait. */
+/* The rest of its requests would make the turn too long: there is a rest, and no other list knows the client. */
+static bool turn_is_over(const client *c) {
+    const exec *x = c->exec;
+    return x->now_us - loop_now_us(x->deps.loop) >= TURN_REQUESTS_US && c->state == CLIENT_READY && !c->dead &&
+           (c->batch_next < c->batch_n || c->query_pos < c->query.n) && list_empty(&c->wait_link);
+}
+
+/* Runs requests until the buffer is empty, one has to wait, or the turn has taken long. */
 void client__process(client *c) {
     if (c->in_process) return; /* A resumed call ended inside its own processing. */
     c->in_process = true;
@@ -373,6 +380,10 @@ void client__process(client *c) {
         }
         struct request *r = &c->batch[c->batch_next];
         if (dispatch__request(c, r)) c->batch_next++;
+        if (turn_is_over(c)) {
+            block__go_on_later(c);
+            break;
+        }
     }
     if (!c->dead && c->batch_next == c->batch_n) query_consumed(c);
     c->in_process = false;
@@ -401,6 +412,7 @@ static void client_ready(void *cookie, unsigned ready) {
     if ((ready & LOOP_WRITE) != 0) client__flush(c);
     /* The flush may have met the end: of the client, or of its connection under a transaction. */
     if (c->dead || c->conn == NULL || (ready & LOOP_READ) == 0) return;
+    if (c->state == CLIENT_READY && !list_empty(&c->wait_link)) return; /* It has requests that wait for their turn. */
     if (c->close_after) { /* What still comes is thrown away until the reply has left. */
         char sink[4096];
         long n = c->conn->ops->read(c->conn, sink, sizeof(sink));
@@ -418,6 +430,6 @@ static void client_ready(void *cookie, unsigned ready) {
         bool more = read_more(c);
         if (c->dead) return;
         client__process(c);
-        if (!more) break;
+        if (!more || !list_empty(&c->wait_link)) break;
     }
 }

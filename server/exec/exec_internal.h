@@ -16,6 +16,8 @@
 #define QUERY_KEEP_BYTES 32768  /* A larger query buffer is freed when it is empty. */
 #define OUT_KEEP_BYTES 65536
 #define GATED_PAUSE_BYTES ((size_t)64 << 20) /* Held output above which a client is not read. */
+#define TURN_REQUESTS_US 400 /* A turn that has taken so long begins no further request of a client that had one. */
+#define GO_ON_US 400         /* For the requests that were left over, at the end of a turn. */
 #define READ_BYTES_PER_EVENT ((size_t)32 << 10) /* One client's share of a turn: some 300 requests. */
 #define ERROR_PREFIXES_MAX 128
 
@@ -264,6 +266,8 @@ void block__free(exec *x);
 void block__touched(exec *x, db *d, slice key);
 void block__touched_db(exec *x);
 void block__serve(exec *x);                  /* after a command: those who wait for what it changed */
+/* Its next requests run at the end of a turn, before more is read from it. */
+void block__go_on_later(client *c);
 bool block__go_on(exec *x);                  /* at the end of a turn; true: something ran */
 void block__process_first(client *c);
 void block__forget(client *c);               /* its call has ended */

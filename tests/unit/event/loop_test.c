@@ -576,3 +576,57 @@ TEST("a turn that has been long ends before all fds are served, and the next beg
     }
     loop_free(l);
 }
+
+struct slow_post {
+    struct trace *trace;
+    clock_manual *clock;
+    uint64_t takes_us;
+    char letter;
+};
+
+static void slow_post(void *cookie) {
+    struct slow_post *p = cookie;
+    note(p->trace, p->letter);
+    clock_manual_advance(p->clock, p->takes_us);
+}
+
+TEST("posts that do not fit into a turn come in the next, in their order, and a long turn leaves them all to it") {
+    clock_manual clock;
+    loop *l = loop_over(&clock);
+    struct trace t = {.loop = l};
+    struct slow_post p[6];
+    loop_before_sleep(l, note_turn, &t);
+    for (int i = 0; i < 6; i++) {
+        p[i] = (struct slow_post){&t, &clock, 350, (char)('a' + i)};
+        if (i < 5) loop_post(l, slow_post, &p[i]);
+    }
+    loop_turn(l, 0);
+    CHECK_STR(t.text, "ab|");
+    loop_post(l, slow_post, &p[5]); /* Behind those that wait. */
+    loop_turn(l, -1);               /* It does not sleep over them. */
+    CHECK_STR(t.text, "ab|cd|");
+    loop_turn(l, -1);
+    loop_turn(l, -1);
+    CHECK_STR(t.text, "ab|cd|e|f|");
+    /* Readers that take all of a turn: the post waits once, and then it is they that wait. */
+    struct slow_pipe r[4];
+    t.n = 0;
+    for (int i = 0; i < 4; i++) {
+        r[i] = (struct slow_pipe){.trace = &t, .clock = &clock, .takes_us = 700, .letter = 'r'};
+        CHECK_INT(pipe(r[i].fd), 0);
+        CHECK_INT(loop_watch(l, r[i].fd[0], LOOP_READ, slow_read, &r[i]), OK);
+        CHECK_INT(write(r[i].fd[1], "xyz", 3), 3);
+    }
+    loop_post(l, slow_post, &p[0]);
+    loop_post(l, slow_post, &p[1]);
+    for (int i = 0; i < 3; i++) loop_turn(l, 0);
+    CHECK_STR(t.text, "r|ra|r|");
+    loop_turn(l, 0);
+    CHECK_STR(t.text, "r|ra|r|rb|");
+    for (int i = 0; i < 4; i++) {
+        loop_unwatch(l, r[i].fd[0]);
+        close(r[i].fd[0]);
+        close(r[i].fd[1]);
+    }
+    loop_free(l);
+}
