@@ -31,6 +31,24 @@ static void compare(pager *p, object *o, const uint64_t *numbers, uint64_t from)
     if (rc == OK) CHECK_INT(got, want);
 }
 
+static bool any_page(slice page) { return page.n > 0; }
+
+/* Pages looked up side by side are those that are found one by one. */
+static void compare_many(struct world *w, pager *p, object *o, const uint64_t *numbers) {
+    uint64_t index[PAGER_MANY];
+    struct pager_got got[PAGER_MANY];
+    size_t n = (size_t)rnd_below(&w->rnd, PAGER_MANY + 1);
+    for (size_t i = 0; i < n; i++) {
+        index[i] = rnd_below(&w->rnd, 4) == 0 ? rnd_u64(&w->rnd) : numbers[rnd_below(&w->rnd, PAGES)];
+    }
+    p->ops->get_many(p, o, index, n, any_page, got);
+    for (size_t i = 0; i < n; i++) {
+        slice page = {NULL, 0};
+        CHECK_INT(got[i].rc, p->ops->get(p, o, index[i], &page));
+        if (got[i].rc == OK) CHECK(got[i].page.p == page.p && got[i].page.n == page.n);
+    }
+}
+
 TEST("the next page that is there is found, whatever lies between") {
     for (unsigned bits = 0; bits <= 56; bits += 7) {
         struct world *w = world_new(bits);
@@ -56,6 +74,7 @@ TEST("the next page that is there is found, whatever lies between") {
                 compare(p, o, numbers, *some);
                 compare(p, o, numbers, *some + 1);
             }
+            compare_many(w, p, o, numbers);
             compare(p, o, numbers, 0);
             compare(p, o, numbers, rnd_below(&w->rnd, (uint64_t)1 << bits));
             compare(p, o, numbers, rnd_u64(&w->rnd));

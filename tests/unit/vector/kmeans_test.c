@@ -310,3 +310,14 @@ TEST("no rows, no parts") {
     CHECK_INT(kmeans_tree(&rows, 10, 5, 1, part, &c), 0);
     mem_free(c);
 }
+
+TEST("the mean of rows, and of none") {
+    const float x[] = {1, 2, 3, 5, -4, 1};
+    struct kmeans_rows rows = {.x = x, .n = 3, .dim = 2};
+    float mean[2];
+    kmeans_mean(&rows, mean);
+    CHECK(mean[0] == 0 && mean[1] == (float)(8.0 / 3));
+    rows.n = 0;
+    kmeans_mean(&rows, mean);
+    CHECK(mean[0] == 0 && mean[1] == 0);
+}
