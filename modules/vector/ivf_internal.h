@@ -80,6 +80,8 @@ static inline uint8_t *ivf__meta_mut(struct value *v) { return vset_index_meta_m
 /* ---- pages (ivf_page.c): sizes and numbers are checked against the shape; ERR_CORRUPT --------------- */
 
 int ivf__root(const struct value *v, const struct code_shape *c, slice *out);
+/* The same; when the root is cold, the nodes are asked for too, so that they come in one round with it. */
+int ivf__root_and_nodes(const struct value *v, const struct code_shape *c, slice *out);
 int ivf__root_make(struct value *v, const struct code_shape *c, const struct ivf_frame *f);
 /* Of a root. */
 void ivf__frame(slice root, struct ivf_frame *out);

@@ -110,6 +110,16 @@ int ivf__root(const struct value *v, const struct code_shape *c, slice *out) {
     return f.scale > 0 && f.scale - f.scale == 0 ? OK : ERR_CORRUPT;
 }
 
+#define NODES_AT_ONCE 1024
+
+int ivf__root_and_nodes(const struct value *v, const struct code_shape *c, slice *out) {
+    int rc = ivf__root(v, c, out);
+    uint32_t n = rc == ERR_COLD ? get_u32(ivf__meta(v) + IM_NODE_NEXT) : 0;
+    for (uint32_t i = 0; i < n && i < NODES_AT_ONCE; i++)
+        (void)v->pager->ops->need(v->pager, v->obj, vset_page(VSET_ROUTES, 1 + (uint64_t)i));
+    return rc;
+}
+
 void ivf__frame(slice root, struct ivf_frame *out) {
     memcpy(&out->scale, root.p + 4, 4);
     out->mean = root.p + ROUTE_HEAD;

@@ -71,7 +71,7 @@ static void add(struct ivf_routes *out, struct ivf_route r) {
 static int nodes_by_distance(const struct value *v, const struct ivf *ix, const float *y,
                              struct ivf_routes *nodes) {
     slice root;
-    int rc = ivf__root(v, &ix->code, &root);
+    int rc = ivf__root_and_nodes(v, &ix->code, &root);
     if (rc != OK) return rc;
     for (uint32_t i = 0; i < route_n(root); i++) {
         const uint8_t *at = route_at(root, &ix->code, i);

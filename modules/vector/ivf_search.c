@@ -16,6 +16,7 @@
 /* Equal vectors have many clusters with one centroid, and what else is in them is in any of them. */
 #define TIES 256
 #define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
+#define SLOTS_BYTES (4 * (size_t)CODE_ROWS) /* at the head of a block: few of them are looked at */
 #define AHEAD_BYTES 1024  /* of the next cluster */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
 
@@ -81,8 +82,8 @@ static int scan_cluster(struct run *r, const struct target *to, const struct ivf
     int answer = OK;
     for (uint32_t i = 0; i < p->rows / CODE_ROWS; i++) {
         const uint8_t *at = p->base.p + BASE_HEAD + i * stride;
-        if (i + 1 < p->rows / CODE_ROWS) mem_ahead(at + stride, stride);
-        else if (p->last > 0) mem_ahead(p->tail.p + TAIL_HEAD, stride);
+        if (i + 1 < p->rows / CODE_ROWS) mem_ahead(at + stride + SLOTS_BYTES, stride - SLOTS_BYTES);
+        else if (p->last > 0) mem_ahead(p->tail.p + TAIL_HEAD + SLOTS_BYTES, stride - SLOTS_BYTES);
         int rc = scan_block(r, at, to->distance, spread);
         if (rc != OK) answer = rc;
     }
@@ -141,7 +142,7 @@ static int begin(struct run *r) {
 static int prepare(struct run *r, const struct vset_shape *shape, const float *x) {
     slice root;
     struct ivf_frame frame;
-    int rc = ivf__root(r->v, &r->ix.code, &root);
+    int rc = ivf__root_and_nodes(r->v, &r->ix.code, &root);
     if (rc != OK) return rc;
     ivf__frame(root, &frame);
     r->q->unit = (double)frame.scale * (double)frame.scale;

@@ -74,7 +74,7 @@ int ivf_plan(const struct value *v, const struct vset_shape *s, const struct poi
     if (ix.state == IVF_ABSENT) return OK;
     slice root;
     struct ivf_frame frame;
-    int rc = ivf__root(v, &ix.code, &root);
+    int rc = ivf__root_and_nodes(v, &ix.code, &root);
     if (rc != OK) return rc;
     ivf__frame(root, &frame);
     float *y = mem_alloc(ix.code.dim * sizeof(float));
