@@ -230,6 +230,38 @@ test "Who ends its side still gets what it is owed" {
     }
 }
 
+# Each read holds more than a turn of the loop has time for: the rest of it goes on in later ones.
+test "A pipeline of costly requests is answered in order, each once, beside other clients" {
+    r SETBIT big 8000000 1
+    set a [connect]
+    set b [connect]
+    foreach c [list $a $b] n {x y} {
+        for {set i 0} {$i < 1000} {incr i} {
+            $c -send INCR $n
+            $c -send BITCOUNT big
+        }
+    }
+    for {set i 1} {$i <= 1000} {incr i} {
+        foreach c [list $a $b] {
+            assert_equal $i [$c -read]
+            assert_equal 1 [$c -read]
+        }
+        if {$i % 100 == 0} {assert_equal PONG [r PING]}
+    }
+    assert_equal {1000 1000} [r MGET x y]
+    # One that leaves in the middle of it, and one that says so.
+    for {set i 0} {$i < 500} {incr i} {$a -send BITCOUNT big}
+    $a -close
+    for {set i 0} {$i < 300} {incr i} {$b -send BITCOUNT big}
+    $b -send QUIT
+    $b -send SET late v
+    for {set i 0} {$i < 300} {incr i} {assert_equal 1 [$b -read]}
+    assert_equal OK [$b -read]
+    assert [$b -eof]
+    $b -close
+    assert_equal 0 [r EXISTS late]
+}
+
 test "An HTTP request ends the connection, and nothing in it is run" {
     foreach head {"POST / HTTP/1.1" "Host: example.org" "host: x"} {
         set c [raw_connection]

@@ -44,7 +44,8 @@ void loop_unwatch(loop *l, int fd); /* No event for fd is delivered after this. 
 timer *loop_timer(loop *l, uint64_t delay_us, void (*fn)(void *cookie), void *cookie);
 void loop_timer_cancel(loop *l, timer *t);
 
-/* Runs fn on the loop in its next turn; the only function safe from other threads. */
+/* Runs fn on the loop in its next turn, or in one after it when there is much to do, in the order of the posts; the only
+ * function safe from other threads. */
 void loop_post(loop *l, void (*fn)(void *cookie), void *cookie);
 
 /* fn runs at the end of every turn, before the loop sleeps, in the order added (seal the
