@@ -262,6 +262,28 @@ test "A pipeline of costly requests is answered in order, each once, beside othe
     assert_equal 0 [r EXISTS late]
 }
 
+# They come all at once, as the loop has slept: more than a turn of it has time for.
+test "Replies to the pipelines of many clients leave together, not one by one" {
+    r SETBIT some 800000 1
+    set clients {}
+    for {set i 0} {$i < 40} {incr i} {lappend clients [connect]}
+    set before [info_field total_writes_processed]
+    set slow [connect]
+    $slow -send DEBUG SLEEP 0.3
+    after 50
+    foreach c $clients {
+        for {set i 0} {$i < 16} {incr i} {$c -send BITCOUNT some}
+    }
+    foreach c $clients {
+        for {set i 0} {$i < 16} {incr i} {assert_equal 1 [$c -read]}
+    }
+    set writes [expr {[info_field total_writes_processed] - $before}]
+    assert {$writes >= 41 && $writes < 16 * 40 / 4}
+    assert {[info_field total_reads_processed] > 41}
+    foreach c $clients {$c -close}
+    $slow -close
+}
+
 test "An HTTP request ends the connection, and nothing in it is run" {
     foreach head {"POST / HTTP/1.1" "Host: example.org" "host: x"} {
         set c [raw_connection]

@@ -60,6 +60,8 @@ INFO_U64(print_commands, exec_stats(x)->commands)
 INFO_U64(print_ops, exec_rates(x).commands)
 INFO_U64(print_input, exec_stats(x)->input_bytes)
 INFO_U64(print_output, exec_stats(x)->output_bytes)
+INFO_U64(print_reads, exec_stats(x)->reads)
+INFO_U64(print_writes, exec_stats(x)->writes)
 INFO_U64(print_rejected, exec_stats(x)->rejected_connections)
 INFO_U64(print_errors, errors(x))
 INFO_U64(print_denied_auth, exec_stats(x)->denied[ACL_DENIED_AUTH])
@@ -174,8 +176,8 @@ const struct metric info_stats_metrics[] = {
     STATS("unexpected_error_replies", NONE, "Always 0."),
     STATS("total_error_replies", print_errors, "Error replies."),
     STATS("dump_payload_sanitizations", NONE, "Not counted: every payload is checked."),
-    STATS("total_reads_processed", NONE, "Not counted."),
-    STATS("total_writes_processed", NONE, "Not counted."),
+    STATS("total_reads_processed", print_reads, "Reads from clients' connections."),
+    STATS("total_writes_processed", print_writes, "Writes to clients' connections."),
     STATS("io_threaded_reads_processed", NONE, "Always 0."),
     STATS("io_threaded_writes_processed", NONE, "Always 0."),
     STATS("reply_buffer_shrinks", NONE, "Not counted."),

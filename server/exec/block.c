@@ -285,13 +285,15 @@ bool block__go_on(exec *x) {
     block__serve(x);
     if (list_empty(&x->unblocked)) return false;
     exec__refresh_time(x);
-    uint64_t began = x->now_us, share = loop_share_us(x->deps.loop, GO_ON_US);
-    while (!list_empty(&x->unblocked) && (!any || x->now_us - began < share)) {
+    /* Each goes on as far as there is time: were they to take turns, the replies of all would leave in small pieces. */
+    x->go_on_until_us = x->now_us + loop_share_us(x->deps.loop, GO_ON_US);
+    while (!list_empty(&x->unblocked) && (!any || x->now_us < x->go_on_until_us)) {
         client *c = LIST_ENTRY(x->unblocked.next, client, wait_link);
         list_remove(&c->wait_link);
         client__process(c);
         any = true;
     }
+    x->go_on_until_us = 0;
     return any;
 }
 

@@ -167,6 +167,7 @@ void client__flush(client *c) {
     while (c->out_sent < limit) {
         struct iovec v = {c->out.p + c->out_sent, limit - c->out_sent};
         long n = c->conn->ops->writev(c->conn, &v, 1);
+        c->exec->stats.writes++;
         if (n == ERR_AGAIN) {
             c->write_wanted = true;
             client__interest(c);
@@ -233,6 +234,7 @@ static bool read_more(client *c) {
     }
     size_t room = c->query.cap - c->query.n;
     long n = c->conn->ops->read(c->conn, c->query.p + c->query.n, room);
+    x->stats.reads++;
     if (n == ERR_AGAIN) return false;
     if (n == 0) {
         end_of_input(c);
@@ -357,7 +359,8 @@ void client__trim(client *c) {
 /* The rest of its requests would make the turn too long: there is a rest, and no other list knows the client. */
 static bool turn_is_over(const client *c) {
     const exec *x = c->exec;
-    return x->now_us - loop_now_us(x->deps.loop) >= TURN_REQUESTS_US && c->state == CLIENT_READY && !c->dead &&
+    uint64_t until = x->go_on_until_us != 0 ? x->go_on_until_us : loop_now_us(x->deps.loop) + TURN_REQUESTS_US;
+    return x->now_us >= until && c->state == CLIENT_READY && !c->dead &&
            (c->batch_next < c->batch_n || c->query_pos < c->query.n) && list_empty(&c->wait_link);
 }
 
@@ -395,6 +398,7 @@ void client__process(client *c) {
 static void read_ahead(client *c) {
     buf_reserve(&c->ahead, QUERY_READ_BYTES);
     long n = c->conn->ops->read(c->conn, c->ahead.p + c->ahead.n, c->ahead.cap - c->ahead.n);
+    c->exec->stats.reads++;
     if (n == ERR_AGAIN) return;
     if (n <= 0) {
         client__close(c);

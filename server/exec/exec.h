@@ -25,6 +25,7 @@ extern const size_t exec_options_count;
 
 struct exec_stats {
     uint64_t connections, rejected_connections, commands, input_bytes, output_bytes;
+    uint64_t reads, writes; /* of connections, by system calls */
     uint64_t clients, clients_blocked, clients_gated, gated_bytes, parks_cold, client_closed_protocol;
     uint64_t cold_commands, hot_commands; /* under DEBUG EVICT-ALWAYS, of those that read a page */
     uint64_t maxclients_seen, expired_seen, reads_gated;

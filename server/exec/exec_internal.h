@@ -16,8 +16,11 @@
 #define QUERY_KEEP_BYTES 32768  /* A larger query buffer is freed when it is empty. */
 #define OUT_KEEP_BYTES 65536
 #define GATED_PAUSE_BYTES ((size_t)64 << 20) /* Held output above which a client is not read. */
-#define TURN_REQUESTS_US 400 /* A turn that has taken so long begins no further request of a client that had one. */
-#define GO_ON_US 400         /* For the requests that were left over, at the end of a turn. */
+/* A turn that has taken so long begins no further request of a client that had one. As long as the loop delivers what
+ * is ready (loop.c): if it were shorter, each client that comes between the two would be cut off after one request, and
+ * its replies would leave one by one. */
+#define TURN_REQUESTS_US 500
+#define GO_ON_US 400 /* For the requests that were left over, at the end of a turn. */
 #define READ_BYTES_PER_EVENT ((size_t)32 << 10) /* One client's share of a turn: some 300 requests. */
 #define ERROR_PREFIXES_MAX 128
 
@@ -185,6 +188,7 @@ struct exec {
     uint64_t steps_next;      /* and the next one's number */
     list blocked_slots[BLOCKED_SLOTS]; /* block.c */
     list ready_keys, unblocked;
+    uint64_t go_on_until_us; /* while block__go_on() lets clients go on; else 0 */
     size_t blocked_n;
     bool serving;
     struct error_count errors[ERROR_PREFIXES_MAX];
