@@ -7,7 +7,9 @@
 
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
+#include "modules/vector/kernels.h"
 #include "modules/vector/kmeans.h"
+#include "modules/vector/lanes_kernels.h"
 #include "modules/vector/rotate.h"
 
 #define BUILD_CLUSTERS_MAX 512   /* More come by splits: one effect makes these. */
@@ -191,30 +193,58 @@ static void to_nearest(struct cut *c) {
     mem_free(count);
 }
 
+/* The neighbours' centroids in tiles: *out borrows what is returned, the caller's. */
+static float *neighbour_tiles(const struct ivf_job *j, struct nearest *out) {
+    uint32_t dim = j->code.dim, n = (uint32_t)j->neighbours_n;
+    uint32_t count = (n + NEAREST_TILE - 1) / NEAREST_TILE * NEAREST_TILE;
+    float *room = mem_calloc(((size_t)count + 1) * dim + count, sizeof(float));
+    float *tiles = room + dim, *less = tiles + (size_t)count * dim;
+    for (uint32_t k = 0; k < count; k++) less[k] = INFINITY;
+    for (uint32_t k = 0; k < n; k++) {
+        half_to_floats(j->centroids.p + k * 2 * (size_t)dim, dim, room);
+        less[k] = lanes_best()->square(room, dim) / 2;
+        float *tile = tiles + (size_t)(k / NEAREST_TILE) * NEAREST_TILE * dim + k % NEAREST_TILE;
+        for (uint32_t d = 0; d < dim; d++) tile[NEAREST_TILE * (size_t)d] = room[d];
+    }
+    *out = (struct nearest){.dim = dim, .count = count, .tiles = tiles, .less = less};
+    return room;
+}
+
+#define NEARER 0.9999f /* Equal distances, but for rounding, are no reason to move. */
+#define ROUGH 1e-4f    /* How wrong a difference of products may be, of the row's square. */
+
+/* Is the neighbour nearer than the row's own centroid? score: their product, less half the centroid's square. */
+static bool is_nearer(const struct cut *c, size_t i, uint32_t neighbour, float score) {
+    const struct ivf_job *j = c->j;
+    uint32_t dim = j->code.dim;
+    const float *x = row_at(c, i), *m = c->centroids + c->part[i] * (size_t)dim;
+    float square = lanes_best()->square(x, dim);
+    float mine = kernels_best()->l2_f32((const uint8_t *)x, 1, (const uint8_t *)m, 1, dim);
+    if (square - 2 * score - ROUGH * square > mine * NEARER) return false;
+    return half_l2_square(x, j->centroids.p + neighbour * 2 * (size_t)dim, dim) < mine * NEARER;
+}
+
 /* Rows that a neighbour is nearer to; all of them when the cluster goes away. */
 static void to_neighbours(struct cut *c, bool all) {
     struct ivf_job *j = c->j;
-    size_t moves = 0;
-    float *mine = mem_alloc((j->n + 1) * sizeof(float));
-    for (size_t i = 0; i < j->n; i++) {
-        c->move[i] = IVF_NONE;
-        mine[i] = INFINITY;
-        if (all) continue;
-        mine[i] = 0;
-        const float *x = row_at(c, i), *m = c->centroids + c->part[i] * (size_t)j->code.dim;
-        for (uint32_t d = 0; d < j->code.dim; d++) mine[i] += (x[d] - m[d]) * (x[d] - m[d]);
-    }
-    for (size_t i = 0; i < j->n && (all || moves < MOVES_MAX); i++) {
-        float least = mine[i] * 0.9999f;
-        for (size_t k = 0; k < j->neighbours_n; k++) {
-            float d = half_l2_square(row_at(c, i), j->centroids.p + k * 2 * j->code.dim, j->code.dim);
-            if (!(d < least) && !(all && k == 0)) continue;
-            least = d;
-            c->move[i] = (uint32_t)k;
+    struct nearest set;
+    size_t moves = 0, n = 0;
+    for (size_t i = 0; i < j->n; i++) c->move[i] = IVF_NONE;
+    if (j->neighbours_n == 0) return;
+    float *room = neighbour_tiles(j, &set);
+    for (size_t from = 0; from < j->n && (all || moves < MOVES_MAX); from += n) {
+        const float *x[NEAREST_ROWS];
+        uint32_t to[NEAREST_ROWS];
+        float score[NEAREST_ROWS];
+        for (n = 0; n < NEAREST_ROWS && from + n < j->n; n++) x[n] = row_at(c, from + n);
+        lanes_best()->nearest(&set, x, n, to, score);
+        for (size_t i = 0; i < n && (all || moves < MOVES_MAX); i++) {
+            if (!all && !is_nearer(c, from + i, to[i], score[i])) continue;
+            c->move[from + i] = to[i];
+            moves++;
         }
-        moves += c->move[i] != IVF_NONE;
     }
-    mem_free(mine);
+    mem_free(room);
 }
 
 static void append_row(struct cut *c, buf *out, size_t i, const uint8_t *centroid) {

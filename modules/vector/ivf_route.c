@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
+#include "modules/vector/lanes_kernels.h"
 #include "modules/vector/rotate.h"
 
 void ivf__routes_free(struct ivf_routes *r) {
@@ -177,7 +178,17 @@ int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_tar
 
 /* ---- vectors as the index sees them ----------------------------------------------------- */
 
+/* Of bytes, most vectors are products that need no look at each. */
+static bool vector_of_bytes(const struct vset_shape *s, const struct point *p, float *x) {
+    float by = p->zero ? 0 : p->range / 127;
+    if (s->metric != METRIC_COSINE) by *= p->norm;
+    if (!(fabsf(by) <= FLT_MAX / 128)) return false;
+    lanes_best()->bytes_to_floats(p->bytes, s->dim, by, x);
+    return true;
+}
+
 void ivf_vector(const struct vset_shape *s, const struct point *p, float *x) {
+    if (s->quant == QUANT_INT8 && vector_of_bytes(s, p, x)) return;
     quant_decode(s->quant, p, s->dim, x);
     float scale = 1;
     if (p->zero) {

@@ -1,10 +1,10 @@
 /* ivf_write.c -- vectors come into clusters and leave them; an index begins. */
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
+#include "modules/vector/lanes_kernels.h"
 #include "modules/vector/rotate.h"
 
 #define ROUTE_LEAST 4096 /* Clusters looked at for a vector that comes in. */
@@ -23,12 +23,6 @@ static int room(const struct value *v, const struct code_shape *c, uint32_t clus
     return rows > 0 ? ivf__base(v, c, cluster, rows, &base) : OK;
 }
 
-static float square_of(const float *y, uint32_t dim) {
-    float sum = 0;
-    for (uint32_t i = 0; i < dim; i++) sum += y[i] * y[i];
-    return sum;
-}
-
 void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *centroid, uint8_t *code,
                  struct code_factors *f) {
     float *mean = mem_alloc(c->dim * sizeof(float));
@@ -37,21 +31,14 @@ void ivf__encode(const struct code_shape *c, const float *y, const uint8_t *cent
     mem_free(mean);
     /* What has been drawn nearer is somewhere else: its estimate says nothing, and the row is always looked at. */
     float most = IVF_ROW_MOST * 0.9999f;
-    if (square_of(y, c->dim) < most * most * (float)c->dim && isfinite(f->add) && isfinite(f->err)) return;
+    if (lanes_best()->square(y, c->dim) < most * most * (float)c->dim && isfinite(f->add) && isfinite(f->err)) return;
     *f = (struct code_factors){.add = -INFINITY};
 }
 
 void ivf__enframe(const struct ivf_frame *f, float *y, uint32_t dim, float most) {
     double square = 0, limit = (double)most * sqrt((double)dim);
-    for (uint32_t i = 0; i < dim; i++) {
-        float mean;
-        memcpy(&mean, f->mean + 4 * (size_t)i, 4);
-        float z = (y[i] - mean) * f->scale;
-        if (!(fabsf(z) <= FLT_MAX)) z = z > 0 ? FLT_MAX : z < 0 ? -FLT_MAX : 0;
-        y[i] = z;
-        square += (double)z * (double)z;
-    }
-    if (square <= limit * limit) return;
+    if ((double)lanes_best()->frame(y, f->mean, f->scale, dim) <= limit * limit) return;
+    for (uint32_t i = 0; i < dim; i++) square += (double)y[i] * (double)y[i]; /* What a float may not hold. */
     float by = (float)(limit / sqrt(square));
     for (uint32_t i = 0; i < dim; i++) y[i] *= by;
 }

@@ -159,6 +159,15 @@ static void assign(struct run *w, const size_t *rows, size_t n) {
     }
 }
 
+#define STRIDE 8 /* Inner loops of a known length: compilers make vectors of them. */
+
+static void add(float *restrict sum, const float *restrict x, uint32_t dim) {
+    size_t d = 0;
+    for (; d + STRIDE <= dim; d += STRIDE)
+        for (size_t k = 0; k < STRIDE; k++) sum[d + k] += x[d + k];
+    for (; d < dim; d++) sum[d] += x[d];
+}
+
 static void means(struct run *w, const size_t *rows, size_t n) {
     uint32_t dim = w->rows->dim;
     float *sum = mem_calloc((size_t)w->k * dim, sizeof(float));
@@ -166,7 +175,7 @@ static void means(struct run *w, const size_t *rows, size_t n) {
         size_t i = rows == NULL ? j : rows[j];
         float *s = sum + (size_t)w->part[i] * dim;
         const float *x = row(w->rows, i);
-        for (uint32_t d = 0; d < dim; d++) s[d] += x[d];
+        add(s, x, dim);
     }
     for (uint32_t c = 0; c < w->k; c++) {
         if (w->count[c] == 0) continue; /* It stays where it was. */
@@ -317,12 +326,16 @@ static void level(struct run *w, size_t most) {
     }
 }
 
+static void add_exactly(double *restrict sum, const float *restrict x, uint32_t dim) {
+    size_t d = 0;
+    for (; d + STRIDE <= dim; d += STRIDE)
+        for (size_t k = 0; k < STRIDE; k++) sum[d + k] += (double)x[d + k];
+    for (; d < dim; d++) sum[d] += (double)x[d];
+}
+
 void kmeans_mean(const struct kmeans_rows *r, float *out) {
     double *sum = mem_calloc(r->dim, sizeof(*sum));
-    for (size_t i = 0; i < r->n; i++) {
-        const float *x = row(r, i);
-        for (uint32_t d = 0; d < r->dim; d++) sum[d] += (double)x[d];
-    }
+    for (size_t i = 0; i < r->n; i++) add_exactly(sum, row(r, i), r->dim);
     for (uint32_t d = 0; d < r->dim; d++) out[d] = r->n > 0 ? (float)(sum[d] / (double)r->n) : 0;
     mem_free(sum);
 }

@@ -6,6 +6,7 @@
 #ifndef COVE_VECTOR_LANES_H
 #define COVE_VECTOR_LANES_H
 
+#include <float.h>
 #include <string.h>
 
 #include "modules/vector/code.h"
@@ -18,6 +19,7 @@ typedef uint32_t u8 __attribute__((vector_size(32)));
 typedef uint16_t h8 __attribute__((vector_size(16)));
 typedef int16_t s8 __attribute__((vector_size(16)));
 typedef uint8_t b8 __attribute__((vector_size(8)));
+typedef int8_t c8 __attribute__((vector_size(8)));
 #ifdef LANES_WIDE
 #define LANES LANES_WIDE __attribute__((always_inline)) static inline
 #else
@@ -62,6 +64,50 @@ LANES f8 f8_half(const uint8_t *p) {
     f8 v = (f8)(__builtin_convertvector(size, u8) << 13) * f8_of(0x1p112f);
     return (f8)((u8)v | __builtin_convertvector(sign, u8) << 16);
 #endif
+}
+
+/* ---- vectors as they come from their records: see ivf_vector() and ivf__enframe() --------------- */
+
+/* Signed bytes, each `by` times. */
+LANES void lanes_bytes_to_floats(const uint8_t *q, size_t n, float by, float *out) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        c8 b;
+        memcpy(&b, q + i, sizeof(b));
+        f8_store(out + i, __builtin_convertvector(__builtin_convertvector(b, i8), f8) * f8_of(by));
+    }
+    for (; i < n; i++) out[i] = (float)(int8_t)q[i] * by;
+}
+
+/* Infinities become the largest numbers, what is no number 0. */
+LANES f8 f8_finite(f8 v) {
+    v = f8_select(v > f8_of(FLT_MAX), f8_of(FLT_MAX), v);
+    v = f8_select(v < f8_of(-FLT_MAX), f8_of(-FLT_MAX), v);
+    return f8_select(v == v, v, f8_of(0));
+}
+
+/* y becomes (y - mean) * scale; the sum of its squares, perhaps infinite. n: a multiple of 16. */
+LANES float lanes_frame(float *y, const uint8_t *mean, float scale, size_t n) {
+    f8 s = f8_of(0), t = s;
+    for (size_t i = 0; i < n; i += 16) {
+        f8 a = f8_finite((f8_load(y + i) - f8_load(mean + 4 * i)) * f8_of(scale));
+        f8 b = f8_finite((f8_load(y + i + 8) - f8_load(mean + 4 * i + 32)) * f8_of(scale));
+        f8_store(y + i, a);
+        f8_store(y + i + 8, b);
+        s += a * a;
+        t += b * b;
+    }
+    return f8_sum(s + t);
+}
+
+LANES float lanes_square(const float *y, size_t n) {
+    f8 s = f8_of(0), t = s;
+    for (size_t i = 0; i < n; i += 16) {
+        f8 a = f8_load(y + i), b = f8_load(y + i + 8);
+        s += a * a;
+        t += b * b;
+    }
+    return f8_sum(s + t);
 }
 
 /* ---- rotation: see rotate.c ------------------------------------------------------------------- */

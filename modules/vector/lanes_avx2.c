@@ -10,6 +10,13 @@
 #include "modules/vector/lanes.h"
 #include "modules/vector/lanes_nearest.h"
 
+LANES_WIDE static void bytes_to_floats_k(const uint8_t *q, size_t n, float by, float *out) {
+    lanes_bytes_to_floats(q, n, by, out);
+}
+LANES_WIDE static float frame_k(float *y, const uint8_t *mean, float scale, size_t n) {
+    return lanes_frame(y, mean, scale, n);
+}
+LANES_WIDE static float square_k(const float *y, size_t n) { return lanes_square(y, n); }
 LANES_WIDE static void rotate_k(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale) {
     lanes_rotate(seed, x, n, k, scale);
 }
@@ -69,7 +76,10 @@ LANES_WIDE static uint32_t scan_k(const struct code_query *query, const uint8_t 
     return lanes_estimate(query, block + 16 * (size_t)groups, sums, g, spread, limit, est, err);
 }
 
-static const struct lanes_kernels wide = {.rotate = rotate_k,
+static const struct lanes_kernels wide = {.bytes_to_floats = bytes_to_floats_k,
+                                          .frame = frame_k,
+                                          .square = square_k,
+                                          .rotate = rotate_k,
                                           .encode = encode_k,
                                           .tables = tables_k,
                                           .half_l2 = half_l2_k,

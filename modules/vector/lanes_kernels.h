@@ -13,6 +13,10 @@ struct nearest {
 };
 
 struct lanes_kernels {
+    void (*bytes_to_floats)(const uint8_t *q, size_t n, float by, float *out);
+    /* y becomes (y - mean) * scale; the sum of its squares. mean: floats, any alignment. n: a multiple of 16. */
+    float (*frame)(float *y, const uint8_t *mean, float scale, size_t n);
+    float (*square)(const float *y, size_t n); /* the same sum */
     void (*rotate)(uint64_t seed, float *x, uint32_t n, uint32_t k, float scale);
     /* One code: r is room for dim floats, numbers for the number of each coordinate's level. */
     void (*encode)(const struct code_shape *s, const float *o, const float *c, float *r, uint8_t *numbers,

@@ -36,12 +36,12 @@ const char *quant_name(enum quant q) {
 
 static float normalise(float *x, uint32_t dim) {
     float sum = 0;
-    uint32_t i = 0;
-    for (uint32_t k = 0; k < dim; k++) sum += x[k] * x[k];
+    size_t i = 0;
+    for (size_t k = 0; k < dim; k++) sum += x[k] * x[k];
     if (sum == 0) return 0;
     float norm = sqrtf(sum);
     for (; i + STRIDE <= dim; i += STRIDE)
-        for (uint32_t k = 0; k < STRIDE; k++) x[i + k] /= norm;
+        for (size_t k = 0; k < STRIDE; k++) x[i + k] /= norm;
     for (; i < dim; i++) x[i] /= norm;
     return norm;
 }
@@ -54,10 +54,10 @@ static int32_t magnitude(const float *x) { /* Ordered as |x| is; a NaN is above 
 
 static float largest(const float *x, uint32_t dim) {
     int32_t most[STRIDE] = {0};
-    uint32_t i = 0;
+    size_t i = 0;
     float range;
     for (; i + STRIDE <= dim; i += STRIDE) {
-        for (uint32_t k = 0; k < STRIDE; k++) {
+        for (size_t k = 0; k < STRIDE; k++) {
             int32_t m = magnitude(x + i + k);
             most[k] = m > most[k] ? m : most[k];
         }
@@ -79,16 +79,16 @@ static int32_t round_small(float x) {
 
 /* A vector with an infinite or NaN component has become NaNs and zeros: its range is
  * 0. */
-static float encode_int8(const float *x, uint32_t dim, uint8_t *to) {
+static float encode_int8(const float *restrict x, uint32_t dim, uint8_t *restrict to) {
     float range = largest(x, dim);
-    uint32_t i = 0;
+    size_t i = 0;
     if (range == 0 || isnan(range)) {
         memset(to, 0, dim);
         return 0;
     }
     assert(!isinf(range)); /* It is normalised. */
     for (; i + STRIDE <= dim; i += STRIDE)
-        for (uint32_t k = 0; k < STRIDE; k++) to[i + k] = (uint8_t)round_small(x[i + k] * 127 / range);
+        for (size_t k = 0; k < STRIDE; k++) to[i + k] = (uint8_t)round_small(x[i + k] * 127 / range);
     for (; i < dim; i++) to[i] = (uint8_t)round_small(x[i] * 127 / range);
     return range;
 }

@@ -415,3 +415,30 @@ TEST("distances to half floats: plain and wide the same bits, at any alignment")
         }
     }
 }
+
+TEST("stored bytes and frames: plain and wide the same bits, whatever the numbers") {
+    rnd r;
+    rnd_seed(&r, 11);
+    const float odd[] = {INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, 0, -0.0f, 1e-40f};
+    uint8_t q[1040], mean[4 * 1040 + 1];
+    float y[2][1040], m[1040];
+    for (size_t n = 1; n <= 1040; n += n < 40 ? 1 : 8) {
+        for (size_t i = 0; i < n; i++) q[i] = (uint8_t)rnd_below(&r, 256);
+        lanes_plain.bytes_to_floats(q, n, 0.37f, y[0]);
+        lanes_best()->bytes_to_floats(q, n, 0.37f, y[1]);
+        CHECK(memcmp(y[0], y[1], n * sizeof(float)) == 0);
+        for (size_t i = 0; i < n; i++) CHECK(y[0][i] == (float)(int8_t)q[i] * 0.37f);
+    }
+    for (size_t n = 16; n <= 1040; n += 16) {
+        fill(&r, m, (uint32_t)n, 1);
+        memcpy(mean + 1, m, n * sizeof(float));
+        fill(&r, y[0], (uint32_t)n, 1);
+        for (size_t i = 0; n % 32 == 0 && i < 8; i++) y[0][rnd_below(&r, n)] = odd[i];
+        memcpy(y[1], y[0], n * sizeof(float));
+        float a = lanes_plain.frame(y[0], mean + 1, 3, n), b = lanes_best()->frame(y[1], mean + 1, 3, n);
+        float c = lanes_plain.square(y[0], n), d = lanes_best()->square(y[0], n);
+        CHECK(memcmp(y[0], y[1], n * sizeof(float)) == 0 && memcmp(&a, &b, 4) == 0 && memcmp(&c, &d, 4) == 0);
+        CHECK(memcmp(&a, &c, 4) == 0);
+        for (size_t i = 0; i < n; i++) CHECK(fabsf(y[0][i]) <= FLT_MAX);
+    }
+}

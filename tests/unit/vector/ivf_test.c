@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "modules/vector/ivf_job.h"
 #include "modules/vector/recall.h"
+#include "modules/vector/rotate.h"
 #include "tests/model/toy_pager.c"
 
 #define DIM 20
@@ -555,4 +556,65 @@ TEST("the curve of recall says how many clusters are enough") {
     CHECK(recall_mean(r) > 0.88);
     recall_free(r);
     world_deinit(&w);
+}
+
+/* A job over n rows of DIM coordinates, with so many neighbours; y: the rows as the job sees them. */
+static void job_by_hand(struct ivf_job *j, rnd *r, size_t n, size_t neighbours, float *y) {
+    struct vset_shape shape = {.quant = QUANT_F32, .metric = METRIC_L2, .dim = DIM};
+    struct code_shape code = {.dim = 64, .bits = 4};
+    uint8_t half[2 * 64], bytes[4 * DIM];
+    float x[DIM];
+    ivf_job_init(j, &shape, &code, 9);
+    for (size_t i = 0; i < n + neighbours; i++) {
+        for (int d = 0; d < DIM; d++) x[d] = gauss(r) / 4;
+        if (i < n) {
+            struct point p;
+            rotate(9, x, DIM, y + i * 64);
+            quant_encode(QUANT_F32, x, DIM, bytes, &p);
+            ivf_job_add(j, (uint32_t)i, &p);
+        } else {
+            float c[64];
+            rotate(9, x, DIM, c);
+            half_from_floats(c, 64, half);
+            buf_append(&j->centroids, half, sizeof(half));
+        }
+    }
+    j->neighbours = mem_calloc(neighbours, sizeof(*j->neighbours));
+    j->neighbours_n = neighbours;
+    for (uint32_t k = 0; k < neighbours; k++) j->neighbours[k] = (struct ivf_neighbour){k, 7};
+    ivf_job_split(j);
+}
+
+/* To which neighbour a row goes; IVF_NONE: to none. */
+static uint32_t moved_to(const struct ivf_job *j, uint32_t slot) {
+    size_t one = 12 + code_bytes(&j->code) + 12;
+    for (size_t at = 0; at < j->args[2].n; at += one)
+        if (get_u32(j->args[2].p + at) == slot) return get_u32(j->args[2].p + at + 4);
+    return IVF_NONE;
+}
+
+TEST("rows of a split go to a neighbour where one is nearer, and all rows of a small cluster to the nearest") {
+    rnd r;
+    rnd_seed(&r, 12);
+    for (size_t n = 20; n <= 100; n += 80) {
+        struct ivf_job j;
+        float y[100 * 64];
+        size_t moved = 0;
+        job_by_hand(&j, &r, n, 33, y);
+        const uint8_t *own = n == 20 ? NULL : j.args[1].p; /* one child */
+        CHECK_INT(get_u32(j.args[0].p + 16), n == 20 ? 0 : 1);
+        for (uint32_t i = 0; i < n; i++) {
+            float least = own == NULL ? INFINITY : half_l2_square(y + i * 64, own, 64);
+            uint32_t to = moved_to(&j, i);
+            for (size_t k = 0; k < 33; k++) {
+                float d = half_l2_square(y + i * 64, j.centroids.p + k * 128, 64);
+                if (d < least * 0.999f) least = d;
+            }
+            float got = half_l2_square(y + i * 64, to == IVF_NONE ? own : j.centroids.p + to * (size_t)128, 64);
+            CHECK(got <= least * 1.002f);
+            moved += to != IVF_NONE;
+        }
+        CHECK(n == 20 ? moved == 20 : moved > 0 && moved < n);
+        ivf_job_deinit(&j);
+    }
 }
