@@ -395,4 +395,5 @@ const struct type vset_type = {
     .silent = vset_silent,
     .lasting = (1u << VSET_NAMES) | (1u << VSET_PLACES) | (1u << VSET_CLUSTERS) | (1u << VSET_TAILS) |
                (1u << VSET_ROUTES) | (1u << VSET_SPARE),
+    .along = 1u << VSET_ROUTES,
 };

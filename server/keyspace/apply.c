@@ -100,6 +100,7 @@ static int apply_value(keyspace *ks, db *d, effect *e) {
     ks->scratch.n = 0;
     ks->applying = given;
     ks->lasting = type->lasting;
+    ks->along = type->along;
     rc = type->apply(&v, e);
     ks->applying = NULL;
     if (rc != OK) {
@@ -133,6 +134,7 @@ static object *rehearse_one(keyspace *ks, struct value v, object *copy, const ef
     ks->applying = copy;
     ks->scratch.n = 0;
     ks->lasting = ks->types->by_id[v.type]->lasting;
+    ks->along = ks->types->by_id[v.type]->along;
     int rc = ks->types->by_id[v.type]->apply(&v, &tried);
     ks->applying = NULL;
     bool made = rc == OK && v.kind == VALUE_OBJECT && v.obj != copy;
@@ -266,6 +268,7 @@ static int apply_restore(keyspace *ks, db *d, effect *e) {
     v.type = type->id;
     ks->scratch.n = 0;
     ks->lasting = type->lasting;
+    ks->along = type->along;
     rc = type->restore(&v, rdb_type, &r, RDB_VERSION);
     if (rc != OK) return rc;
     if (r.bad || reader_left(&r) != 0 || v.kind == VALUE_NONE) {

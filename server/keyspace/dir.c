@@ -54,6 +54,7 @@ object *dir__object(keyspace *ks, part *page, uint32_t off) {
     if (o == NULL) {
         o = object__root_read(ks, h.payload.p);
         o->lasting = ks->types->by_id[h.type]->lasting;
+        o->along = ks->types->by_id[h.type]->along;
         memcpy(tpage_val_touch(page->blob, off) + (h.payload.p - val.p), &o, sizeof(o));
         page->flags |= PART_ROOTS;
     }

@@ -58,15 +58,18 @@ struct part {
     uint8_t kind, flags;
     uint8_t depth;  /* hashed: hash bits fixed above this part; dense node: its height */
     uint8_t bits;   /* nodes: log2 of the number of slots */
-    uint32_t bytes; /* pages: of blob */
+    uint32_t bytes; /* pages: of blob; root nodes: which pages `delta` has (along.c) */
     union {
         uint8_t *blob; /* a page's bytes, NULL when cold */
         part **child;  /* a node's slots, NULL when cold */
     };
-    location base, delta, placed;
+    location base, delta, placed; /* delta of an object's root node: pages that come along */
     struct load *load;  /* under way, or NULL */
     list ring;          /* clean resident pages: keyspace.clean, or clean_last with PART_LAST */
-    int64_t min_expire; /* directory: no entry expires before; NO_EXPIRY: none does */
+    union {
+        int64_t min_expire; /* directory: no entry expires before; NO_EXPIRY: none does */
+        location along;     /* nodes: their delta when `placed` is their base */
+    };
 };
 
 static inline bool part_is_node(const part *p) {
@@ -93,7 +96,7 @@ struct object {
     uint32_t refs;
     bool hashed;
     bool nodes_ready; /* dense: all nodes are known to be in memory */
-    uint8_t lasting;  /* its type's */
+    uint8_t lasting, along; /* its type's */
     uint16_t meta_n;
     uint64_t pages;
     struct trie trie;
@@ -154,7 +157,7 @@ struct keyspace {
     list loads;
     buf scratch, tmp, slot;
     const object *applying;
-    uint8_t lasting; /* of the type that is at work: of objects that it makes */
+    uint8_t lasting, along; /* of the type that is at work: of objects that it makes */
     uint64_t now_ms;
     bool now_fresh;
     frozen_walk *walk;
@@ -376,7 +379,10 @@ uint64_t wait__held_bytes(const keyspace *ks); /* about: pages that waits keep i
 /* ---- load.c, node.c: bytes from the store ------------------------------------------ */
 
 int load__install(keyspace *ks, part *p, slice base, slice delta);
+/* The same, and what is damaged is no news. */
+int load__read(keyspace *ks, part *p, slice base, slice delta);
 void node__write(const part *n, buf *out);
+void node__write_root(const part *n, buf *out); /* of a dense object's page table */
 int node__read(keyspace *ks, part *n, slice bytes);
 /* A node's children as stored, for reading without a keyspace. */
 struct node_child {
@@ -388,10 +394,20 @@ struct node_head {
     uint8_t kind, depth, bits;
     size_t count;
 };
-int node__parse(slice bytes, struct node_head *head, struct node_child children[256]);
+/* along: what stands behind the children; may be NULL. */
+int node__parse(slice bytes, struct node_head *head, struct node_child children[256], slice *along);
 /* A page as stored, from its memory form: pointers zero, roots fresh. */
 void page__write_full(keyspace *ks, const part *p, buf *out);
 void page__write_delta(keyspace *ks, const part *p, buf *out);
+
+/* ---- along.c: what comes with the root node of a dense object's page table ------------ */
+
+void along__write_nodes(const part *root, buf *out); /* behind the root's children */
+/* True: the pages that come along have been appended to out, and are to have a slot. False: there are none (*at is 0),
+ * or the slot at *at has them. sum: what the root is to know of them. All below the root has been written. */
+bool along__write_pages(const keyspace *ks, const object *o, buf *out, location *at, uint32_t *sum);
+/* From the store, below a root that has just come; only cold parts are given what they lack. */
+void along__install(keyspace *ks, part *root, slice records, uint32_t *sum);
 
 /* ---- walk.c, catalogue.c ----------------------------------------------------------- */
 

@@ -57,9 +57,16 @@ static int read_page(keyspace *ks, part *p, slice base, slice delta) {
     return OK;
 }
 
-int load__install(keyspace *ks, part *p, slice base, slice delta) {
+int load__read(keyspace *ks, part *p, slice base, slice delta) {
     assert(part_is_cold(p) && part_is_clean(p));
-    int rc = part_is_node(p) ? node__read(ks, p, base) : read_page(ks, p, base, delta);
+    if (!part_is_node(p)) return read_page(ks, p, base, delta);
+    int rc = node__read(ks, p, base);
+    if (rc == OK && p->delta != 0) along__install(ks, p, delta, &p->bytes);
+    return rc;
+}
+
+int load__install(keyspace *ks, part *p, slice base, slice delta) {
+    int rc = load__read(ks, p, base, delta);
     if (rc != ERR_CORRUPT) return rc;
     char where[64];
     (void)snprintf(where, sizeof(where), "pack %u slot %u", location_pack(p->base),

@@ -2,6 +2,7 @@
  *
  *     u32 magic, u8 version, u8 kind, u8 depth, u8 bits, u16 children,
  *     child: u8 slot, u8 kind, u8 depth, u8 flags, u64 base, u64 delta
+ *     version 2, the root of a dense object's table: copies of nodes below (along.c)
  *
  * The children stand in the order of their slots; in a hashed node they cover all slots,
  * each as many as its depth says. A node says its own kind and depth, and whoever follows
@@ -13,17 +14,19 @@
 
 #define NODE_MAGIC 0x444E5643u /* "CVND" */
 #define NODE_VERSION 1
+#define NODE_VERSION_ALONG 2
 #define NODE_HEAD 10
 #define NODE_CHILD 20
 #define CHILD_ROOTS 1u
 
-void node__write(const part *n, buf *out) {
+static void write_node(const part *n, uint8_t version, buf *out) {
     assert(part_is_node(n) && n->child != NULL);
     size_t slots = (size_t)1 << n->bits, count = 0;
     for (size_t i = 0; i < slots; i++)
         count += n->child[i] != NULL && (i == 0 || n->child[i] != n->child[i - 1]);
+    buf_reserve(out, NODE_HEAD + count * NODE_CHILD);
     buf_u32(out, NODE_MAGIC);
-    buf_u8(out, NODE_VERSION);
+    buf_u8(out, version);
     buf_u8(out, n->kind);
     buf_u8(out, n->depth);
     buf_u8(out, n->bits);
@@ -37,8 +40,20 @@ void node__write(const part *n, buf *out) {
         buf_u8(out, c->depth);
         buf_u8(out, c->flags & PART_ROOTS ? CHILD_ROOTS : 0);
         buf_u64(out, part__at(c));
-        buf_u64(out, part__delta_at(c));
+        /* What comes along with a node is its own only while it is the root. */
+        buf_u64(out, part_is_node(c) ? 0 : part__delta_at(c));
     }
+}
+
+void node__write(const part *n, buf *out) { write_node(n, NODE_VERSION, out); }
+
+void node__write_root(const part *n, buf *out) {
+    if (n->depth == 1) {
+        node__write(n, out);
+        return;
+    }
+    write_node(n, NODE_VERSION_ALONG, out);
+    along__write_nodes(n, out);
 }
 
 static bool hashed_kind(unsigned kind) {
@@ -83,15 +98,18 @@ static int check_child(const struct node_head *h, const struct node_child *c,
     return OK;
 }
 
-int node__parse(slice bytes, struct node_head *head, struct node_child children[256]) {
+int node__parse(slice bytes, struct node_head *head, struct node_child children[256], slice *along) {
     reader r = reader_make(bytes);
-    if (read_u32(&r) != NODE_MAGIC || read_u8(&r) != NODE_VERSION) return ERR_CORRUPT;
+    if (read_u32(&r) != NODE_MAGIC) return ERR_CORRUPT;
+    unsigned version = read_u8(&r);
+    if (version != NODE_VERSION && version != NODE_VERSION_ALONG) return ERR_CORRUPT;
     head->kind = read_u8(&r);
     head->depth = read_u8(&r);
     head->bits = read_u8(&r);
     head->count = read_u16(&r);
     if (r.bad || check_head(head) != OK) return ERR_CORRUPT;
-    if (reader_left(&r) != head->count * NODE_CHILD) return ERR_CORRUPT;
+    size_t need = head->count * NODE_CHILD, left = reader_left(&r);
+    if (left < need || (left > need && (version == NODE_VERSION || hashed_kind(head->kind)))) return ERR_CORRUPT;
     size_t at = 0;
     for (size_t i = 0; i < head->count; i++) {
         struct node_child *c = &children[i];
@@ -105,13 +123,15 @@ int node__parse(slice bytes, struct node_head *head, struct node_child children[
     }
     if (r.bad || (hashed_kind(head->kind) && at != (size_t)1 << head->bits))
         return ERR_CORRUPT;
+    if (along != NULL) *along = read_raw(&r, left - need);
     return OK;
 }
 
 int node__read(keyspace *ks, part *n, slice bytes) {
     struct node_head head;
     struct node_child children[256];
-    int rc = node__parse(bytes, &head, children);
+    slice along;
+    int rc = node__parse(bytes, &head, children, &along);
     if (rc != OK || head.kind != n->kind || head.depth != n->depth) return ERR_CORRUPT;
     size_t slots = (size_t)1 << head.bits;
     n->bits = head.bits;
@@ -125,5 +145,7 @@ int node__read(keyspace *ks, part *n, slice bytes) {
             span = (size_t)1 << ((unsigned)head.depth + head.bits - c->depth);
         for (size_t k = 0; k < span; k++) n->child[c->index + k] = p;
     }
+    uint32_t sum;
+    along__install(ks, n, along, &sum);
     return OK;
 }

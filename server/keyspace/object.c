@@ -6,7 +6,7 @@
  *     0    8       9       10       12    13      16     24    32     40
  *     | ptr | hashed | height | meta n | root | zero | pages | base | delta | meta |
  *
- * root: 0 none, 1 a page, 2 a node. A pointer of 0 means that nobody has looked yet: the
+ * root: 0 none, 1 a page, 2 a node, whose delta is what comes along with it (along.c). A pointer of 0 means that nobody has looked yet: the
  * object is made from the stored root when somebody does. Both forms have the same
  * length, so that a page is stored by copying it (page__write_full).
  *
@@ -43,6 +43,7 @@ object *object__clone(object *o) {
     c->trie = o->trie;
     c->home = o->home;
     c->lasting = o->lasting;
+    c->along = o->along;
     c->look = o->look;
     o->look = (struct pager_look){0}; /* What is done about it is done to the clone. */
     if (c->trie.root != NULL) part__ref(c->trie.root);
@@ -60,6 +61,7 @@ void object__put(keyspace *ks, object *o) {
 static object *pager_make(pager *p, bool hashed, size_t meta_bytes) {
     object *o = object_new(hashed, meta_bytes);
     o->lasting = of(p)->lasting;
+    o->along = of(p)->along;
     return o;
 }
 
@@ -125,7 +127,7 @@ int object__root_check(slice root) {
     if (!hashed && kind != ROOT_NONE && (kind == ROOT_NODE) != (height != 0))
         return ERR_CORRUPT;
     if ((kind == ROOT_NONE) != (base == 0)) return ERR_CORRUPT;
-    if (delta != 0 && (kind != ROOT_PAGE || !hashed)) return ERR_CORRUPT;
+    if (delta != 0 && kind != (hashed ? ROOT_PAGE : ROOT_NODE)) return ERR_CORRUPT;
     uint64_t pages = get_u64(root.p + ROOT_AT_PAGES);
     if (kind == ROOT_NONE && pages != 0) return ERR_CORRUPT;
     if (kind == ROOT_PAGE && pages != 1) return ERR_CORRUPT;

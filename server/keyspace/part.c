@@ -37,7 +37,8 @@ part *part__new(keyspace *ks, uint8_t kind) {
     part *p = mem_calloc(1, sizeof(*p));
     p->refs = 1;
     p->kind = kind;
-    p->min_expire = NO_EXPIRY;
+    if (part_is_node(p)) p->along = 0;
+    else p->min_expire = NO_EXPIRY;
     list_init(&p->ring);
     if (!part_is_node(p)) ks->stats.pages_total++;
     return p;
@@ -96,7 +97,7 @@ void part__touch(keyspace *ks, part *p) {
     assert(p->blob != NULL);
     account(ks, p, false);
     p->flags &= (uint8_t)~PART_CLEAN;
-    p->delta = 0;
+    if (!part_is_node(p)) p->delta = 0;
     if (!part_is_tpage(p)) p->base = 0; /* Only table pages have deltas. */
     account(ks, p, true);
 }
@@ -154,6 +155,10 @@ part *part__clone(keyspace *ks, part *p) {
         for (size_t i = 0; i < slots; i++)
             if (q->child[i] != NULL && (i == 0 || q->child[i] != q->child[i - 1]))
                 q->child[i]->refs++;
+        if (part_is_clean(p)) { /* Else it is about to be written with others. */
+            q->delta = p->delta;
+            q->bytes = p->bytes;
+        }
         return q;
     }
     /* The clone may go on with its original's base as long as that base stays part of the
@@ -185,7 +190,7 @@ location part__at(const part *p) {
 }
 
 location part__delta_at(const part *p) {
-    if (p->flags & PART_PLACED) return 0;
+    if (p->flags & PART_PLACED) return part_is_node(p) ? p->along : 0;
     return p->flags & PART_PLACED_DELTA ? p->placed : p->delta;
 }
 

@@ -95,7 +95,8 @@ int reach_step(reach *r, size_t max, void (*each)(void *cookie, location l), voi
         each(cookie, r->now.base);
         if (r->now.delta != 0) each(cookie, r->now.delta);
         /* A page is what its base and its delta say: the later of the two names it. */
-        location name = r->now.delta != 0 ? r->now.delta : r->now.base;
+        bool page = (r->now.kind & PART_NODE) == 0; /* Of a node the delta is copies, which several may share. */
+        location name = page && r->now.delta != 0 ? r->now.delta : r->now.base;
         if (must_read(&r->now) && !seen_add(&r->seen, name)) r->reading = true;
     }
     return ERR_AGAIN;
@@ -104,7 +105,7 @@ int reach_step(reach *r, size_t max, void (*each)(void *cookie, location l), voi
 static int feed_node(reach *r, slice bytes) {
     struct node_head head;
     struct node_child children[256];
-    if (node__parse(bytes, &head, children) != OK) return ERR_CORRUPT;
+    if (node__parse(bytes, &head, children, NULL) != OK) return ERR_CORRUPT;
     if (head.kind != r->now.kind || head.depth != r->now.depth) return ERR_CORRUPT;
     for (size_t i = 0; i < head.count; i++) {
         const struct node_child *c = &children[i];

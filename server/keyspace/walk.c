@@ -15,6 +15,10 @@
 struct frame {
     part *p;
     size_t at; /* next slot of a node; last entry looked at of a directory page */
+    const object *o; /* whose page table p is the root of, or NULL */
+    bool asked;      /* what comes along with it is known */
+    location along;
+    uint32_t along_sum;
 };
 
 /* Nodes of a directory, a page, nodes of an object, a page. */
@@ -28,6 +32,7 @@ struct frozen_walk {
     struct frame stack[WALK_DEPTH_MAX];
     size_t depth;
     part *emitted; /* waits for frozen_walk_placed() */
+    struct frame *along; /* whose pages that come along wait for it instead */
     bool emitted_delta, ended;
     struct parts placed;
     size_t confirmed; /* of placed, from the front */
@@ -99,15 +104,15 @@ frozen_walk *frozen_walk_start(keyspace *ks, frozen *f) {
     return w;
 }
 
-static void push(frozen_walk *w, part *p) {
+static void push(frozen_walk *w, part *p, const object *o) {
     assert(w->depth < WALK_DEPTH_MAX);
-    w->stack[w->depth].p = p;
-    w->stack[w->depth++].at = 0;
+    w->stack[w->depth++] = (struct frame){.p = p, .o = o};
 }
 
-/* The next child of the frame that must be written, or NULL: all are. */
-static part *next_dirty(struct frame *f) {
+/* The next child of the frame that must be written, or NULL: all are. *of: the object whose root it is, or NULL. */
+static part *next_dirty(struct frame *f, const object **of) {
     part *p = f->p;
+    *of = NULL;
     if (part_is_node(p)) {
         assert(p->child != NULL);
         for (size_t slots = (size_t)1 << p->bits; f->at < slots;) {
@@ -125,16 +130,29 @@ static part *next_dirty(struct frame *f) {
         head_read(tpage_val(p->blob, off), &h);
         if (h.kind != VALUE_OBJECT) continue;
         const object *o = payload_object(h.payload);
-        if (o != NULL && o->trie.root != NULL && !part__written(o->trie.root))
-            return o->trie.root;
+        if (o == NULL || o->trie.root == NULL || part__written(o->trie.root)) continue;
+        *of = o;
+        return o->trie.root;
     }
 }
 
-static void emit(frozen_walk *w, part *p, buf *out) {
-    w->emitted = p;
+/* Has the frame's object pages that go before its root? */
+static bool emit_along(frozen_walk *w, struct frame *f, buf *out) {
+    if (f->asked || f->o == NULL || !part_is_node(f->p)) return false;
+    f->asked = true;
+    if (!along__write_pages(w->ks, f->o, out, &f->along, &f->along_sum)) return false;
+    w->along = f;
+    return true;
+}
+
+static void emit(frozen_walk *w, const struct frame *f, buf *out) {
+    part *p = w->emitted = f->p;
     w->emitted_delta = false;
     if (part_is_node(p)) {
-        node__write(p, out);
+        p->along = f->along;
+        p->bytes = f->along_sum;
+        if (f->o != NULL && !f->o->hashed) node__write_root(p, out);
+        else node__write(p, out);
     } else if (part__delta_fits(p)) {
         w->emitted_delta = true;
         page__write_delta(w->ks, p, out);
@@ -144,7 +162,7 @@ static void emit(frozen_walk *w, part *p, buf *out) {
 }
 
 int frozen_walk_next(frozen_walk *w, buf *out) {
-    assert(w->emitted == NULL);
+    assert(w->emitted == NULL && w->along == NULL);
     for (;;) {
         if (w->depth == 0) {
             if (w->next_db == w->f->count) {
@@ -152,16 +170,18 @@ int frozen_walk_next(frozen_walk *w, buf *out) {
                 return ERR_NOTFOUND;
             }
             part *root = w->f->dbs[w->next_db++].root;
-            if (root != NULL && !part__written(root)) push(w, root);
+            if (root != NULL && !part__written(root)) push(w, root, NULL);
             continue;
         }
         struct frame *top = &w->stack[w->depth - 1];
-        part *child = next_dirty(top);
+        const object *o;
+        part *child = next_dirty(top, &o);
         if (child != NULL) {
-            push(w, child);
+            push(w, child, o);
             continue;
         }
-        emit(w, top->p, out);
+        if (emit_along(w, top, out)) return OK;
+        emit(w, top, out);
         w->depth--;
         return OK;
     }
@@ -169,7 +189,12 @@ int frozen_walk_next(frozen_walk *w, buf *out) {
 
 void frozen_walk_placed(frozen_walk *w, location l) {
     part *p = w->emitted;
-    assert(p != NULL && l != 0);
+    assert((p != NULL) != (w->along != NULL) && l != 0);
+    if (w->along != NULL) {
+        w->along->along = l;
+        w->along = NULL;
+        return;
+    }
     w->emitted = NULL;
     p->placed = l;
     p->flags |= w->emitted_delta ? PART_PLACED_DELTA : PART_PLACED;
@@ -187,7 +212,7 @@ static void make_clean(keyspace *ks, part *p) {
     if (p->flags & PART_PLACED) {
         p->flags &= (uint8_t)~PART_PLACED;
         if (part_is_tpage(p)) tpage_set_base(p->blob);
-        part__set_clean(ks, p, p->placed, 0);
+        part__set_clean(ks, p, p->placed, part_is_node(p) ? p->along : 0);
     } else {
         assert(p->flags & PART_PLACED_DELTA);
         p->flags &= (uint8_t)~PART_PLACED_DELTA;
@@ -195,6 +220,12 @@ static void make_clean(keyspace *ks, part *p) {
     }
     p->placed = 0;
     part__put(ks, p);
+}
+
+/* What it names is in the store? */
+static bool part_confirmed(const frozen_walk *w, const part *p) {
+    if (!pack_confirmed(w, location_pack(p->placed))) return false;
+    return !part_is_node(p) || p->along == 0 || p->along == p->delta || pack_confirmed(w, location_pack(p->along));
 }
 
 void frozen_walk_confirmed(frozen_walk *w, uint32_t pack) {
@@ -210,7 +241,7 @@ bool frozen_walk_settle(frozen_walk *w, uint64_t budget_us) {
     uint64_t start = clock_mono_us(ks->clock);
     for (size_t i = 1; w->confirmed < w->placed.n; i++) {
         part *p = w->placed.p[w->confirmed];
-        if (!pack_confirmed(w, location_pack(p->placed))) return false;
+        if (!part_confirmed(w, p)) return false;
         w->confirmed++;
         make_clean(ks, p);
         if (i % SETTLE_CLOCK_EVERY != 0) continue;
@@ -227,6 +258,7 @@ void frozen_walk_free(frozen_walk *w) {
     (void)frozen_walk_settle(w, UINT64_MAX); /* What is confirmed is clean: it needs no second writing. */
     for (size_t i = w->confirmed; i < w->placed.n; i++) {
         part *p = w->placed.p[i];
+        if (part_is_node(p) && p->along != p->delta) p->delta = 0; /* Which has other pages than it knows of. */
         p->flags &= (uint8_t) ~(PART_PLACED | PART_PLACED_DELTA);
         p->placed = 0;
         part__put(ks, p);

@@ -82,6 +82,9 @@ struct type {
     /* Of a dense object: bit n is set when pages whose index modulo 8 is n leave memory after others, for they are
      * what tells which of the others are needed. */
     uint8_t lasting;
+    /* Of a dense object, likewise: pages of which copies come with its page table, when they are few: what tells which
+     * of the others are needed. */
+    uint8_t along;
 };
 
 /* For restore(): with rc OK, *v becomes what was built in a copy of it that has a scratch of its own; else that

@@ -617,6 +617,9 @@ static void collect(struct model *m) {
 
 static void round_of(uint64_t seed, int steps) {
     struct model m = {.w = world_new(seed)};
+    struct type string = type_string;
+    string.along = seed % 2 == 0 ? 0 : 5;
+    m.w->types.by_id[TYPE_STRING] = &string;
     printf("# seed %" PRIu64 "\n", seed);
     fflush(stdout);
     for (int i = 0; i < NUMBERED; i++) {
