@@ -130,15 +130,9 @@ int reply_verbatim(call *c, const char *ext, slice s) {
     return OK;
 }
 int reply_take(call *c, buf *whole) {
-    assert(whole->n > 0);
-    if (c->out->n > 0) { /* A copy, as there is no chain of buffers. */
-        buf_append_slice(c->out, slice_of(whole));
-    } else {
-        buf_free(c->out);
-        *c->out = *whole;
-        *whole = BUF_INIT;
-    }
-    buf_free(whole);
+    assert(whole->n > 0 && c->out == &c->client->out);
+    client__append(c->client, whole);
+    c->taken = true;
     return OK;
 }
 int reply_wrongtype(call *c) {

@@ -1,11 +1,6 @@
-/* client.c -- a connection's buffers: requests in, replies out behind durability gates.
+/* client.c -- a connection's life, and its requests (output.c: its replies).
  *
- * Invariants
- *  1. Bytes leave in the order of the requests; no byte from a closed gate's offset on leaves before
- *     the gate's LSN is durable at the client's level.
- *  2. Gates stand in rising order of offset and of LSN: a reply behind a higher one needs none.
- *  3. No byte leaves after the process was stopped, until the tier knows that the store is still ours.
- *  4. The query buffer does not move while a request of the batch has not ended. */
+ * The query buffer does not move while a request of the batch has not ended. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -25,6 +20,7 @@ static client *client_new(exec *x, conn *link) {
     access__login(c);
     c->created_us = c->active_us = x->now_us;
     list_init(&c->out_link);
+    list_init(&c->pieces);
     list_init(&c->wait_link);
     list_init(&c->gated_link);
     list_init(&c->watch_head);
@@ -78,9 +74,8 @@ void client__free(client *c) {
     resp_parser_deinit(&c->parser);
     buf_free(&c->query);
     buf_free(&c->ahead);
-    buf_free(&c->out);
+    client__free_output(c);
     mem_free(c->args);
-    mem_free(c->gates);
     mem_free(c->name);
     mem_free(c->lib_name);
     mem_free(c->lib_ver);
@@ -100,96 +95,10 @@ bool client__free_dead(exec *x) {
     return !list_empty(&x->dead);
 }
 
-/* ---- output ----------------------------------------------------------------------------------- */
-
-void client__queue_out(client *c) {
-    if (!c->dead && list_empty(&c->out_link)) list_push_back(&c->exec->out_pending, &c->out_link);
-}
-
-uint64_t client__gate_lsn(const client *c) {
-    if (c->gates_n == 0) return 0;
-    return c->gates[(c->gates_head + c->gates_n - 1) % GATES_MAX].lsn;
-}
-
-void client__add_gate(client *c, uint64_t from, uint64_t lsn) {
-    if (lsn <= client__gate_lsn(c)) return; /* Behind a higher gate already. */
-    tier_want_durable(c->exec->deps.tier, lsn);
-    if (c->gates == NULL) c->gates = mem_alloc(GATES_MAX * sizeof(*c->gates));
-    if (c->gates_n == GATES_MAX) { /* Later than needed is safe. */
-        c->gates[(c->gates_head + GATES_MAX - 1) % GATES_MAX].lsn = lsn;
-        return;
-    }
-    assert(c->gates_n == 0 ||
-           c->gates[(c->gates_head + c->gates_n - 1) % GATES_MAX].from <= from);
-    c->gates[(c->gates_head + c->gates_n) % GATES_MAX] = (struct gate){from, lsn};
-    c->gates_n++;
-    if (list_empty(&c->gated_link)) list_push_back(&c->exec->gated, &c->gated_link);
-}
-
-/* Opens what is durable; returns how many bytes of out may have left. */
-static size_t open_gates(client *c) {
-    uint64_t durable = tier_durable(c->exec->deps.tier, c->ack);
-    while (c->gates_n > 0 && c->gates[c->gates_head].lsn <= durable) {
-        c->gates_head = (c->gates_head + 1) % GATES_MAX;
-        c->gates_n--;
-    }
-    if (c->gates_n == 0) {
-        list_remove(&c->gated_link);
-        return c->out.n;
-    }
-    assert(c->gates[c->gates_head].from >= c->out_base);
-    return (size_t)(c->gates[c->gates_head].from - c->out_base);
-}
-
-static void out_consumed(client *c) {
-    if (c->out_sent < c->out.n) {
-        /* What is left is moved once for each time that it has halved. */
-        if (c->out_sent < OUT_KEEP_BYTES || c->out_sent < c->out.n / 2) return;
-        buf_consume(&c->out, c->out_sent);
-        c->out_base += c->out_sent;
-    } else {
-        c->out_base += c->out.n;
-        c->out.n = 0;
-        if (c->out.cap > OUT_KEEP_BYTES) buf_free(&c->out);
-    }
-    c->out_sent = 0;
-}
-
-void client__flush(client *c) {
-    if (c->dead || c->conn == NULL) return;
-    if (!tier_may_answer(c->exec->deps.tier)) {
-        c->write_wanted = false;
-        client__interest(c);
-        client__queue_out(c);
-        return;
-    }
-    size_t limit = c->gates_n > 0 ? open_gates(c) : c->out.n;
-    while (c->out_sent < limit) {
-        struct iovec v = {c->out.p + c->out_sent, limit - c->out_sent};
-        long n = c->conn->ops->writev(c->conn, &v, 1);
-        c->exec->stats.writes++;
-        if (n == ERR_AGAIN) {
-            c->write_wanted = true;
-            client__interest(c);
-            return;
-        }
-        if (n <= 0) {
-            client__close(c);
-            return;
-        }
-        c->out_sent += (size_t)n;
-        c->exec->stats.output_bytes += (uint64_t)n;
-    }
-    out_consumed(c);
-    c->write_wanted = false;
-    client__interest(c);
-    if (c->close_after && c->out.n == 0) client__close(c);
-}
-
 /* ---- input ------------------------------------------------------------------------------------ */
 
 static size_t gated_bytes(const client *c) {
-    return c->gates_n == 0 ? 0 : c->out.n - c->out_sent;
+    return c->gates_n == 0 ? 0 : client__unsent(c);
 }
 
 /* Reads while nothing waits and not too much is held; writes while the socket is full. */
@@ -208,7 +117,7 @@ void client__interest(client *c) {
 /* The client has said all that it will. What it is owed still leaves: a reply may wait for the store,
  * and `printf ... | nc` ends its side at once. */
 static void end_of_input(client *c) {
-    if (c->out.n == c->out_sent) {
+    if (client__unsent(c) == 0) {
         client__close(c);
         return;
     }
@@ -348,12 +257,7 @@ void client__trim(client *c) {
         c->args_n = c->args_cap = 0;
         c->batch_n = c->batch_next = 0;
     }
-    if (c->out.n == 0 && c->out.cap > 0) buf_free(&c->out);
-    if (c->gates_n == 0) {
-        mem_free(c->gates);
-        c->gates = NULL;
-        c->gates_head = 0;
-    }
+    client__trim_output(c);
 }
 
 /* The rest of its requests would make the turn too long: there is a rest, and no other list knows the client. */
@@ -390,7 +294,7 @@ void client__process(client *c) {
     }
     if (!c->dead && c->batch_next == c->batch_n) query_consumed(c);
     c->in_process = false;
-    if (c->out.n > c->out_sent || c->close_after) client__queue_out(c);
+    if (client__unsent(c) > 0 || c->close_after) client__queue_out(c);
 }
 
 /* While a client waits for keys its query buffer stands still; but that it goes away must be seen, or

@@ -92,19 +92,19 @@ void client_describe(client *c, buf *out) {
     flags[n] = '\0';
     LIST_FOR(w, &c->watch_head) watched++;
     uint64_t idle = x->now_us > c->active_us ? (x->now_us - c->active_us) / 1000000 : 0;
-    size_t obl = c->out.n - c->out_sent;
+    size_t obl = client__unsent(c);
     buf_printf(out,
                "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%d sub=0 "
                "psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu "
-               "rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s user=%.*s redir=-1 "
+               "rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s cmd=%s user=%.*s redir=-1 "
                "resp=%d lib-name=%s lib-ver=%s",
                (unsigned long long)c->id, client_peer(c), c->conn == NULL ? "" : c->conn->self,
                c->conn == NULL ? -1 : c->conn->fd, client_name(c),
                (unsigned long long)((x->now_us - c->created_us) / 1000000), (unsigned long long)idle,
                flags, db_number(c->db), c->multi ? (int)c->queue_n : -1, c->query.n,
                c->query.cap - c->query.n, c->args_cap * sizeof(slice), c->queue_bytes, c->out.cap,
-               c->out.cap, obl,
-               sizeof(*c) + c->query.cap + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice),
+               c->out.cap, obl, c->pieces_bytes,
+               sizeof(*c) + c->query.cap + c->pieces_bytes + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice),
                c->write_wanted ? "rw" : "r",
                c->last_cmd == NULL ? "NULL" : commands_full_name(x->commands, c->last_cmd),
                (int)acl_user_name(c->user).n, (const char *)acl_user_name(c->user).p, c->proto,

@@ -222,7 +222,7 @@ int dispatch__run(struct call *c) {
     size_t mark = c->out->n;
     int rc = c->resume_fn != NULL ? c->resume_fn(c) : c->cmd->fn(c);
     if (rc == OK) {
-        assert(c->out->n > mark || c->client->close_after || c->client->dead);
+        assert(c->out->n > mark || c->taken || c->client->close_after || c->client->dead);
         return OK;
     }
     if (rc == ERR_COLD || rc == ERR_AGAIN) {
@@ -260,7 +260,7 @@ static void call_end_state(struct call *c) {
 }
 
 /* The reply of a finished call: suppressed, or gated. */
-static void finish_reply(client *c, size_t mark, uint64_t gate) {
+static void finish_reply(client *c, uint64_t mark, uint64_t gate) {
     if (c->background) return;
     bool muted = c->reply_mode != CLIENT_REPLY_ON;
     if (c->reply_mode == CLIENT_REPLY_SKIP) {
@@ -268,11 +268,11 @@ static void finish_reply(client *c, size_t mark, uint64_t gate) {
         else c->reply_mode = CLIENT_REPLY_ON;
     }
     if (muted) {
-        c->out.n = mark;
+        client__cut(c, mark);
         return;
     }
     if (gate > tier_durable(c->exec->deps.tier, c->ack)) {
-        client__add_gate(c, c->out_base + mark, gate);
+        client__add_gate(c, mark, gate);
         c->exec->stats.reads_gated++;
     }
 }
@@ -319,7 +319,7 @@ static bool run_call(client *c) {
     struct call *k = &c->call;
     exec *x = c->exec;
     tier *t = x->deps.tier;
-    size_t mark = c->out.n;
+    uint64_t mark = client__out_end(c);
     keyspace_want_reset(x->deps.keyspace);
     k->begun = true;
     if (k->txn != NULL) {
@@ -371,7 +371,7 @@ void dispatch__unlock(exec *x) {
 
 static bool reject(struct call *k, const char *why) {
     client *c = k->client;
-    size_t mark = c->out.n;
+    uint64_t mark = client__out_end(c);
     if (why != NULL && k->cmd != NULL && k->cmd->fn == cmd_exec) {
         multi__discard(c);
         multi__unwatch_all(c);
@@ -420,7 +420,7 @@ static bool go_on(client *c) {
 
 static bool queue_in_multi(struct call *k) {
     client *c = k->client;
-    size_t mark = c->out.n;
+    uint64_t mark = client__out_end(c);
     const char *why = refusal(k);
     if (why == NULL && (k->cmd->flags & CMD_NO_MULTI) != 0) {
         why = "ERR Command not allowed inside a transaction";
@@ -486,7 +486,7 @@ bool dispatch__again(client *c) {
     }
     bool ended;
     if (c->wait_rc != OK) {
-        size_t mark = c->out.n;
+        uint64_t mark = client__out_end(c);
         int rc = c->wait_rc;
         c->wait_rc = OK;
         release_wait(c);

@@ -34,6 +34,11 @@ struct gate { /* bytes of the output stream from `from` on wait for `lsn` */
     uint64_t from, lsn;
 };
 
+struct piece {
+    list link;
+    buf bytes;
+};
+
 enum client_state {
     CLIENT_READY,
     CLIENT_WAIT_PAGES,  /* ks_wait under way */
@@ -64,6 +69,7 @@ struct call {
     buf *out;
     int proto;
     bool in_multi, errored, unlogged, begun;
+    bool taken;               /* its reply is in pieces */
     bool in_one_turn;         /* steps.c: it has begun again too often */
     uint64_t gate;            /* the highest LSN that the reply must wait for */
     bool first_hashed;        /* first_hash is argv[1]'s keyspace_hash(): mostly that is the key */
@@ -117,9 +123,11 @@ struct client {
     size_t batch_n, batch_next;
     bool bad_protocol;        /* the batch is followed by parser.error */
 
+    list pieces;              /* output.c: of replies that came in them; they leave before what is in out */
+    size_t pieces_bytes;
     buf out;
     uint64_t out_base;        /* stream offset of out.p[0] */
-    size_t out_sent;          /* bytes of out already written */
+    size_t out_sent;          /* bytes of the first piece, or of out, already written */
     struct gate *gates;       /* ring of GATES_MAX, made when first needed */
     size_t gates_head, gates_n;
 
@@ -222,14 +230,24 @@ client *client__create(exec *x, conn *c);
 client *client__create_background(exec *x);  /* without a connection; in no list */
 void client__free(client *c);
 void client__process(client *c);
-void client__flush(client *c);               /* writes what the gates let through */
-void client__queue_out(client *c);           /* flush at the end of the turn */
-void client__add_gate(client *c, uint64_t from, uint64_t lsn);
 void client__close(client *c);               /* at the end of the turn */
 void client__interest(client *c);
 void client__trim(client *c);                /* gives back what an idle client does not need */
 bool client__free_dead(exec *x);
+
+/* output.c */
+void client__flush(client *c);               /* writes what the gates let through */
+void client__queue_out(client *c);           /* flush at the end of the turn */
+void client__add_gate(client *c, uint64_t from, uint64_t lsn);
 uint64_t client__gate_lsn(const client *c);
+void client__append(client *c, buf *whole);  /* behind all that is there; takes the bytes */
+/* Takes back what a command has written: all from the offset on where it began. */
+void client__cut(client *c, uint64_t end);
+void client__free_output(client *c);
+void client__trim_output(client *c);
+/* The offset in the stream of the next byte, and how many have not been written before that. */
+static inline uint64_t client__out_end(const client *c) { return c->out_base + c->out.n; }
+static inline size_t client__unsent(const client *c) { return c->pieces_bytes + c->out.n - c->out_sent; }
 
 /* dispatch.c */
 /* Runs request i of the batch (or goes on with the waiting one). True: it has ended, go on with the

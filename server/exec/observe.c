@@ -48,7 +48,7 @@ void exec_client_buffers(const exec *x, size_t *query_max, size_t *out_max) {
     LIST_FOR(n, &x->clients) {
         const client *c = LIST_ENTRY(n, client, link);
         if (c->query.cap > *query_max) *query_max = c->query.cap;
-        if (c->out.cap > *out_max) *out_max = c->out.cap;
+        if (c->pieces_bytes + c->out.cap > *out_max) *out_max = c->pieces_bytes + c->out.cap;
     }
 }
 
@@ -56,7 +56,7 @@ uint64_t exec_client_memory(const exec *x) {
     uint64_t sum = 0;
     LIST_FOR(n, &x->clients) {
         const client *c = LIST_ENTRY(n, client, link);
-        sum += sizeof(*c) + c->query.cap + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice);
+        sum += sizeof(*c) + c->query.cap + c->pieces_bytes + c->out.cap + c->queue_bytes + c->args_cap * sizeof(slice);
     }
     return sum;
 }
