@@ -72,6 +72,10 @@ static void own_held(void *cookie, part *p) {
     own_part(cookie, p);
 }
 
+static void own_kept(void *cookie, object *o) {
+    if (own(cookie, o, o->refs)) own_part(cookie, o->trie.root);
+}
+
 /* ---- parts ------------------------------------------------------------------------- */
 
 static bool tpage_kind(const part *p) {
@@ -240,6 +244,7 @@ static void check_all(struct check *c) {
         for (size_t i = 0; i < f->count; i++) own_part(c, f->dbs[i].root);
     }
     walk__each_held(ks, own_held, c);
+    keep__each(ks, own_kept, c);
     for (size_t i = 0; i < ks->reap.n; i++) /* Nobody owns those. */
         if (own(c, ks->reap.p[i], 1)) parts__push(&c->todo, ks->reap.p[i]);
     while (c->todo.n > 0 && c->rc == OK) check_part(c, c->todo.p[--c->todo.n]);

@@ -28,6 +28,7 @@ keyspace *keyspace_create(const struct keyspace_config *config,
     keyspace_limit_fetches(ks, SIZE_MAX, 1);
     list_init(&ks->loads);
     list_init(&ks->frozens);
+    list_init(&ks->kept);
     return ks;
 }
 
@@ -52,7 +53,7 @@ void keyspace_set_hooks(keyspace *ks, const struct keyspace_hooks *hooks, void *
 
 void keyspace_free(keyspace *ks) {
     if (ks == NULL) return;
-    assert(ks->walk == NULL && list_empty(&ks->frozens)); /* Those are put before. */
+    assert(ks->walk == NULL && list_empty(&ks->frozens) && list_empty(&ks->kept)); /* Those are put before. */
     db__clear_all(ks);
     wait__drop_all(ks);
     for (list *l; (l = list_first(&ks->dbs)) != NULL;) {

@@ -154,6 +154,16 @@ int keyspace_scan(keyspace *ks, db *d, uint64_t *cursor, size_t count, keyspace_
 /* A roughly uniform live key into out; ERR_NOTFOUND when there is none. */
 int keyspace_random(keyspace *ks, db *d, buf *out);
 
+/* A value as it is now, for who reads it in many turns: changes go past it. Keeps its pages' descriptors, not what is in
+ * memory of them. O(1). */
+typedef struct ks_kept ks_kept;
+ks_kept *keyspace_keep(keyspace *ks, const struct value *v);
+/* NULL: the store may lose its pages; look the key up and keep what it holds now. */
+const struct value *kept_value(const ks_kept *k);
+void keyspace_keep_end(ks_kept *k); /* NULL is fine */
+/* What is kept now is good no longer: the tier begins to look for what can be deleted from the store. */
+void keyspace_keep_anew(keyspace *ks);
+
 /* ---- changing ----------------------------------------------------------------------------- */
 
 /* Applies e and fills in its counts. For commands: through tier_effect(), which also logs it.

@@ -161,7 +161,7 @@ struct keyspace {
     uint64_t now_ms;
     bool now_fresh;
     frozen_walk *walk;
-    list frozens;
+    list frozens, kept; /* kept: keep.c */
     struct pending_index *pending;
     ks_wait *pending_wait;
     bool pending_ready;
@@ -425,6 +425,8 @@ struct frozen {
     struct frozen_db dbs[];
 };
 frozen *walk__frozen(const frozen_walk *w); /* of a walk that has ended */
+/* The objects that keyspace_keep() holds (keep.c). */
+void keep__each(keyspace *ks, void (*each)(void *cookie, object *o), void *cookie);
 /* The parts that the running walk owns. */
 void walk__each_held(const keyspace *ks, void (*each)(void *cookie, part *p),
                      void *cookie);

@@ -408,6 +408,8 @@ static void gc_validated(tier *t, int rc) {
 
 static void gc_delete(struct gc *g) {
     tier *t = g->t;
+    /* What commands have kept may need what has been unreachable for as long as the grace period. */
+    if (g->doomed_at == 0 && g->doomed_count > 0) keyspace_keep_anew(t->ks);
     while (g->in_flight < GC_DELETES_MAX && g->doomed_at < g->doomed_count &&
            t->state == TIER_SERVING) {
         const char *name = g->doomed[g->doomed_at++];
