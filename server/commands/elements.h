@@ -18,6 +18,26 @@ bool elements_scan_options(call *c, bool may_omit, struct scan_options *o);
 /* The cursor, and n elements that have been written to `found`. */
 void elements_scan_reply(call *c, uint64_t cursor, size_t n, slice found);
 
+/* A walk over the elements of one value, each of which is written to the reply. */
+struct walk {
+    /* From the cursor on about `count` elements; ends as they do when the limit is met, having written one. */
+    int (*scan)(const struct value *v, uint64_t *cursor, size_t count, struct walk *w);
+    buf *out;
+    size_t n, seen; /* bulks written; elements met */
+    size_t limit;   /* bytes of out at which it ends, WALK_ENDS */
+    unsigned parts; /* the type's own */
+    slice pattern;
+    bool all;       /* every element matches */
+    enum walk_reply { WALK_ARRAY, WALK_MAP, WALK_SET, WALK_SCAN } reply;
+};
+#define WALK_ENDS 1
+/* Are at most `count` of so many too many for one turn, and are steps possible? */
+bool walk_is_long(const call *c, uint64_t count, uint64_t len);
+/* Where one in one turn ends, and is begun again in steps. */
+size_t walk_limit(const call *c, const buf *out);
+/* Answers about `count` elements from the cursor on (UINT64_MAX: all). `return walk_in_steps(...)`. */
+int walk_in_steps(call *c, const struct value *v, const struct walk *w, uint64_t cursor, uint64_t count);
+
 #define DRAWS_MAX (1 << 20) /* Repeats of one command: it must not hold the loop for seconds. */
 /* The chance of this command: the same in every run of it. */
 rnd elements_chance(call *c);

@@ -258,21 +258,18 @@ static int cmd_hexists(call *c) {
 #define WITH_FIELDS 1u
 #define WITH_VALUES 2u
 
-struct walk {
-    buf *out;
-    unsigned parts;
-    slice pattern;
-    bool all;
-    size_t n; /* elements written */
-};
-
 static int walk_pair(void *cookie, slice field, slice val) {
     struct walk *w = cookie;
+    w->seen++;
     if (!w->all && !glob_match(w->pattern, field, false)) return 0;
     if ((w->parts & WITH_FIELDS) != 0) resp_bulk(w->out, field);
     if ((w->parts & WITH_VALUES) != 0) resp_bulk(w->out, val);
     w->n += w->parts == (WITH_FIELDS | WITH_VALUES) ? 2 : 1;
-    return 0;
+    return w->out->n >= w->limit ? WALK_ENDS : 0;
+}
+
+static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
+    return hash_scan(v, cursor, count, walk_pair, w);
 }
 
 /* How many fields have not expired is known at the end of the walk. */
@@ -285,19 +282,30 @@ static int walk_timed(call *c, const struct value *v, struct walk *w, bool map) 
     return OK;
 }
 
-static int walk_all(call *c, unsigned parts) {
-    struct entry e;
-    struct walk w = {.out = call_out(c), .parts = parts, .all = true};
-    bool map = parts == (WITH_FIELDS | WITH_VALUES);
-    int rc = read_hash(c, &e);
-    if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    uint64_t n = rc == OK ? hash_len(&e.value) : 0;
-    if (n > 0 && hash_timed(&e.value)) return walk_timed(c, &e.value, &w, map);
+static int walk_here(call *c, const struct value *v, struct walk *w) {
+    bool map = w->reply == WALK_MAP;
+    uint64_t n = v == NULL ? 0 : hash_len(v);
+    if (n > 0 && hash_timed(v)) return walk_timed(c, v, w, map);
     if (map) reply_map(c, n);
     else reply_array(c, n);
     if (n == 0) return OK;
-    if ((rc = hash_each(&e.value, walk_pair, &w)) != OK) return rc;
-    return w.n == (map ? 2 * n : n) ? OK : ERR_CORRUPT; /* The stored count was wrong. */
+    int rc = hash_each(v, walk_pair, w);
+    if (rc != OK) return rc;
+    return w->n == (map ? 2 * n : n) ? OK : ERR_CORRUPT; /* The stored count was wrong. */
+}
+
+static int walk_all(call *c, unsigned parts) {
+    struct entry e;
+    size_t mark = call_out(c)->n;
+    struct walk w = {.scan = walk_scan, .out = call_out(c), .parts = parts, .all = true, .limit = walk_limit(c, call_out(c)),
+                     .reply = parts == (WITH_FIELDS | WITH_VALUES) ? WALK_MAP : WALK_ARRAY};
+    int rc = read_hash(c, &e);
+    if (rc == ERR_NOTFOUND) return walk_here(c, NULL, &w);
+    if (rc != OK) return rc;
+    rc = walk_is_long(c, UINT64_MAX, hash_len(&e.value)) ? WALK_ENDS : walk_here(c, &e.value, &w);
+    if (rc != WALK_ENDS) return rc;
+    call_out(c)->n = mark;
+    return walk_in_steps(c, &e.value, &w, 0, UINT64_MAX);
 }
 
 static int cmd_hgetall(call *c) { return walk_all(c, WITH_FIELDS | WITH_VALUES); }
@@ -311,7 +319,8 @@ static int cmd_hscan(call *c) {
     uint64_t cursor;
     struct scan_options o;
     buf found = BUF_INIT;
-    struct walk w = {.out = &found, .parts = WITH_FIELDS | WITH_VALUES};
+    struct walk w = {.scan = walk_scan, .out = &found, .parts = WITH_FIELDS | WITH_VALUES, .limit = walk_limit(c, &found),
+                     .reply = WALK_SCAN};
     if (!command_scan_cursor(c, 2, &cursor)) return OK;
     int rc = read_hash(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -322,8 +331,11 @@ static int cmd_hscan(call *c) {
         w.all = o.all;
         if (o.no_values) w.parts = WITH_FIELDS;
     }
+    uint64_t from = cursor;
     if (!there) cursor = 0;
+    else if (walk_is_long(c, (uint64_t)o.count, hash_len(&e.value))) rc = WALK_ENDS;
     else rc = hash_scan(&e.value, &cursor, (size_t)o.count, walk_pair, &w);
+    if (rc == WALK_ENDS) rc = walk_in_steps(c, &e.value, &w, from, (uint64_t)o.count);
     if (rc == OK || rc == ERR_NOTFOUND) {
         elements_scan_reply(c, cursor, w.n, slice_of(&found));
         rc = OK;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/list_commands.h"
@@ -97,10 +98,50 @@ static int cmd_lindex(call *c) {
     return rc != OK ? rc : reply_bulk(c, s);
 }
 
+#define ENOUGH 1 /* ends a walk before its end */
+
+struct writing {
+    buf *out;
+    size_t limit, n; /* bytes of out at which it ends; elements written */
+};
+
 static int write_one(void *cookie, uint64_t index, slice element) {
+    struct writing *w = cookie;
     (void)index;
-    resp_bulk(cookie, element);
-    return 0;
+    resp_bulk(w->out, element);
+    w->n++;
+    return w->out->n >= w->limit ? ENOUGH : 0;
+}
+
+/* LRANGE of very many, in steps. */
+struct long_range {
+    uint64_t n, at, left;
+};
+
+static int long_step(call *c, void *work, const struct value *v, size_t n, buf *out, bool *all) {
+    struct long_range *l = work;
+    struct writing w = {.out = out, .limit = out->n + READ_PIECE_BYTES};
+    uint64_t ahead = READ_AHEAD * n < l->left ? READ_AHEAD * n : l->left;
+    (void)c;
+    int rc = list_each(v, l->at, n < l->left ? n : l->left, false, write_one, &w);
+    if (rc == ERR_COLD) (void)list_each(v, l->at, ahead, false, write_one, &(struct writing){.out = out});
+    if (rc != OK && rc != ENOUGH) return rc;
+    l->at += w.n;
+    l->left -= w.n;
+    *all = l->left == 0;
+    return OK;
+}
+
+static void long_head(call *c, void *work, buf *out) {
+    (void)c;
+    resp_array(out, ((struct long_range *)work)->n);
+}
+
+static int range_in_steps(call *c, const struct value *v, uint64_t first, uint64_t n) {
+    static const struct read_job ops = {.step = long_step, .head = long_head, .free = mem_free};
+    struct long_range *l = mem_alloc(sizeof(*l));
+    *l = (struct long_range){n, first, n};
+    return call_read_in_steps(c, &ops, l, v, 1);
 }
 
 static int cmd_lrange(call *c) {
@@ -112,8 +153,15 @@ static int cmd_lrange(call *c) {
     if (rc == ERR_NOTFOUND) return reply_empty_array(c);
     if (rc != OK) return rc;
     if (!clip(from, to, list_len(&e.value), &first, &n)) return reply_empty_array(c);
+    bool may = call_may_step(c);
+    if (may && n >= READ_STEPS_FROM) return range_in_steps(c, &e.value, first, n);
+    size_t mark = call_out(c)->n;
+    struct writing w = {.out = call_out(c), .limit = may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX};
     reply_array(c, n);
-    return list_each(&e.value, first, n, false, write_one, call_out(c));
+    rc = list_each(&e.value, first, n, false, write_one, &w);
+    if (rc != ENOUGH) return rc;
+    call_out(c)->n = mark;
+    return range_in_steps(c, &e.value, first, n);
 }
 
 /* ---- changing in place -------------------------------------------------------------------------- */

@@ -169,39 +169,46 @@ static int cmd_smismember(call *c) {
     return OK;
 }
 
-struct walk {
-    buf *out;
-    slice pattern;
-    bool all;
-    uint64_t n; /* members written */
-};
-
 static int walk_member(void *cookie, slice member) {
     struct walk *w = cookie;
+    w->seen++;
     if (!w->all && !glob_match(w->pattern, member, false)) return 0;
     resp_bulk(w->out, member);
     w->n++;
-    return 0;
+    return w->out->n >= w->limit ? WALK_ENDS : 0;
+}
+
+static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
+    return set_scan(v, cursor, count, walk_member, w);
+}
+
+static int write_all(call *c, const struct value *v, struct walk *w) {
+    uint64_t n = set_len(v);
+    if (w->reply == WALK_SET) reply_set(c, n);
+    else reply_array(c, n);
+    int rc = set_each(v, walk_member, w);
+    return rc == OK && w->n != n ? ERR_CORRUPT : rc; /* The stored count was wrong. */
+}
+
+int set_reply_now(call *c, const struct value *v) {
+    struct walk w = {.out = call_out(c), .all = true, .reply = WALK_SET, .limit = SIZE_MAX};
+    return write_all(c, v, &w);
 }
 
 int set_reply_all(call *c, const struct value *v, bool as_set) {
-    struct walk w = {.out = call_out(c), .all = true};
-    uint64_t n = set_len(v);
-    if (as_set) reply_set(c, n);
-    else reply_array(c, n);
-    int rc = set_each(v, walk_member, &w);
-    if (rc != OK) return rc;
-    return w.n == n ? OK : ERR_CORRUPT; /* The stored count was wrong. */
+    struct walk w = {.scan = walk_scan, .out = call_out(c), .all = true, .reply = as_set ? WALK_SET : WALK_ARRAY,
+                     .limit = walk_limit(c, call_out(c))};
+    size_t mark = call_out(c)->n;
+    int rc = walk_is_long(c, UINT64_MAX, set_len(v)) ? WALK_ENDS : write_all(c, v, &w);
+    if (rc != WALK_ENDS) return rc;
+    call_out(c)->n = mark;
+    return walk_in_steps(c, v, &w, 0, UINT64_MAX);
 }
 
 static int cmd_smembers(call *c) {
     struct entry e;
     int rc = empty_if_none(read_set(c, &e), &e);
-    if (rc != OK) return rc;
-    uint64_t n = set_len(&e.value);
-    if (n >= STEPS_FROM && call_may_step(c))
-        return set_choose_in_steps(c, &e.value, (struct set_choice){.n = n, .as_set = true});
-    return set_reply_all(c, &e.value, true);
+    return rc != OK ? rc : set_reply_all(c, &e.value, true);
 }
 
 static int cmd_sscan(call *c) {
@@ -209,7 +216,7 @@ static int cmd_sscan(call *c) {
     uint64_t cursor;
     struct scan_options o;
     buf found = BUF_INIT;
-    struct walk w = {.out = &found};
+    struct walk w = {.scan = walk_scan, .out = &found, .limit = walk_limit(c, &found), .reply = WALK_SCAN};
     if (!command_scan_cursor(c, 2, &cursor)) return OK;
     int rc = read_set(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -218,8 +225,11 @@ static int cmd_sscan(call *c) {
         w.pattern = o.pattern;
         w.all = o.all;
     }
-    if (rc == OK) rc = set_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
-    else cursor = 0;
+    uint64_t from = cursor;
+    if (rc != OK) cursor = 0;
+    else if (walk_is_long(c, (uint64_t)o.count, set_len(&e.value))) rc = WALK_ENDS;
+    else rc = set_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
+    if (rc == WALK_ENDS) rc = walk_in_steps(c, &e.value, &w, from, (uint64_t)o.count);
     if (rc == OK || rc == ERR_NOTFOUND) {
         elements_scan_reply(c, cursor, w.n, slice_of(&found));
         rc = OK;

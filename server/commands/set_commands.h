@@ -14,8 +14,9 @@ int cmd_sunionstore(call *c);
 int cmd_sdiff(call *c);
 int cmd_sdiffstore(call *c);
 
-/* All members as a reply (set.c): a set, or an array. */
+/* All members as a reply (set.c): a set, or an array. `return set_reply_all(...)`: it may be in steps. */
 int set_reply_all(call *c, const struct value *v, bool as_set);
+int set_reply_now(call *c, const struct value *v); /* the set, in this turn */
 /* One set effect, or, with more members than an effect can hold, several: the pages of all have been
  * asked for. */
 int set_change(call *c, uint8_t op, slice key, const slice *members, size_t n);

@@ -205,7 +205,7 @@ int cmd_srandmember(call *c) {
 
 static int pop_all(call *c, const struct value *v) {
     slice key = call_arg(c, 1);
-    int rc = set_reply_all(c, v, true);
+    int rc = set_reply_now(c, v);
     if (rc != OK || (rc = call_del(c, key)) != OK) return rc;
     call_notify(c, 's', "spop", key);
     call_notify(c, 'g', "del", key);

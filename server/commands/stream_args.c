@@ -126,12 +126,12 @@ int stream_reply_id(call *c, stream_id id) {
     return reply_bulk(c, stream_print_id(id, tmp));
 }
 
-int stream_reply_entry(call *c, struct stream_entry *e) {
+int stream_write_entry(buf *out, struct stream_entry *e) {
     struct stream_pair pair;
-    buf *out = call_out(c);
-    reply_array(c, 2);
-    stream_reply_id(c, e->id);
-    reply_array(c, 2 * e->fields);
+    char text[2 * NUM_LL_MAX + 1];
+    resp_array(out, 2);
+    resp_bulk(out, stream_print_id(e->id, text));
+    resp_array(out, 2 * e->fields);
     for (uint64_t i = 0; i < e->fields; i++) {
         if (!stream_entry_pair(e, &pair)) return ERR_CORRUPT;
         resp_bulk(out, pair.field);
@@ -140,25 +140,7 @@ int stream_reply_entry(call *c, struct stream_entry *e) {
     return OK;
 }
 
-struct range_reply {
-    call *c;
-    size_t n;
-};
-
-static int write_entry(void *cookie, struct stream_entry *e) {
-    struct range_reply *r = cookie;
-    r->n++;
-    return stream_reply_entry(r->c, e);
-}
-
-int stream_reply_range(call *c, const struct value *v, stream_id from, stream_id to, uint64_t count,
-                       bool backward) {
-    struct range_reply r = {c, 0};
-    size_t mark = reply_deferred(c);
-    int rc = stream_each(v, from, to, count, backward, write_entry, &r);
-    if (rc == OK) reply_deferred_array(c, mark, r.n);
-    return rc;
-}
+int stream_reply_entry(call *c, struct stream_entry *e) { return stream_write_entry(call_out(c), e); }
 
 bool stream_name_ok(call *c, slice name) {
     if (name.n <= STREAM_NAME_MAX) return true;

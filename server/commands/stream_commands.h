@@ -31,9 +31,19 @@ bool stream_refs_option(call *c, size_t i, enum stream_refs *refs, bool *taken);
 slice stream_print_id(stream_id id, char tmp[2 * NUM_LL_MAX + 1]);
 int stream_reply_id(call *c, stream_id id);
 int stream_reply_entry(call *c, struct stream_entry *e); /* [id, [field, value, ...]] */
-/* As an array of at most `count` (0: all) entries. */
+int stream_write_entry(buf *out, struct stream_entry *e);
+/* As an array of at most `count` (0: all) entries. In one turn, or in many: `return stream_reply_range(...)`, with no
+ * reply begun. */
+int stream_reply_now(call *c, const struct value *v, stream_id from, stream_id to, uint64_t count, bool backward);
 int stream_reply_range(call *c, const struct value *v, stream_id from, stream_id to, uint64_t count,
                        bool backward);
+/* Very many entries of several streams, as XREAD answers them: `return stream_read_in_steps(...)`. */
+struct stream_part {
+    slice key; /* borrowed for the command's time */
+    stream_id from, to;
+    uint64_t left, told; /* entries wanted still, and told */
+};
+int stream_read_in_steps(call *c, const struct value *values, const struct stream_part *parts, size_t n);
 /* A name that no group or consumer can have: false, and an error reply. */
 bool stream_name_ok(call *c, slice name);
 /* "unknown subcommand or wrong number of arguments". */

@@ -156,7 +156,7 @@ static int info_stream(call *c) {
         return rc == OK ? field_edge(&t, "last-entry", true) : rc;
     }
     reply_bulk_str(c, "entries");
-    rc = stream_reply_range(c, t.v, STREAM_ID_MIN, STREAM_ID_MAX, t.most, false);
+    rc = stream_reply_now(c, t.v, STREAM_ID_MIN, STREAM_ID_MAX, t.most, false);
     if (rc != OK) return rc;
     reply_bulk_str(c, "groups");
     reply_array(c, groups);

@@ -16,7 +16,7 @@ struct reading {
     int64_t timeout_ms, count;
     slice group, consumer;
     const slice *keys, *ids;
-    size_t n;
+    size_t n, limit; /* limit: bytes of the output at which it is TOO_MANY */
 };
 
 struct target { /* one stream of the command */
@@ -129,6 +129,8 @@ static int parse_target(call *c, const struct reading *r, size_t i, struct targe
 
 /* ---- one stream --------------------------------------------------------------------------------- */
 
+#define TOO_MANY 2 /* XREAD: for one turn */
+
 struct serving {
     call *c;
     const struct value *v;
@@ -158,7 +160,8 @@ static int deliver(void *cookie, struct stream_entry *e) {
     if (s->r->grouped && !s->r->noack) stream_delivery_add(s->d, e->id, s->now, 1);
     s->n++;
     s->at = e->id;
-    return stream_reply_entry(s->c, e);
+    int rc = stream_reply_entry(s->c, e);
+    return rc != OK ? rc : call_out(s->c)->n >= s->r->limit ? TOO_MANY : OK;
 }
 
 #define HISTORY_ENDS 1
@@ -190,9 +193,12 @@ static int serve_entries(struct serving *s, const struct stream_consumer *consum
     int rc = OK;
     s->left = count == 0 ? UINT64_MAX : count;
     if (!any) from = STREAM_ID_MIN; /* As in Redis, the greatest id is followed by the least. */
+    bool bounded = s->r->limit != SIZE_MAX && s->left > READ_STEPS_FROM;
+    if (bounded) count = READ_STEPS_FROM;
     if (!s->t->history) rc = stream_each(s->v, from, STREAM_ID_MAX, count, false, deliver, s);
     else if (known) rc = stream_pending_each(s->v, &s->g, consumer, from, deliver_again, s);
     if (rc == HISTORY_ENDS) rc = OK;
+    if (rc == OK && bounded && s->n == READ_STEPS_FROM) rc = TOO_MANY;
     if (rc == OK) reply_deferred_array(s->c, mark, s->n);
     return rc;
 }
@@ -402,7 +408,32 @@ static int read_again(call *c, struct reading *r, struct target *t, slice ready)
     return block(c, r, t);
 }
 
-static int read_first(call *c, const struct reading *r, struct target *t) {
+/* XREAD of very many entries: from the beginning, in steps. */
+static int read_long(call *c, const struct reading *r, struct target *t) {
+    struct stream_part *parts = mem_alloc(r->n * sizeof(*parts));
+    struct value *values = mem_alloc(r->n * sizeof(*values));
+    size_t n = 0;
+    int rc = OK;
+    for (size_t i = 0; i < r->n && rc == OK; i++) {
+        struct entry e;
+        struct serving s = {.c = c, .v = &e.value, .r = r, .t = &t[i]};
+        bool serve = false;
+        rc = call_peek(c, r->keys[i], &e);
+        if (rc == OK) rc = wants(&s, false, &serve);
+        if (rc == ERR_NOTFOUND) rc = OK;
+        if (rc != OK || !serve) continue;
+        parts[n] = (struct stream_part){.key = r->keys[i], .from = t[i].after, .to = STREAM_ID_MAX,
+                                        .left = r->count == 0 ? UINT64_MAX : (uint64_t)r->count};
+        if (!stream_id_up(&parts[n].from)) parts[n].from = STREAM_ID_MIN;
+        values[n++] = e.value;
+    }
+    if (rc == OK) rc = stream_read_in_steps(c, values, parts, n);
+    mem_free(parts);
+    mem_free(values);
+    return rc;
+}
+
+static int read_first(call *c, struct reading *r, struct target *t) {
     size_t served = 0;
     for (size_t i = 0; i < r->n; i++) {
         bool replied;
@@ -410,8 +441,13 @@ static int read_first(call *c, const struct reading *r, struct target *t) {
         if (rc != OK || replied) return rc;
     }
     size_t mark = reply_deferred(c);
+    if (!r->grouped && call_may_step(c)) r->limit = mark + READ_STEPS_FROM_BYTES;
     for (size_t i = 0; i < r->n; i++) {
         int rc = try_stream(c, r, i, t, false);
+        if (rc == TOO_MANY) {
+            call_out(c)->n = mark;
+            return read_long(c, r, t);
+        }
         if (rc != OK) return rc;
         served += t[i].served;
     }
@@ -421,7 +457,7 @@ static int read_first(call *c, const struct reading *r, struct target *t) {
 }
 
 static int read_streams(call *c, bool grouped) {
-    struct reading r = {.grouped = grouped};
+    struct reading r = {.grouped = grouped, .limit = SIZE_MAX};
     slice ready;
     if (!parse_reading(c, &r)) return OK;
     struct target *t = mem_calloc(r.n + 1, sizeof(*t));

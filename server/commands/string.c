@@ -1,4 +1,5 @@
-/* string.c -- SET and GET in all their forms, MSET, MSETEX, MGET. */
+/* string.c -- SET in all its forms, MSET, MSETEX, and those that answer what they change (string_read.c: those that
+ * only read). */
 #include "types/string.h"
 
 #include "base/mem.h"
@@ -7,34 +8,11 @@
 #include "commands/string_commands.h"
 #include "resp/write.h"
 
-int string_reply(call *c, const struct value *v) {
-    char tmp[NUM_LL_MAX];
-    slice s;
-    if (string_slice(v, tmp, &s)) return reply_bulk(c, s);
-    uint64_t n = string_len(v);
-    size_t mark = call_out(c)->n;
-    resp_bulk_head(call_out(c), (size_t)n);
-    int rc = string_read(v, 0, n, call_out(c));
-    if (rc != OK) {
-        call_out(c)->n = mark;
-        return rc;
-    }
-    buf_append(call_out(c), "\r\n", 2);
-    return OK;
-}
-
 bool string_fits(call *c, uint64_t length) {
     int64_t max = exec_deps(call_exec(c))->keyspace_config->types.proto_max_bulk_len;
     if (length <= (uint64_t)max) return true;
     reply_error(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     return false;
-}
-
-static int cmd_get(call *c) {
-    struct entry e;
-    int rc = call_read_type(c, call_arg(c, 1), TYPE_STRING, &e);
-    if (rc == ERR_NOTFOUND) return reply_null(c);
-    return rc != OK ? rc : string_reply(c, &e.value);
 }
 
 /* ---- SET --------------------------------------------------------------------------------------- */
@@ -235,26 +213,6 @@ static int cmd_getex(call *c) {
 }
 
 /* ---- many keys ------------------------------------------------------------------------------------- */
-
-static int cmd_mget(call *c) {
-    size_t mark = call_out(c)->n;
-    bool cold = false;
-    reply_array(c, call_argc(c) - 1);
-    for (size_t i = 1; i < call_argc(c); i++) {
-        struct entry e;
-        int rc = call_read(c, call_arg(c, i), &e);
-        if (rc == OK && e.value.type == TYPE_STRING) rc = string_reply(c, &e.value);
-        else if (rc == OK || rc == ERR_NOTFOUND) rc = reply_null(c);
-        if (rc == ERR_COLD) cold = true; /* Ask for the others too, in the same round. */
-        else if (rc != OK) {
-            call_out(c)->n = mark;
-            return rc;
-        }
-    }
-    if (!cold) return OK;
-    call_out(c)->n = mark;
-    return ERR_COLD;
-}
 
 /* All keys' pages first, those of arguments first, first + 2... below `end`, so that what follows cannot
  * stop half way. *existing: how many there are. */

@@ -4,6 +4,10 @@
 
 #include "exec/call.h"
 
+int cmd_get(call *c); /* string_read.c */
+int cmd_getrange(call *c);
+int cmd_mget(call *c);
+
 /* The whole string as a bulk reply. OK, or ERR_COLD and nothing written. */
 int string_reply(call *c, const struct value *v);
 /* False, and an error reply, when a string of that length may not be made. */

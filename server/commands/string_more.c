@@ -1,4 +1,4 @@
-/* string_more.c -- strings in part and as numbers: APPEND, ranges, counters, LCS. */
+/* string_more.c -- strings in part and as numbers: APPEND, SETRANGE, counters, LCS. */
 #include <math.h>
 
 #include "base/mem.h"
@@ -47,30 +47,6 @@ static int cmd_setrange(call *c) {
     call_notify(c, '$', "setrange", key);
     uint64_t end = (uint64_t)offset + bytes.n;
     return reply_int(c, (int64_t)(end > length ? end : length));
-}
-
-static int cmd_getrange(call *c) {
-    struct entry e;
-    int64_t start, end;
-    if (!call_int(c, 2, &start) || !call_int(c, 3, &end)) return OK;
-    int rc = call_read_type(c, call_arg(c, 1), TYPE_STRING, &e);
-    if (rc == ERR_NOTFOUND) return reply_bulk(c, SLICE(""));
-    if (rc != OK) return rc;
-    int64_t n = (int64_t)string_len(&e.value);
-    if (start < 0 && end < 0 && start > end) return reply_bulk(c, SLICE(""));
-    if (start < 0) start = start < -n ? 0 : start + n;
-    if (end < 0) end = end < -n ? 0 : end + n;
-    if (end >= n) end = n - 1;
-    if (start > end || n == 0) return reply_bulk(c, SLICE(""));
-    size_t mark = call_out(c)->n;
-    resp_bulk_head(call_out(c), (size_t)(end - start + 1));
-    rc = string_read(&e.value, (uint64_t)start, (uint64_t)(end - start + 1), call_out(c));
-    if (rc != OK) {
-        call_out(c)->n = mark;
-        return rc;
-    }
-    buf_append(call_out(c), "\r\n", 2);
-    return OK;
 }
 
 /* ---- counters ---------------------------------------------------------------------------------- */

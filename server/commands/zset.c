@@ -286,22 +286,22 @@ static int rank(call *c, bool backward) {
 static int cmd_zrank(call *c) { return rank(c, false); }
 static int cmd_zrevrank(call *c) { return rank(c, true); }
 
-struct walk {
-    buf *out;
-    slice pattern;
-    bool all, packed;
-    size_t n; /* elements written */
-};
+#define PACKED 1u /* of walk.parts */
 
 static int walk_member(void *cookie, slice member, double score) {
     struct walk *w = cookie;
     char text[NUM_DOUBLE_MAX];
+    w->seen++;
     if (!w->all && !glob_match(w->pattern, member, false)) return 0;
     resp_bulk(w->out, member);
-    size_t text_n = w->packed ? zset_packed_text(text, score) : num_print_double(text, score);
+    size_t text_n = w->parts == PACKED ? zset_packed_text(text, score) : num_print_double(text, score);
     resp_bulk(w->out, slice_make(text, text_n));
     w->n += 2;
-    return 0;
+    return w->out->n >= w->limit ? WALK_ENDS : 0;
+}
+
+static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
+    return zset_scan(v, cursor, count, walk_member, w);
 }
 
 static int cmd_zscan(call *c) {
@@ -309,7 +309,7 @@ static int cmd_zscan(call *c) {
     uint64_t cursor;
     struct scan_options o;
     buf found = BUF_INIT;
-    struct walk w = {.out = &found};
+    struct walk w = {.scan = walk_scan, .out = &found, .limit = walk_limit(c, &found), .reply = WALK_SCAN};
     if (!command_scan_cursor(c, 2, &cursor)) return OK;
     int rc = read_zset(c, &e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
@@ -318,9 +318,12 @@ static int cmd_zscan(call *c) {
         w.pattern = o.pattern;
         w.all = o.all;
     }
-    w.packed = rc == OK && zset_packed(&e.value);
-    if (rc == OK) rc = zset_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
-    else cursor = 0;
+    uint64_t from = cursor;
+    w.parts = rc == OK && zset_packed(&e.value) ? PACKED : 0;
+    if (rc != OK) cursor = 0;
+    else if (walk_is_long(c, (uint64_t)o.count, zset_len(&e.value))) rc = WALK_ENDS;
+    else rc = zset_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
+    if (rc == WALK_ENDS) rc = walk_in_steps(c, &e.value, &w, from, (uint64_t)o.count);
     if (rc == OK || rc == ERR_NOTFOUND) {
         elements_scan_reply(c, cursor, w.n, slice_of(&found));
         rc = OK;

@@ -22,6 +22,7 @@ int zset_remove_ranks(call *c, slice key, uint64_t len, uint64_t first, uint64_t
 /* The head of an array of n members, with their scores: pairs in RESP3, flat before it. */
 void zset_reply_head(call *c, bool scores, uint64_t n);
 void zset_reply_member(call *c, bool scores, slice member, double score);
+void zset_write_member(buf *out, int proto, bool scores, slice member, double score);
 
 /* ---- results that are gathered, ordered, answered or stored (zset_result.c) ------------------------- */
 

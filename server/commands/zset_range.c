@@ -4,9 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/zset_commands.h"
+#include "resp/write.h"
 #include "types/rdb.h"
 
 /* ---- what a range is ------------------------------------------------------------------------------ */
@@ -158,15 +160,56 @@ static int find_range(const struct value *v, const struct range *r, uint64_t *fi
 
 /* ---- ZRANGE and its kin --------------------------------------------------------------------------- */
 
+#define ENOUGH 1 /* ends a walk before its end */
+
 struct telling {
-    call *c;
+    buf *out;
+    int proto;
     bool scores;
+    size_t limit, n; /* bytes of out at which it ends; members told */
 };
 
 static int tell(void *cookie, slice member, double score) {
-    const struct telling *t = cookie;
-    zset_reply_member(t->c, t->scores, member, score);
-    return 0;
+    struct telling *t = cookie;
+    zset_write_member(t->out, t->proto, t->scores, member, score);
+    t->n++;
+    return t->out->n >= t->limit ? ENOUGH : 0;
+}
+
+/* Very many members, in steps: `n` from rank `first` on; `told` of them have been. */
+struct long_range {
+    uint64_t first, n, told;
+    bool scores, backward;
+};
+
+/* The next `part` of them. */
+static int tell_part(const struct long_range *l, const struct value *v, uint64_t part, struct telling *t) {
+    uint64_t left = l->n - l->told;
+    if (part > left) part = left;
+    return zset_each(v, l->backward ? l->first + left - part : l->first + l->told, part, l->backward, tell, t);
+}
+
+static int long_step(call *c, void *work, const struct value *v, size_t n, buf *out, bool *all) {
+    struct long_range *l = work;
+    struct telling t = {out, call_proto(c), l->scores, out->n + READ_PIECE_BYTES, 0}, ask = {.out = out};
+    int rc = tell_part(l, v, n, &t);
+    if (rc == ERR_COLD) (void)tell_part(l, v, n * READ_AHEAD, &ask);
+    if (rc != OK && rc != ENOUGH) return rc;
+    l->told += t.n;
+    *all = l->told == l->n;
+    return OK;
+}
+
+static void long_head(call *c, void *work, buf *out) {
+    const struct long_range *l = work;
+    resp_array(out, (size_t)(l->scores && call_proto(c) < 3 ? l->n * 2 : l->n));
+}
+
+static int tell_in_steps(call *c, const struct value *v, struct long_range how) {
+    static const struct read_job ops = {.step = long_step, .head = long_head, .free = mem_free};
+    struct long_range *l = mem_alloc(sizeof(*l));
+    *l = how;
+    return call_read_in_steps(c, &ops, l, v, 1);
 }
 
 static int range(call *c, enum by by, bool any_order, bool backward) {
@@ -178,9 +221,16 @@ static int range(call *c, enum by by, bool any_order, bool backward) {
     if (rc == ERR_NOTFOUND) return reply_empty_array(c);
     if (rc == OK) rc = find_range(&e.value, &r, &first, &n);
     if (rc != OK) return rc;
-    struct telling t = {c, r.scores};
+    bool may = call_may_step(c);
+    struct long_range l = {.first = first, .n = n, .scores = r.scores, .backward = r.backward};
+    if (may && n >= READ_STEPS_FROM) return tell_in_steps(c, &e.value, l);
+    size_t mark = call_out(c)->n;
+    struct telling t = {call_out(c), call_proto(c), r.scores, may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX, 0};
     zset_reply_head(c, r.scores, n);
-    return zset_each(&e.value, first, n, r.backward, tell, &t);
+    rc = zset_each(&e.value, first, n, r.backward, tell, &t);
+    if (rc != ENOUGH) return rc;
+    call_out(c)->n = mark;
+    return tell_in_steps(c, &e.value, l);
 }
 
 static int cmd_zrange(call *c) { return range(c, BY_ANY, true, false); }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "resp/write.h"
 #include "commands/zset_commands.h"
 #include "types/rdb.h"
 
@@ -61,10 +62,14 @@ void zset_reply_head(call *c, bool scores, uint64_t n) {
     reply_array(c, (size_t)(scores && call_proto(c) < 3 ? n * 2 : n));
 }
 
+void zset_write_member(buf *out, int proto, bool scores, slice member, double score) {
+    if (scores && proto >= 3) resp_array(out, 2);
+    resp_bulk(out, member);
+    if (scores) resp_double(out, proto, score);
+}
+
 void zset_reply_member(call *c, bool scores, slice member, double score) {
-    if (scores && call_proto(c) >= 3) reply_array(c, 2);
-    reply_bulk(c, member);
-    if (scores) reply_double(c, score);
+    zset_write_member(call_out(c), call_proto(c), scores, member, score);
 }
 
 void zset_result_reply(call *c, const struct zset_result *r, bool scores) {

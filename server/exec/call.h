@@ -62,7 +62,7 @@ int reply_syntax(call *c);                       /* "ERR syntax error" */
 int reply_arity(call *c);                        /* wrong number of arguments */
 int reply_unknown_subcommand(call *c);           /* "ERR unknown subcommand 'X'. Try CLIENT HELP." */
 int reply_help(call *c, const char *const *lines); /* "X HELP"; NULL-terminated */
-int reply_take(call *c, buf *whole); /* bytes of a whole reply, which a worker or many steps have written: takes them */
+int reply_take(call *c, buf *whole); /* bytes of a reply that a worker or many steps have written: takes them */
 /* An aggregate whose length is known afterwards: begin, write elements, end with the count. */
 size_t reply_deferred(call *c);
 void reply_deferred_array(call *c, size_t mark, size_t n);
@@ -154,6 +154,23 @@ void call_steps_settled(call *c);
  * canceled() when the client has gone. `return call_steps_work(...)`. */
 int call_steps_work(call *c, void (*fn)(void *cookie), void *cookie, void (*canceled)(void *cookie),
                     void (*worked)(void *work, void *cookie));
+
+/* Reads of so many elements that one turn of the loop is too short (exec/reading.c): of the values as they are now,
+ * whatever becomes of their keys meanwhile; a part of the reply in each turn. */
+#define READ_STEPS_FROM 4096 /* elements; half a millisecond */
+#define READ_STEPS_FROM_BYTES ((size_t)256 << 10) /* A reply that has grown to that is begun again in steps. */
+#define READ_AHEAD 32 /* When a step is cold: so many times as many elements are asked for at once. */
+#define READ_PIECE_BYTES ((size_t)64 << 10) /* What a step writes at most, about. */
+struct read_job {
+    /* Writes about the next n elements to out. *all: there are no more. Answers something else than OK with the work
+     * as it was. */
+    int (*step)(call *c, void *work, const struct value *values, size_t n, buf *out, bool *all);
+    void (*head)(call *c, void *work, buf *out); /* at the end: writes what comes before all that */
+    bool (*next)(void *work); /* After head(): another part follows, with steps and a head of its own. May be NULL. */
+    void (*free)(void *work);
+};
+/* Takes `work`. When call_may_step(), and with no reply begun: `return call_read_in_steps(...)`. */
+int call_read_in_steps(call *c, const struct read_job *ops, void *work, const struct value *values, size_t n);
 
 /* ---- waiting for keys ---------------------------------------------------------------------------- */
 
