@@ -68,6 +68,25 @@ test -tags {cove} "What is read in steps is what is read in one turn" {
     assert_equal OK [r DEBUG CHECK]
 }
 
+test -tags {cove} "Unions, intersections and differences are told in steps as in one turn" {
+    fill $many
+    for {set k 2000} {$k < 9000} {incr k} {lappend members e$k}
+    r SADD t {*}$members
+    r ZADD y {*}[join [lmap m $members {list [expr {[incr at] % 100}] $m}]]
+    r ZUNIONSTORE z 2 z s WEIGHTS 1 0
+    r SADD empty x
+    r SREM empty x
+    foreach command {
+        {SINTER s t} {SUNION s t none i} {SDIFF s t} {SDIFF t none s} {SINTER s none} {SUNION s}
+        {ZUNION 2 y z WITHSCORES} {ZUNION 3 y s none AGGREGATE MIN} {ZINTER 2 z s} {ZINTER 3 z y s WITHSCORES WEIGHTS 2 3 -1}
+        {ZINTER 2 y t AGGREGATE MAX WITHSCORES} {ZDIFF 2 z t WITHSCORES} {ZDIFF 3 y none z} {ZDIFF 2 s s} {ZINTER 2 s none}
+    } {in_one_turn {*}$command}
+    assert_equal [expr {$many - 2000}] [llength [r SINTER s t]]
+    assert_equal [lsort -unique [concat [r SMEMBERS s] [r SMEMBERS t]]] [lsort [r SUNION s t]]
+    r SET text x
+    assert_error "WRONGTYPE*" {r SUNION s t text}
+}
+
 test -tags {cove} "Long elements are read in steps, however few" {
     r CLIENT ACK memory
     for {set i 0} {$i < 60} {incr i} {

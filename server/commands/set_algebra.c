@@ -119,20 +119,64 @@ static int work(struct operands *j) {
     return j->cold ? ERR_COLD : OK;
 }
 
-/* Finds the sets and feeds what comes of them to the sink. */
-static int run(call *c, enum algebra what, const slice *keys, size_t n, bool writing,
-               struct sink *sink) {
-    struct operands j = {.what = what, .sink = sink};
-    int rc = find_sets(c, keys, n, writing, &j);
-    if (rc == OK) rc = work(&j);
-    mem_free(j.sets);
-    return rc;
+/* How many members will be looked at? */
+static uint64_t walked(struct operands *j) {
+    uint64_t sum = 0;
+    if (!arrange(j)) return 0;
+    for (size_t i = 0; i < (j->what == UNION ? j->count : 1); i++) sum += set_len(&j->sets[i]);
+    return sum;
 }
+
+/* Told in steps: the walk over values that are kept. */
+struct long_telling {
+    struct operands j; /* without values of its own */
+    uint64_t cursor, n;
+};
+
+static int tell_step(call *c, void *work, const struct value *values, size_t n, buf *out, bool *all) {
+    struct long_telling *l = work;
+    struct sink sink = {.out = out};
+    struct operands j = l->j;
+    uint64_t cursor = l->cursor;
+    (void)c;
+    j.sets = (struct value *)(uintptr_t)values;
+    j.sink = &sink;
+    int rc = set_scan(&j.sets[j.at], &cursor, n, weigh, &j);
+    if (rc == ERR_COLD) { /* The pages ahead, too. */
+        struct sink none = {.limit = 1};
+        struct operands ask = {.sets = j.sets, .count = 1, .what = INTER, .sink = &none};
+        uint64_t ahead = l->cursor;
+        (void)set_scan(&j.sets[j.at], &ahead, n * READ_AHEAD, weigh, &ask);
+    }
+    if (rc == OK && j.cold) rc = ERR_COLD;
+    if (rc != OK) return rc;
+    l->n += sink.n;
+    l->cursor = cursor;
+    if (cursor == 0) l->j.at++;
+    *all = l->j.at == (j.what == UNION ? j.count : 1);
+    return OK;
+}
+
+static void tell_head(call *c, void *work, buf *out) { resp_set(out, call_proto(c), (size_t)((struct long_telling *)work)->n); }
+
+static int tell_in_steps(call *c, const struct operands *j) {
+    static const struct read_job ops = {.step = tell_step, .head = tell_head, .free = mem_free};
+    struct long_telling *l = mem_calloc(1, sizeof(*l));
+    l->j = (struct operands){.count = j->count, .what = j->what};
+    return call_read_in_steps(c, &ops, l, j->sets, j->count);
+}
+
+#define KEPT_MAX 1024 /* Each value that is kept takes time, too. */
 
 static int tell(call *c, enum algebra what) {
     struct sink s = {.out = call_out(c)};
+    struct operands j = {.what = what, .sink = &s};
     size_t mark = reply_deferred(c);
-    int rc = run(c, what, call_argv(c) + 1, call_argc(c) - 1, false, &s);
+    int rc = find_sets(c, call_argv(c) + 1, call_argc(c) - 1, false, &j);
+    bool many = rc == OK && call_may_step(c) && j.count <= KEPT_MAX && walked(&j) >= READ_STEPS_FROM;
+    if (many) rc = tell_in_steps(c, &j);
+    else if (rc == OK) rc = work(&j);
+    mem_free(j.sets);
     if (rc == OK) reply_deferred_set(c, mark, (size_t)s.n);
     return rc; /* What was written is taken back when this is no success. */
 }
@@ -173,14 +217,6 @@ struct stepping {
     uint64_t cursor; /* in it */
     uint64_t n;      /* members found */
 };
-
-/* How many members will be looked at? */
-static uint64_t walked(struct operands *j) {
-    uint64_t sum = 0;
-    if (!arrange(j)) return 0;
-    for (size_t i = 0; i < (j->what == UNION ? j->count : 1); i++) sum += set_len(&j->sets[i]);
-    return sum;
-}
 
 static int add_found(call *c, slice found, uint64_t n) {
     slice *members = mem_try_alloc(n * sizeof(*members));

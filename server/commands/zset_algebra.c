@@ -12,6 +12,7 @@
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/zset_commands.h"
+#include "resp/write.h"
 #include "types/set.h"
 
 enum algebra { UNION, INTER, DIFF };
@@ -243,8 +244,8 @@ struct stepping {
     double weights[];
 };
 
-/* Are many members to be walked? */
-static bool many(call *c, const struct work *w) {
+/* Are so many members to be walked? */
+static bool many(call *c, const struct work *w, uint64_t from) {
     uint64_t sum = 0, least = UINT64_MAX;
     for (size_t i = 0; i < w->n; i++) {
         uint64_t one = length(&w->in[i].v);
@@ -252,21 +253,21 @@ static bool many(call *c, const struct work *w) {
         least = one < least ? one : least;
     }
     if (w->limit != 0 && w->limit < least) least = w->limit; /* As a rule it is found as soon. */
-    return call_may_step(c) && (w->what == INTER ? least : sum) >= STEPS_FROM;
+    return call_may_step(c) && (w->what == INTER ? least : sum) >= from;
 }
 
-static int walk_part(struct work *w, uint64_t *cursor, bool *end) {
+static int walk_part(struct work *w, uint64_t *cursor, size_t some, bool *end) {
     const struct value *v = &w->in[w->at].v;
     uint64_t len = length(v);
     *end = true;
     if (len == 0) return OK;
     if (v->type == TYPE_SET) {
-        int rc = set_scan(v, cursor, STEP_ELEMENTS, w->what == UNION ? tell_once_set : walk_set, w);
+        int rc = set_scan(v, cursor, some, w->what == UNION ? tell_once_set : walk_set, w);
         *end = *cursor == 0;
         return rc;
     }
     if (*cursor >= len) return ERR_PRECOND;
-    uint64_t n = len - *cursor < STEP_ELEMENTS ? len - *cursor : STEP_ELEMENTS;
+    uint64_t n = len - *cursor < some ? len - *cursor : some;
     int rc = zset_each(v, *cursor, n, false, w->what == UNION ? tell_once : walk, w);
     *cursor += n;
     *end = *cursor == len;
@@ -280,7 +281,7 @@ static int step_through(call *c, struct stepping *s, struct work *w, bool *done)
     *done = s->at >= walked || (s->limit != 0 && s->n >= s->limit);
     if (*done) return OK;
     w->at = s->at;
-    int rc = walk_part(w, &cursor, &end);
+    int rc = walk_part(w, &cursor, STEP_ELEMENTS, &end);
     if ((rc == OK || rc == ENOUGH) && w->cold) rc = ERR_COLD;
     if (rc == OK && w->out.n > 0) rc = zset_result_add_step(c, &w->out);
     if (rc == ENOUGH) rc = OK;
@@ -336,6 +337,76 @@ static int in_steps(call *c, const struct work *w, const char *event) {
     return call_steps(c, &ops, s, call_argv(c) + first_key(event), w->n);
 }
 
+/* ---- told in steps: parts of the result, each in order, and then all of them merged ------------------- */
+
+struct telling {
+    struct work w; /* w.in: values that are kept, with weights; w.at: the one that is being walked */
+    size_t walked;
+    uint64_t cursor;
+    bool merging;
+    struct zset_runs runs;
+};
+
+static int gather(struct telling *t, const struct value *values, size_t n) {
+    struct work w = t->w;
+    uint64_t cursor = t->cursor;
+    bool end;
+    for (size_t i = 0; i < w.n; i++) w.in[i].v = values[i];
+    int rc = walk_part(&w, &cursor, n, &end);
+    if (rc == OK && w.cold) rc = ERR_COLD;
+    if (rc == OK) {
+        zset_runs_add(&t->runs, &w.out);
+        t->cursor = end ? 0 : cursor;
+        if (end) t->w.at++;
+    }
+    zset_result_free(&w.out);
+    return rc;
+}
+
+static int tell_step(call *c, void *work, const struct value *values, size_t n, buf *out, bool *all) {
+    struct telling *t = work;
+    size_t until = out->n + READ_PIECE_BYTES;
+    slice member;
+    double score;
+    if (t->w.at < t->walked) return gather(t, values, n);
+    if (!t->merging) zset_runs_begin(&t->runs);
+    t->merging = true;
+    for (; n > 0 && out->n < until && zset_runs_first(&t->runs, &member, &score); n--) {
+        zset_write_member(out, call_proto(c), t->w.scores, member, score);
+        zset_runs_drop_first(&t->runs);
+    }
+    *all = !zset_runs_first(&t->runs, &member, &score);
+    return OK;
+}
+
+static void tell_head(call *c, void *work, buf *out) {
+    const struct telling *t = work;
+    resp_array(out, (size_t)(t->w.scores && call_proto(c) < 3 ? t->runs.total * 2 : t->runs.total));
+}
+
+static void telling_free(void *work) {
+    struct telling *t = work;
+    zset_runs_free(&t->runs);
+    mem_free(t->w.in);
+    mem_free(t);
+}
+
+/* Takes the operands. */
+static int tell_in_steps(call *c, struct work *w) {
+    static const struct read_job ops = {.step = tell_step, .head = tell_head, .free = telling_free};
+    struct telling *t = mem_calloc(1, sizeof(*t));
+    struct value *values = mem_alloc(w->n * sizeof(*values));
+    t->w = *w;
+    w->in = NULL;
+    t->walked = arrange(&t->w);
+    for (size_t i = 0; i < t->w.n; i++) values[i] = t->w.in[i].v;
+    int rc = call_read_in_steps(c, &ops, t, values, t->w.n);
+    mem_free(values);
+    return rc;
+}
+
+#define KEPT_MAX 1024 /* Each value that is kept takes time, too. */
+
 /* event: of a command that stores what comes out under its first key; else NULL. */
 static int algebra(call *c, enum algebra what, const char *event, bool counted) {
     int64_t n;
@@ -352,8 +423,10 @@ static int algebra(call *c, enum algebra what, const char *event, bool counted) 
     int rc = find_operands(c, &w, call_argv(c) + at + 1, event != NULL);
     bool good = rc == OK && take_options(c, &w, at + 1 + w.n, event != NULL);
     if (rc == OK && there != OK && there != ERR_NOTFOUND) rc = there;
-    if (good && rc == OK && (event != NULL || counted) && many(c, &w)) {
+    if (good && rc == OK && (event != NULL || counted) && many(c, &w, STEPS_FROM)) {
         rc = in_steps(c, &w, event);
+    } else if (good && rc == OK && event == NULL && !counted && w.n <= KEPT_MAX && many(c, &w, READ_STEPS_FROM)) {
+        rc = tell_in_steps(c, &w);
     } else if (good && rc == OK) {
         w.seed = rnd_u64(call_rnd(c));
         rc = run(&w);

@@ -38,6 +38,21 @@ int zset_result_each(void *cookie, slice member, double score); /* adds; a zset_
 void zset_result_sort(struct zset_result *r);
 void zset_result_free(struct zset_result *r);
 void zset_result_reply(call *c, const struct zset_result *r, bool scores);
+/* Results that come in parts, told in the order of all (zset_runs.c). Begins as {0}. */
+struct zset_run {
+    struct zset_result result;
+    size_t next;
+};
+struct zset_runs {
+    struct zset_run *runs;
+    size_t n, cap, *heap, left;
+    uint64_t total; /* members of all */
+};
+void zset_runs_add(struct zset_runs *r, struct zset_result *run); /* orders it, and takes it */
+void zset_runs_begin(struct zset_runs *r);                        /* All have been added. */
+bool zset_runs_first(const struct zset_runs *r, slice *member, double *score); /* of those that are left */
+void zset_runs_drop_first(struct zset_runs *r);
+void zset_runs_free(struct zset_runs *r);
 /* Stores it in the place of whatever the key holds, or removes the key when it is empty; tells of it, and
  * answers with its size. */
 int zset_result_store(call *c, slice key, const struct zset_result *r, const char *event);
