@@ -13,6 +13,7 @@
 #include "tier/tier_internal.h"
 
 #define LOG_FULL_BYTES (8u << 20)  /* A segment is closed here: half of SEGMENT_BYTES_MAX. */
+#define LOG_SMALL_BYTES (256u << 10)
 #define LOG_SOON_BYTES (1u << 20)  /* This much does not wait for the spacing. */
 #define LOG_LAZY_US 100000         /* What nobody waits for may gather this long (ack memory). */
 #define LOG_INLINE_BYTES 4096      /* Small payloads are packed on the loop: a hand-off costs more. */
@@ -86,6 +87,8 @@ static void log_frame(tier *t, enum record_kind kind, uint64_t lsn, uint64_t wal
         s = g->filling = out_create(t);
     }
     size_t start = s->raw.n;
+    if (start > LOG_SMALL_BYTES && s->raw.cap < LOG_FULL_BYTES)
+        buf_reserve(&s->raw, LOG_FULL_BYTES - start); /* Not by doubling: that copies megabytes. */
     record_append(&s->raw, kind, lsn, wall_ms, body);
     size_t n = s->raw.n - start;
     if (s->h.records++ == 0) {
