@@ -518,3 +518,40 @@ test -tags {cove} "A group that goes meanwhile, and a client that does" {
     assert {[delivered [ended $c]] in {1 20000 20001}}
     sound
 }
+
+test -tags {cove} "Long strings are set, and appended to others, in steps as in one turn" {
+    for {set i 0} {$i < 110000} {incr i} {append text "word $i, "}
+    set text [string range $text 0 1100000]
+    r RPUSH s a list
+    assert_equal OK [r SET s $text]
+    assert_equal $text [r GET s]
+    assert_equal -1 [r TTL s]
+    assert_equal OK [r SET s $text EX 1000]
+    assert_range [r TTL s] 990 1000
+    assert_equal [string length $text$text] [r APPEND s $text]
+    assert_equal $text$text [r GET s]
+    assert_range [r TTL s] 990 1000
+    assert_equal OK [r SET s $text]
+    assert_equal -1 [r TTL s]
+    assert_equal [string length $text] [r APPEND new $text]
+    assert_equal OK [r SETEX e 1000 $text]
+    assert_range [r TTL e] 990 1000
+    assert_equal OK [r SET e $text PXAT 1]
+    assert_equal 0 [r EXISTS e]
+    assert_error "WRONGTYPE*" {r RPUSH l x; r APPEND l $text}
+    r MULTI
+    r SET one $text
+    r APPEND one $text
+    r EXEC
+    r SET s $text
+    r APPEND s $text
+    assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE s]
+    # What others append meanwhile comes before, or behind, all of it.
+    r SET s ""
+    assert {[beside [list APPEND s $text] {r APPEND s .}] >= [string length $text]}
+    assert_equal [expr {[string length $text] + $i}] [r STRLEN s]
+    assert_equal $text [string trim [r GET s] .]
+    sound
+    r DEBUG RELOAD
+    assert_equal $text [string trim [r GET s] .]
+}

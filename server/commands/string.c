@@ -140,13 +140,19 @@ static int set_with_options(call *c, const struct set_options *o, int64_t expire
     return (o->flags & SET_GET) != 0 ? OK : reply_ok(c);
 }
 
+static int set_plainly(call *c, slice value, int64_t expire_ms) {
+    bool over = expire_ms >= 0 && expire_ms <= call_now_ms(c);
+    if (!over && string_is_long(c, value)) return string_set_in_steps(c, value, expire_ms);
+    int rc = set_now(c, call_arg(c, 1), value, expire_ms);
+    return rc == OK ? reply_ok(c) : rc;
+}
+
 static int cmd_set(call *c) {
     struct set_options o = {0};
     int64_t expire_ms;
     if (!set_options(c, 3, ~SET_PERSIST, &o) || !set_expire_time(c, &o, &expire_ms)) return OK;
     if ((o.flags & ~SET_EXPIRE) != 0) return set_with_options(c, &o, expire_ms);
-    int rc = set_now(c, call_arg(c, 1), call_arg(c, 2), expire_ms);
-    return rc == OK ? reply_ok(c) : rc;
+    return set_plainly(c, call_arg(c, 2), expire_ms);
 }
 
 static int cmd_setnx(call *c) {
@@ -160,9 +166,7 @@ static int cmd_setnx(call *c) {
 
 static int setex_generic(call *c, bool seconds) {
     int64_t at;
-    if (!expire_time(c, 2, seconds, false, &at)) return OK;
-    int rc = set_now(c, call_arg(c, 1), call_arg(c, 3), at);
-    return rc == OK ? reply_ok(c) : rc;
+    return expire_time(c, 2, seconds, false, &at) ? set_plainly(c, call_arg(c, 3), at) : OK;
 }
 
 static int cmd_setex(call *c) { return setex_generic(c, true); }

@@ -10,6 +10,12 @@ int cmd_mget(call *c);
 
 /* The whole string as a bulk reply. OK, or ERR_COLD and nothing written. */
 int string_reply(call *c, const struct value *v);
+/* Strings that are written in steps (string_steps.c): the first argument's is set to `bytes`, with an expiry that is not
+ * over yet (-1: none), or they are appended to what it is; and the reply of SET or APPEND. `return ...` */
+#define STRING_STEPS_FROM_BYTES ((size_t)512 << 10) /* half a millisecond */
+bool string_is_long(const call *c, slice bytes);
+int string_set_in_steps(call *c, slice bytes, int64_t expire_ms);
+int string_append_in_steps(call *c, slice bytes);
 /* False, and an error reply, when a string of that length may not be made. */
 bool string_fits(call *c, uint64_t length);
 

@@ -22,6 +22,7 @@ static int cmd_append(call *c) {
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     uint64_t length = rc == OK ? string_len(&e.value) : 0;
     if (!string_fits(c, length + more.n)) return OK;
+    if (string_is_long(c, more)) return string_append_in_steps(c, more);
     rc = length == 0 && rc == ERR_NOTFOUND ? call_set_string(c, key, more, -1)
                                            : call_value(c, TYPE_STRING, STRING_APPEND, key, &more, 1);
     if (rc != OK) return rc;

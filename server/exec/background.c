@@ -250,6 +250,25 @@ static void work_gone(void *cookie) {
     mem_free(w);
 }
 
+struct leftover {
+    job job;
+    buf bytes;
+};
+
+static void leftover_free(job *j) { buf_free(&((struct leftover *)(void *)j)->bytes); }
+static void leftover_done(job *j) { mem_free(j); }
+
+void exec__free_aside(exec *x, buf *b) {
+    if (b->cap < FREE_ASIDE_BYTES || x->deps.pool == NULL) {
+        buf_free(b);
+        return;
+    }
+    struct leftover *l = mem_alloc(sizeof(*l));
+    *l = (struct leftover){.job = {.work = leftover_free, .done = leftover_done}, .bytes = *b};
+    *b = BUF_INIT;
+    pool_submit(x->deps.pool, &l->job);
+}
+
 void call_work(call *c, void (*work)(void *cookie), command_fn *again, void *cookie,
                void (*canceled)(void *cookie)) {
     struct work *w = mem_calloc(1, sizeof(*w));

@@ -142,6 +142,7 @@ static bool read_more(client *c) {
         return false;
     }
     size_t room = c->query.cap - c->query.n;
+    if (room > QUERY_READ_MAX) room = QUERY_READ_MAX;
     long n = c->conn->ops->read(c->conn, c->query.p + c->query.n, room);
     x->stats.reads++;
     if (n == ERR_AGAIN) return false;
@@ -240,7 +241,7 @@ static void query_consumed(client *c) {
     if (c->query_pos == 0) return;
     if (c->query_pos == c->query.n) {
         c->query.n = 0;
-        if (c->query.cap > QUERY_KEEP_BYTES) buf_free(&c->query);
+        if (c->query.cap > QUERY_KEEP_BYTES) exec__free_aside(c->exec, &c->query);
     } else {
         buf_consume(&c->query, c->query_pos);
     }

@@ -13,8 +13,10 @@
 #define BATCH_MAX 64            /* Requests parsed before the first runs: enough to hide misses. */
 #define GATES_MAX 1024          /* Closed gates of one client; further ones merge into the last. */
 #define QUERY_READ_BYTES 16384  /* One read; more when a large argument is on its way. */
+#define QUERY_READ_MAX ((size_t)256 << 10) /* But not more: some tenths of a millisecond. */
 #define QUERY_KEEP_BYTES 32768  /* A larger query buffer is freed when it is empty. */
 #define OUT_KEEP_BYTES 65536
+#define FREE_ASIDE_BYTES ((size_t)4 << 20) /* Half a millisecond, when the kernel takes them back. */
 #define GATED_PAUSE_BYTES ((size_t)64 << 20) /* Held output above which a client is not read. */
 /* A turn that has taken so long begins no further request of a client that had one. As long as the loop delivers what
  * is ready (loop.c): if it were shorter, each client that comes between the two would be cut off after one request, and
@@ -280,6 +282,7 @@ void background__free(exec *x);
 void background__ended(client *c); /* The call of a client without a connection has ended. */
 /* May a run that has begun take its next step? ERR_AGAIN: not now; ERR_NOTFOUND: its database has gone. */
 int background__may_go_on(client *c);
+void exec__free_aside(exec *x, buf *b);  /* On a worker, when it is very large: the kernel takes its time. */
 bool background__find_db(client *c); /* c->db: the one of the task, whatever its number is now */
 
 /* block.c */

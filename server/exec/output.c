@@ -133,7 +133,7 @@ static void out_consumed(client *c) {
     } else {
         c->out_base += c->out.n;
         c->out.n = 0;
-        if (c->out.cap > OUT_KEEP_BYTES) buf_free(&c->out);
+        if (c->out.cap > OUT_KEEP_BYTES) exec__free_aside(c->exec, &c->out);
     }
     c->out_sent = 0;
 }
