@@ -31,6 +31,7 @@
  * turn may take: what clients wrote is sealed, and replies leave, every millisecond. */
 #define DELIVER_US 500
 #define DELIVER_HELD_US 100 /* When posts wait from the turn before. */
+#define HOLD_US 300         /* Posts that come so late in a turn wait for the next one. */
 #define POSTS_US 600        /* After so long a turn no further post is begun. */
 #define TURN_US 800 /* What a turn is to take, all in all. */
 #define CPU_READ_US 250
@@ -348,7 +349,7 @@ void loop__unpost(loop *l, void (*fn)(void *cookie), void *cookie) {
     posts_forget(&l->running, fn, cookie); /* When called from a post. */
 }
 
-static bool loop_is_late(loop *l) { return clock_mono_us(l->clock) - l->now_us >= POSTS_US; }
+static bool loop_is_late(loop *l, uint64_t us) { return clock_mono_us(l->clock) - l->now_us >= us; }
 
 /* What does not fit into the turn comes first in the next one. A turn that was long before they began leaves them all to
  * the next, which has time for them. */
@@ -363,12 +364,12 @@ static void loop_run_posts(loop *l) {
         l->running_at = 0;
     }
     loop_unlock(l);
-    l->posts_held = l->running.n > l->running_at && !l->posts_held && loop_is_late(l);
+    l->posts_held = l->running.n > l->running_at && !l->posts_held && loop_is_late(l, HOLD_US);
     if (l->posts_held) return;
     while (l->running_at < l->running.n) {
         const struct post p = l->running.p[l->running_at++];
         if (p.fn != NULL) p.fn(p.cookie);
-        if (loop_is_late(l)) break;
+        if (loop_is_late(l, POSTS_US)) break;
     }
 }
 

@@ -608,11 +608,11 @@ TEST("posts that do not fit into a turn come in the next, in their order, and a 
     loop_turn(l, -1);
     loop_turn(l, -1);
     CHECK_STR(t.text, "ab|cd|e|f|");
-    /* Readers that take all of a turn: the post waits once, and then it is they that wait. */
+    /* Readers that take half of a turn: the post waits once, and then it is they that wait. */
     struct slow_pipe r[4];
     t.n = 0;
     for (int i = 0; i < 4; i++) {
-        r[i] = (struct slow_pipe){.trace = &t, .clock = &clock, .takes_us = 700, .letter = 'r'};
+        r[i] = (struct slow_pipe){.trace = &t, .clock = &clock, .takes_us = 550, .letter = 'r'};
         CHECK_INT(pipe(r[i].fd), 0);
         CHECK_INT(loop_watch(l, r[i].fd[0], LOOP_READ, slow_read, &r[i]), OK);
         CHECK_INT(write(r[i].fd[1], "xyz", 3), 3);
