@@ -17,7 +17,7 @@
 #define TIES 256
 #define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
 #define SLOTS_BYTES (4 * (size_t)CODE_ROWS) /* at the head of a block: few of them are looked at */
-#define AHEAD_BYTES 1024  /* of the next cluster */
+#define AHEAD_BYTES 4096 /* on their way from memory */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
 
 struct target {
@@ -68,27 +68,42 @@ static int scan_block(struct run *r, const uint8_t *at, float g, float spread) {
     return answer;
 }
 
-static void cluster_ahead(const struct ivf_pages *p) {
-    if (p->rc != OK) return;
-    if (p->rows > 0) mem_ahead(p->base.p + BASE_HEAD, AHEAD_BYTES);
-    else mem_ahead(p->tail.p + TAIL_HEAD, AHEAD_BYTES);
+/* The blocks of some clusters, one after the other. */
+struct blocks {
+    const struct ivf_pages *page;
+    size_t n, stride;
+    size_t cluster;  /* of the next block */
+    uint32_t block;
+};
+
+/* NULL: there is none. */
+static const uint8_t *next_block(struct blocks *b) {
+    for (; b->cluster < b->n && b->page[b->cluster].rc == OK; b->cluster++, b->block = 0) {
+        const struct ivf_pages *p = &b->page[b->cluster];
+        uint32_t whole = p->rows / CODE_ROWS, i = b->block++;
+        if (i < whole) return p->base.p + BASE_HEAD + i * b->stride;
+        if (i == whole && p->last > 0) return p->tail.p + TAIL_HEAD;
+    }
+    return NULL;
 }
 
-static int scan_cluster(struct run *r, const struct target *to, const struct ivf_pages *p) {
+static void fetch_ahead(struct blocks *b) {
+    const uint8_t *at = next_block(b);
+    if (at != NULL) mem_ahead(at + SLOTS_BYTES, b->stride - SLOTS_BYTES);
+}
+
+static int scan_cluster(struct run *r, const struct target *to, const struct ivf_pages *p, struct blocks *ahead) {
     const struct code_shape *c = &r->ix.code;
     float square = c->product ? to->square : to->distance;
     float spread = r->q->sigmas * sqrtf(square > 0 ? square : 0);
-    size_t stride = base_stride(c);
+    struct blocks own = {.page = p, .n = 1, .stride = base_stride(c)};
+    const uint8_t *at;
     int answer = OK;
-    for (uint32_t i = 0; i < p->rows / CODE_ROWS; i++) {
-        const uint8_t *at = p->base.p + BASE_HEAD + i * stride;
-        if (i + 1 < p->rows / CODE_ROWS) mem_ahead(at + stride + SLOTS_BYTES, stride - SLOTS_BYTES);
-        else if (p->last > 0) mem_ahead(p->tail.p + TAIL_HEAD + SLOTS_BYTES, stride - SLOTS_BYTES);
+    while ((at = next_block(&own)) != NULL) {
+        fetch_ahead(ahead);
         int rc = scan_block(r, at, to->distance, spread);
         if (rc != OK) answer = rc;
     }
-    int rc = p->last > 0 ? scan_block(r, p->tail.p + TAIL_HEAD, to->distance, spread) : OK;
-    if (rc != OK) answer = rc;
     r->q->codes += p->rows + p->last;
     r->work += p->rows + p->last;
     r->q->probed++;
@@ -181,6 +196,7 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
     }
     uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
     struct ivf_pages pages[IVF_PAGES_MANY];
+    struct blocks ahead = {0};
     size_t have = 0, at = 0;
     while (rc == OK && s->next < s->near_n) {
         if (r.work >= end) return ERR_AGAIN;
@@ -188,10 +204,11 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
         if (at == have) {
             have = look_up(&r, s->next, pages);
             at = 0;
+            ahead = (struct blocks){.page = pages, .n = have, .stride = base_stride(&r.ix.code)};
+            for (size_t n = 0; n < AHEAD_BYTES; n += ahead.stride) fetch_ahead(&ahead);
         }
-        if (at + 1 < have) cluster_ahead(&pages[at + 1]);
         rc = pages[at].rc;
-        if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &pages[at]);
+        if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &pages[at], &ahead);
         if (rc != OK) break;
         s->next++;
         at++;
