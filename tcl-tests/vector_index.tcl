@@ -41,9 +41,7 @@ proc add_many {key from to args} {
 proc info_full {key field} {dict get [r VINFO $key FULL] $field}
 proc settle {key} {
     wait_for_condition 600 50 {[info_full $key index] eq "ready" && [info_full $key probes] > 0} {fail "no index"}
-    # What is left to be split is done when nothing more changes.
-    set before -1
-    wait_for_condition 200 150 {[set now [info_full $key clusters]] == $before || [set before $now] < 0} {fail "no rest"}
+    wait_for_condition 600 50 {[info_full $key settled]} {fail "no rest"}
 }
 proc names {reply} {dict keys $reply}
 # How many of the true 10 nearest searches find, in the mean of n.
@@ -248,6 +246,18 @@ test "WATCH sees no change of the index" {
     r MULTI
     r PING
     assert_equal PONG [lindex [r EXEC] 0]
+}
+
+test "A set that has grown by a third is made ready again when it rests" {
+    make_centres 20
+    add_many v 0 12000
+    settle v
+    assert_equal 12000 [info_full v measured-size]
+    add_many v 12000 16000
+    assert_equal 0 [info_full v settled]
+    settle v
+    assert_equal 16000 [info_full v measured-size]
+    assert_equal OK [sound]
 }
 
 proc add_equal {key blob n} {

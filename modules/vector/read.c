@@ -4,7 +4,7 @@
 #include "modules/vector/search_internal.h"
 #include "modules/vector/store.h"
 
-#define FULL_FACTS 11 /* of VINFO key FULL */
+#define FULL_FACTS 12 /* of VINFO key FULL */
 
 int cmd_vcard(call *c) {
     struct entry e;
@@ -34,6 +34,7 @@ static void reply_index(call *c, const struct entry *e) {
         {"clusters", ix.clusters},
         {"nodes", ix.nodes},
         {"probes", ix.state == IVF_READY ? recall_probes(&e->value, 10, SEARCH_RECALL) : 0},
+        {"measured-size", recall_rows(&e->value)},
         {"resident-bytes", keyspace_entry_bytes(call_keyspace(c), e)},
         {"resident-index", kinds[VSET_CLUSTERS] + kinds[VSET_TAILS] + kinds[VSET_ROUTES]},
         {"resident-vectors", kinds[VSET_VECTORS]},

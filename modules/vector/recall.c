@@ -240,3 +240,5 @@ uint32_t recall_probes(const struct value *v, uint32_t k, double target) {
     if (!(probes >= 1)) probes = 1;
     return probes < ix.clusters ? (uint32_t)probes : ix.clusters;
 }
+
+uint32_t recall_rows(const struct value *v) { return get_u32(ivf__meta(v) + IM_TUNED_ROWS); }

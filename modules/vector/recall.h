@@ -26,5 +26,6 @@ uint32_t recall_samples(const recall *r); /* done */
 
 /* What has been measured last (VECTOR_PROBES), for k and a target; something sensible when nothing has. */
 uint32_t recall_probes(const struct value *v, uint32_t k, double target);
+uint32_t recall_rows(const struct value *v); /* that were in the index then; 0: nothing has been measured */
 
 #endif

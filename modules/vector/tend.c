@@ -33,8 +33,12 @@ struct tend {
     struct plan *plan; /* owned; NULL while a worker has it */
     uint32_t cursor, step; /* GATHER: the next slot */
     uint32_t sweep;    /* the next cluster that is to be looked at; IVF_NONE: none is */
+    unsigned rested;   /* how many looks in turn have found the set as it was, */
+    uint64_t then;     /* with this version */
     uint32_t refined;  /* the next cluster that is to be made anew */
     unsigned passes;   /* how often all have been */
+    uint64_t since;    /* the version when the pass began */
+    bool busy;         /* It changes while it is refined. */
     recall *recall;    /* MEASURE; owned */
     uint64_t uid;      /* of the set that is measured, */
     uint32_t clusters; /* and how many it had when that began: of those that are split meanwhile little is known */
@@ -183,14 +187,22 @@ static int fill(call *c, const struct value *v, const struct vset *set, const st
 
 #define SAMPLES 160
 
-/* Has the set changed so much that what was measured says little? */
-static bool stale(const struct value *v, const struct ivf *ix) {
+/* Has the set changed by so many quarters of its rows, so that what was measured says little? */
+static bool stale(const struct value *v, const struct ivf *ix, unsigned quarters) {
     uint64_t then = get_u64(ivf__meta(v) + IM_TUNED);
     uint32_t rows = get_u32(ivf__meta(v) + IM_TUNED_ROWS), clusters = get_u32(ivf__meta(v) + IM_TUNED_CLUSTERS);
     struct vset set;
     vset_read(v, &set);
-    return rows == 0 || set.version - then > rows / 2 || ix->rows < rows / 2 || ix->clusters / 3 > clusters / 2;
+    return rows == 0 || set.version - then > (uint64_t)rows * quarters / 4 || ix->rows < rows / 2 ||
+           ix->clusters / 3 > clusters / 2;
 }
+/* While a set is being filled it is refined in haste, and seldom; when it rests, well, and after fewer changes. What was
+ * done in haste is noted as QUARTERS_HASTE older than it is, so that it is done again when the set rests. */
+#define QUARTERS_RESTING 1
+#define QUARTERS_BUSY 3
+#define QUARTERS_HASTE 1
+#define REST_LOOKS 12
+#define REST_MS 10 /* between them */
 
 static int measure(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint16_t probes[RECALL_KS][RECALL_TARGETS];
@@ -202,7 +214,8 @@ static int measure(call *c, struct tend *t, const struct value *v, const struct 
     recall_curves(t->recall, probes);
     put_u32(rows, (uint32_t)ix->rows);
     put_u32(rows + 4, t->clusters);
-    put_u64(rows + 8, set->version);
+    uint64_t haste = t->busy ? (uint64_t)ix->rows * QUARTERS_HASTE / 4 + 1 : 0;
+    put_u64(rows + 8, set->version > haste ? set->version - haste : 0);
     for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
         put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
     slice args[2] = {slice_make(rows, sizeof(rows)), slice_make(curves, sizeof(curves))};
@@ -242,10 +255,12 @@ static int sweep(call *c, struct tend *t, const struct value *v, const struct vs
 /* Splits look at few clusters, and centroids stay where they were when rows come and go: after much of that twice as many
  * codes are to be scanned for the same recall. So each cluster's centroid becomes the mean of its rows again, and rows
  * go where they are nearer, as in Lloyd's passes. What is cold is not worth to be fetched for it. */
-#define REFINE_PASSES 2
+#define REFINE_PASSES 4
+#define REFINE_BUSY 64 /* One part in so many has changed during a pass: it is the last one. */
 
 static int refine(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
+    if (t->refined == 0) t->since = set->version;
     for (uint32_t n = 0; n < SWEEP_CLUSTERS && t->refined < next; n++) {
         slice tail;
         int rc = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, t->refined), &tail);
@@ -262,8 +277,23 @@ static int refine(call *c, struct tend *t, const struct value *v, const struct v
     if (t->refined >= next) {
         t->refined = 0;
         t->passes++;
+        if (set->version - t->since > ix->rows / REFINE_BUSY) t->busy = true;
+        if (t->busy) t->passes = REFINE_PASSES;
     }
     return again(c);
+}
+
+/* Is it time for that? ERR_AGAIN: the set is looked at again in a while. ERR_NOTFOUND: no. */
+static int rests(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    if (!stale(v, ix, QUARTERS_RESTING)) return ERR_NOTFOUND;
+    t->busy = stale(v, ix, QUARTERS_BUSY);
+    if (t->busy) return OK;
+    if (t->rested > 0 && set->version != t->then) return ERR_NOTFOUND; /* Who changes it will ask again. */
+    if (t->rested == REST_LOOKS) return OK;
+    t->rested++;
+    t->then = set->version;
+    parked_timeout(call_park(c, tend_run, NULL, NULL), REST_MS);
+    return ERR_AGAIN;
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------ */
@@ -282,9 +312,12 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     if (ix->todo > 0) return split_begin(c, t, v, set, ix, ivf_todo(v));
     if (ix->state == IVF_FILLING) return fill(c, v, set, ix);
     if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
-    if (!stale(v, ix)) return reply_ok(c);
+    if (t->passes == 0 && t->refined == 0) {
+        int rc = rests(c, t, v, set, ix);
+        if (rc != OK) return rc == ERR_NOTFOUND ? reply_ok(c) : rc;
+    }
     if (t->passes < REFINE_PASSES) return refine(c, t, v, set, ix);
-    t->passes = t->refined = 0;
+    t->rested = t->passes = t->refined = 0;
     t->uid = set->shape.uid;
     t->clusters = ix->clusters;
     t->phase = MEASURE;
@@ -329,7 +362,7 @@ bool vset_due(const struct value *v) {
     ivf_read(v, &ix);
     vset_read(v, &set);
     if (ix.state == IVF_ABSENT) return set.count >= IVF_MIN;
-    return ix.state == IVF_FILLING || ix.todo > 0 || ix.missed || stale(v, &ix);
+    return ix.state == IVF_FILLING || ix.todo > 0 || ix.missed || stale(v, &ix, QUARTERS_RESTING);
 }
 
 void vset_tend(call *c, slice key) {
