@@ -42,6 +42,7 @@ struct checkpoint {
     list packs;              /* on their way */
     unsigned in_flight;
     bool walked, waits_durable;
+    bool filled;             /* a pack has been, and so will be the next */
     int rc;
     uint64_t start_us;
     buf catalogue;
@@ -169,7 +170,8 @@ static void walk_step(void *cookie) {
     tier *t = cp->t;
     cp->step = NULL;
     if (tier_gone(t)) return;
-    if (frozen_walk_settle(cp->walk, loop_share_us(t->loop, WALK_SLICE_US))) {
+    uint64_t start = tier_mono_us(t), share = loop_share_us(t->loop, WALK_SLICE_US);
+    if (frozen_walk_settle(cp->walk, share)) {
         walk_again(cp);
         return;
     }
@@ -177,14 +179,14 @@ static void walk_step(void *cookie) {
         checkpoint_walked(cp);
         return;
     }
-    uint64_t start = tier_mono_us(t), share = loop_share_us(t->loop, WALK_SLICE_US);
     for (unsigned i = 0; i < WALK_SLICE_SLOTS; i++) {
         if (tier_mono_us(t) - start > share) break;
         if (cp->raw.n >= cp->raw_max || cp->slots == PACK_SLOTS_MAX) {
             if (cp->in_flight >= PACKS_IN_FLIGHT_MAX) return; /* a pack's end goes on */
+            cp->filled = true;
             pack_flush(cp);
         }
-        if (cp->raw.n > PACK_SMALL_BYTES && cp->raw.cap < cp->raw_max)
+        if ((cp->filled || cp->raw.n > PACK_SMALL_BYTES) && cp->raw.cap < cp->raw_max)
             buf_reserve(&cp->raw, cp->raw_max); /* Not by doubling: that copies megabytes. */
         size_t before = cp->raw.n;
         int rc = cp->rc == OK ? frozen_walk_next(cp->walk, &cp->raw) : ERR_NOTFOUND;
