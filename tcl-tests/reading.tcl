@@ -57,6 +57,12 @@ test -tags {cove} "What is read in steps is what is read in one turn" {
     if {[llength $scores] == $many} {set scores [concat {*}$scores]} ;# RESP3
     foreach {m score} $scores {assert_equal $score [dict get $some $m]}
     assert_equal [llength $scores] [llength $some]
+    # Very many that are asked for by name.
+    for {set k 3000} {$k < 6000} {incr k} {lappend members e$k; lappend fields f$k; lappend scored m$k}
+    foreach command {{SMISMEMBER s {*}$members} {SMISMEMBER none {*}$members} {HMGET h {*}$fields} {ZMSCORE z {*}$scored}} {
+        in_one_turn {*}[subst [string map {\{*\} {}} $command]]
+    }
+    assert_equal 2000 [tcl::mathop::+ {*}[r SMISMEMBER s {*}$members]]
     # Where it goes on from its cursor all are met.
     set cursor 0; set seen {}
     while 1 {

@@ -555,3 +555,55 @@ test -tags {cove} "Long strings are set, and appended to others, in steps as in 
     r DEBUG RELOAD
     assert_equal $text [string trim [r GET s] .]
 }
+
+# A command of very many arguments does to `d` in steps what it does to `one`, the same before, in one turn.
+proc same_arguments {args} {
+    set reply [r {*}[string map {KEY d} $args]]
+    r MULTI
+    r {*}[string map {KEY one} $args]
+    assert_equal [lindex [r EXEC] 0] $reply
+    assert_equal [r EXISTS one] [r EXISTS d]
+    if {[r EXISTS d]} {
+        assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE d]
+        assert_equal [r OBJECT ENCODING one] [r OBJECT ENCODING d]
+        assert_equal [expr {[r TTL one] > 0}] [expr {[r TTL d] > 0}]
+    }
+    return $reply
+}
+
+test -tags {cove} "Very many arguments are added, and removed, in steps as in one turn" {
+    for {set i 0} {$i < 5000} {incr i} {
+        lappend some m$i
+        lappend twice m[expr {$i / 2 + 3000}]
+        lappend pairs m$i $i
+        lappend others m[expr {$i / 3 + 4000}] x$i
+        lappend scored [expr {$i % 100}] m[expr {$i / 2}]
+    }
+    # A command, and which arguments.
+    foreach commands {
+        {{SADD some} {SADD twice} {SADD twice} {SREM twice} {SREM twice} {SREM some}}
+        {{RPUSH some} {LPUSH some} {RPUSHX twice}}
+        {{HSET pairs} {HSET pairs} {HMSET others} {HDEL twice} {HDEL twice} {HDEL some}}
+        {{ZADD scored} {ZADD NX scored} {ZADD GT CH scored} {ZADD XX LT CH scored} {ZREM twice} {ZREM twice} {ZREM some}}
+    } {
+        r DEL d one
+        foreach command $commands {
+            same_arguments [lindex $command 0] KEY {*}[lrange $command 1 end-1] {*}[set [lindex $command end]]
+            r EXPIRE d 1000
+            r EXPIRE one 1000
+        }
+        sound
+    }
+    r DEL d one
+    assert_equal 0 [same_arguments ZADD KEY XX {*}$scored]
+    assert_error "ERR value is not a valid float" {r ZADD d {*}$scored 1 a x b}
+    assert_equal 0 [r EXISTS d]
+    r SET s text
+    foreach {command arguments} {SADD some RPUSH some HSET pairs ZADD scored ZREM some} {
+        assert_error "WRONGTYPE*" {r $command s {*}[set $arguments]}
+    }
+    # What others do meanwhile is not lost, and seen before or behind all of it.
+    assert_equal 5000 [beside [list SADD s2 {*}$some] {lappend seen [r SCARD s2]; r SADD s2 new$i}]
+    assert_equal [expr {5000 + $i}] [r SCARD s2]
+    sound
+}

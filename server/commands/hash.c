@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "commands/args_steps.h"
 #include "commands/commands.h"
 #include "commands/elements.h"
 #include "commands/hash_commands.h"
@@ -75,6 +76,10 @@ static int set_all(call *c, bool count) {
     int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     if (!hash_pairs_ok(c, 2)) return OK;
+    if (args_are_many(c, 2, 2))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_HASH, .op = HASH_SET, .first = 2, .per = 2, .class = 'h',
+                                                   .answer = count ? ARGS_GROWTH : ARGS_OK, .event = "hset",
+                                                   .always = true});
     if (call_argc(c) - 2 > EFFECT_ARGS_MAX && e.value.kind != VALUE_NONE &&
         (rc = hash_need_args(c, &e.value, 2, 2)) != OK) {
         return rc; /* A single effect asks for all that it changes itself. */
@@ -113,6 +118,9 @@ static int cmd_hdel(call *c) {
     int rc = hash_for_writing(c, &e);
     if (rc != OK) return rc;
     if (e.value.kind == VALUE_NONE) return reply_int(c, 0);
+    if (args_are_many(c, 2, 1))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_HASH, .op = HASH_DEL, .first = 2, .per = 1,
+                                                   .answer = ARGS_LOSS, .class = 'h', .event = "hdel"});
     if ((rc = hash_need_args(c, &e.value, 2, 1)) != OK) return rc;
     e.value.now_ms = 0; /* What has expired is removed like the rest, and counts, as in Redis. */
     for (size_t i = 2; i < call_argc(c) && !any; i++) {
@@ -211,11 +219,21 @@ static int cmd_hget(call *c) {
     return rc != OK ? rc : reply_bulk(c, s);
 }
 
+static int write_field(const struct value *v, slice field, int proto, buf *out) {
+    char tmp[NUM_LL_MAX];
+    slice s;
+    int rc = hash_get(v, field, &s, tmp);
+    if (rc == OK) resp_bulk(out, s);
+    else if (rc == ERR_NOTFOUND) resp_null(out, proto);
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int cmd_hmget(call *c) {
     struct entry e;
     int rc = read_hash(c, &e);
     bool there = rc == OK;
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (there && args_are_many(c, 2, 1)) return args_read_in_steps(c, &e.value, write_field);
     if (there && (rc = hash_need_args(c, &e.value, 2, 1)) != OK) return rc;
     reply_array(c, call_argc(c) - 2);
     for (size_t i = 2; i < call_argc(c); i++) {

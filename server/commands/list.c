@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "commands/args_steps.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/list_commands.h"
@@ -56,6 +57,10 @@ static int push(call *c, bool head, bool only_existing) {
     if (rc == ERR_NOTFOUND && only_existing) return reply_int(c, 0);
     if (!list_elements_ok(c, 2)) return OK;
     if (rc == OK) before = list_len(&e.value);
+    if (args_are_many(c, 2, 1))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_LIST, .op = head ? LIST_PUSH_HEAD : LIST_PUSH_TAIL,
+                                                   .first = 2, .per = 1, .answer = ARGS_LENGTH, .class = 'l',
+                                                   .event = head ? "lpush" : "rpush"});
     /* The first effect asks for the page that all of them change. */
     size_t n = call_argc(c) - 2;
     for (size_t at = 0; at < n;) {

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "commands/args_steps.h"
 #include "commands/commands.h"
 #include "commands/elements.h"
 #include "commands/keyspecs.h"
@@ -73,6 +74,9 @@ static int cmd_sadd(call *c) {
     if (rc != OK) return rc;
     for (size_t i = 2; i < call_argc(c); i++)
         if (!member_fits(c, i)) return OK;
+    if (args_are_many(c, 2, 1))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_SET, .op = SET_ADD, .first = 2, .per = 1,
+                                                   .answer = ARGS_GROWTH, .class = 's', .event = "sadd"});
     if ((rc = count_members(c, &e.value, 2, &had)) != OK) return rc;
     if (had == call_argc(c) - 2) return reply_int(c, 0);
     before = set_len(&e.value);
@@ -89,6 +93,9 @@ static int cmd_srem(call *c) {
     slice key = call_arg(c, 1);
     int rc = call_write_type(c, key, TYPE_SET, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
+    if (rc == OK && args_are_many(c, 2, 1))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_SET, .op = SET_REM, .first = 2, .per = 1,
+                                                   .answer = ARGS_LOSS, .class = 's', .event = "srem"});
     if (rc != OK || (rc = count_members(c, &e.value, 2, &had)) != OK) return rc;
     if (had == 0) return reply_int(c, 0);
     uint64_t before = set_len(&e.value), after = before;
@@ -155,10 +162,19 @@ static int cmd_sismember(call *c) {
     return rc != OK ? rc : reply_int(c, 1);
 }
 
+static int write_has(const struct value *v, slice member, int proto, buf *out) {
+    (void)proto;
+    int rc = set_has(v, member);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    resp_int(out, rc == OK);
+    return OK;
+}
+
 static int cmd_smismember(call *c) {
     struct entry e;
     size_t had;
     int rc = empty_if_none(read_set(c, &e), &e);
+    if (rc == OK && args_are_many(c, 2, 1)) return args_read_in_steps(c, &e.value, write_has);
     if (rc != OK || (rc = count_members(c, &e.value, 2, &had)) != OK) return rc;
     reply_array(c, call_argc(c) - 2);
     for (size_t i = 2; i < call_argc(c); i++) {

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "commands/args_steps.h"
 #include "commands/commands.h"
 #include "commands/elements.h"
 #include "commands/keyspecs.h"
@@ -146,6 +147,44 @@ int zset_add_pairs(call *c, const struct zset_add *how, const double *scores, co
     return a.processed ? reply_double(c, a.score) : reply_null(c);
 }
 
+/* The same of very many pairs, in steps. */
+#define ADD_NX 1u
+#define ADD_XX 2u
+#define ADD_GT 4u
+#define ADD_LT 8u
+#define ADD_CH 16u
+
+static int add_part(call *c, struct args_job *j, size_t first, size_t n) {
+    const struct zset_add how = {.nx = j->how & ADD_NX, .xx = j->how & ADD_XX, .gt = j->how & ADD_GT, .lt = j->how & ADD_LT};
+    struct adding a = {.how = &how};
+    struct value v;
+    slice one[2], *members = mem_alloc(n * sizeof(*members));
+    uint8_t one_score[8];
+    double *scores = mem_alloc(n * sizeof(*scores));
+    int rc = call_steps_look(c, &v);
+    for (size_t i = 0; i < n && j->error == NULL; i++) {
+        members[i] = call_arg(c, j->first + 2 * (first + i) + 1);
+        if (!num_parse_double(call_arg(c, j->first + 2 * (first + i)), &scores[i])) j->error = "ERR value is not a valid float";
+        else if (zset_member_ok(members[i]) != OK) j->error = "ERR member exceeds the maximum size of a sorted set element";
+    }
+    if (rc == OK) rc = adding_init(c, &a, n, one, one_score);
+    if (rc == OK && j->error == NULL) rc = weigh_all(&a, &v, scores, members, n);
+    if (rc == OK && a.n > 0) rc = call_steps_value(c, TYPE_ZSET, ZSET_ADD, a.args, 2 * a.n);
+    if (rc == OK) j->n += a.added + (j->how & ADD_CH ? a.updated : 0);
+    if (rc == OK && a.added + a.updated > 0) j->changed = true;
+    adding_free(&a, n);
+    mem_free(scores);
+    mem_free(members);
+    return rc;
+}
+
+static int add_in_steps(call *c, size_t first, const struct zset_add *how) {
+    unsigned flags = (how->nx ? ADD_NX : 0) | (how->xx ? ADD_XX : 0) | (how->gt ? ADD_GT : 0) | (how->lt ? ADD_LT : 0) |
+                     (how->ch ? ADD_CH : 0);
+    return args_in_steps(c, &(struct args_job){.type = TYPE_ZSET, .first = first, .per = 2, .answer = ARGS_COUNTED,
+                                               .class = 'z', .event = how->event, .apply = add_part, .how = flags});
+}
+
 static bool add_option(call *c, size_t i, struct zset_add *how) {
     if (call_arg_is(c, i, "nx")) how->nx = true;
     else if (call_arg_is(c, i, "xx")) how->xx = true;
@@ -158,9 +197,15 @@ static bool add_option(call *c, size_t i, struct zset_add *how) {
 }
 
 static int add(call *c, size_t first, const struct zset_add *how) {
+    struct entry e;
     size_t n = (call_argc(c) - first) / 2;
     double one_score, *scores = &one_score;
     slice one, *members = &one;
+    if (args_are_many(c, first, 2)) {
+        int there = call_write_type(c, call_arg(c, 1), TYPE_ZSET, &e);
+        if (there == ERR_COLD) return there;
+        if (there == OK || there == ERR_NOTFOUND) return add_in_steps(c, first, how);
+    }
     if (n > 1) {
         scores = mem_try_alloc(n * sizeof(*scores));
         members = mem_try_alloc(n * sizeof(*members));
@@ -211,6 +256,9 @@ static int cmd_zrem(call *c) {
     bool any = false;
     int rc = call_write_type(c, key, TYPE_ZSET, &e);
     if (rc == ERR_NOTFOUND) return reply_int(c, 0);
+    if (rc == OK && args_are_many(c, 2, 1))
+        return args_in_steps(c, &(struct args_job){.type = TYPE_ZSET, .op = ZSET_REM, .first = 2, .per = 1,
+                                                   .answer = ARGS_LOSS, .class = 'z', .event = "zrem"});
     if (rc != OK || (rc = zset_need_rem(&e.value, members, n)) != OK) return rc;
     for (size_t i = 0; i < n && !any; i++) {
         double unused;
@@ -250,18 +298,24 @@ static int cmd_zscore(call *c) {
     return rc != OK ? rc : reply_double(c, score);
 }
 
+static int write_score(const struct value *v, slice member, int proto, buf *out) {
+    double score;
+    int rc = zset_score(v, member, &score);
+    if (rc == OK) resp_double(out, proto, score);
+    else if (rc == ERR_NOTFOUND) resp_null(out, proto);
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int cmd_zmscore(call *c) {
     struct entry e;
     int rc = empty_if_none(read_zset(c, &e), &e), cold = OK;
     if (rc != OK) return rc;
+    if (args_are_many(c, 2, 1)) return args_read_in_steps(c, &e.value, write_score);
     reply_array(c, call_argc(c) - 2);
     for (size_t i = 2; i < call_argc(c); i++) {
-        double score;
-        rc = zset_score(&e.value, call_arg(c, i), &score);
-        if (rc == OK) reply_double(c, score);
-        else if (rc == ERR_NOTFOUND) reply_null(c);
-        else if (rc == ERR_COLD) cold = rc;
-        else return rc;
+        rc = write_score(&e.value, call_arg(c, i), call_proto(c), call_out(c));
+        if (rc == ERR_COLD) cold = rc;
+        else if (rc != OK) return rc;
     }
     return cold; /* What was written is taken back then. */
 }

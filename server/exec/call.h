@@ -147,6 +147,7 @@ int call_steps(call *c, const struct steps_job *ops, void *work, const slice *ke
 int call_steps_value(call *c, uint8_t type, uint8_t op, const slice *args, size_t argc);
 int call_steps_copy(call *c, slice key); /* begins with what the key holds */
 int call_steps_length(call *c, uint64_t *n); /* of what was made: elements */
+int call_steps_look(call *c, struct value *v); /* what was made, until the next effect; nothing: VALUE_NONE */
 int call_steps_take(call *c, slice key); /* what was made becomes the key's */
 /* All has been read, and nothing will be written: changes of the keys do not matter any more. */
 void call_steps_settled(call *c);

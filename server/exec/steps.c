@@ -198,14 +198,21 @@ int call_steps_copy(call *c, slice key) {
     return rc;
 }
 
-int call_steps_length(call *c, uint64_t *n) {
+int call_steps_look(call *c, struct value *v) {
     struct steps *s = c->state;
     struct entry e;
-    *n = 0;
+    *v = (struct value){.kind = VALUE_NONE};
     if (!s->made) return OK;
     int rc = keyspace_get(s->x->deps.keyspace, workshop(s), name_of(s), KS_EXPIRED, &e);
-    if (rc == OK) *n = s->x->deps.types->by_id[e.value.type]->length(&e.value);
+    if (rc == OK) *v = e.value;
     return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int call_steps_length(call *c, uint64_t *n) {
+    struct value v;
+    int rc = call_steps_look(c, &v);
+    *n = rc == OK && v.kind != VALUE_NONE ? c->exec->deps.types->by_id[v.type]->length(&v) : 0;
+    return rc;
 }
 
 int call_steps_take(call *c, slice key) {
