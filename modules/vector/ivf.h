@@ -95,7 +95,7 @@ struct ivf_search {
     int (*wants)(void *cookie, uint32_t slot, bool *yes);
     void *cookie;
     /* Answered. */
-    struct ivf_candidate *found; /* by estimate, least first; its own */
+    struct ivf_candidate *found; /* the k least estimates first, in order; its own */
     size_t n, measured;    /* and how many of them ivf_rerank() is done with */
     uint64_t version;      /* of the set, when it began with them */
     uint64_t codes;        /* scanned */

@@ -144,6 +144,8 @@ void ivf__best_clear(struct ivf_best *b);
 /* An estimate of -infinity says nothing: it is kept, and bounds nothing. */
 void ivf__best_add(struct ivf_best *b, float est, float err, uint32_t id);
 void ivf__best_prune(struct ivf_best *b); /* drops what the limit has overtaken */
+/* The `want` least estimates come first, in order; of equal ones the lower slot. */
+void ivf__least_first(struct ivf_candidate *c, size_t n, size_t want);
 
 /* ---- routing (ivf_route.c) ------------------------------------------------------------------------------ */
 

@@ -24,27 +24,6 @@ static int nearer(const void *a, const void *b) {
     return x->cluster < y->cluster ? -1 : x->cluster > y->cluster;
 }
 
-static void swap(struct ivf_route *a, struct ivf_route *b) {
-    struct ivf_route t = *a;
-    *a = *b;
-    *b = t;
-}
-
-/* The `want` least come first, in order. */
-static void least_first(struct ivf_route *r, size_t n, size_t want) {
-    size_t lo = 0, hi = n; /* What is before lo is less than the rest; what is from hi on is more. */
-    while (want < hi && hi - lo > 16) {
-        size_t mid = lo + (hi - lo) / 2, at = lo;
-        swap(&r[mid], &r[hi - 1]);
-        for (size_t i = lo; i + 1 < hi; i++)
-            if (nearer(&r[i], &r[hi - 1]) < 0) swap(&r[i], &r[at++]);
-        swap(&r[at], &r[hi - 1]);
-        if (want <= at) hi = at;
-        else lo = at + 1;
-    }
-    if (hi > 1) qsort(r, hi, sizeof(*r), nearer);
-}
-
 void ivf__target_init(struct ivf_target *t, const struct code_shape *c, const float *y) {
     t->room = mem_alloc(code_groups(c) * (size_t)16 + 32);
     t->y = y;
@@ -130,6 +109,17 @@ static int measure(const struct value *v, const struct ivf *ix, const struct ivf
     return OK;
 }
 
+/* The `want` nearest come first, in order. room: for as many as there are. */
+static void nearest_first(struct ivf_routes *out, size_t want, struct ivf_candidate *room) {
+    struct ivf_route *r = mem_alloc((out->n + 1) * sizeof(*r));
+    for (size_t i = 0; i < out->n; i++) room[i] = (struct ivf_candidate){.est = out->r[i].distance, .slot = (uint32_t)i};
+    ivf__least_first(room, out->n, want);
+    for (size_t i = 0; i < out->n; i++) r[i] = out->r[room[i].slot];
+    mem_free(out->r);
+    out->r = r;
+    out->cap = out->n + 1;
+}
+
 /* Those as near as the last wanted one come behind it. */
 static size_t with_ties(struct ivf_routes *out, size_t want, size_t most) {
     if (want == 0) return 0;
@@ -166,14 +156,15 @@ int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_tar
     }
     if (rc == OK) rc = answer;
     if (rc == OK) rc = measure(v, ix, t, &nodes, page, &best, out);
+    if (rc == OK) {
+        if (want > out->n) want = out->n;
+        if (out->n > 0) nearest_first(out, want, best.found); /* one was measured for each that was found */
+        out->n = with_ties(out, want, want + ties);
+    }
     mem_free(page);
     ivf__best_deinit(&best);
     ivf__routes_free(&nodes);
-    if (rc != OK) return rc;
-    if (want > out->n) want = out->n;
-    least_first(out->r, out->n, want);
-    out->n = with_ties(out, want, want + ties);
-    return OK;
+    return rc;
 }
 
 /* ---- vectors as the index sees them ----------------------------------------------------- */

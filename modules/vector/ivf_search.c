@@ -172,12 +172,6 @@ static int prepare(struct run *r, const struct vset_shape *shape, const float *x
     return OK;
 }
 
-static int by_estimate(const void *a, const void *b) {
-    const struct ivf_candidate *x = a, *y = b;
-    if (x->est != y->est) return x->est < y->est ? -1 : 1;
-    return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
 int ivf_search(const struct value *v, const struct vset_shape *shape, const float *x, size_t codes,
                struct ivf_search *q) {
     struct run r = {.v = v, .q = q, .scan = q->scan};
@@ -219,7 +213,7 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
     ivf__best_prune(&s->best);
     q->found = s->best.found;
     q->n = s->best.n;
-    if (q->n > 1) qsort(q->found, q->n, sizeof(*q->found), by_estimate);
+    ivf__least_first(q->found, q->n, q->k);
     return OK;
 }
 

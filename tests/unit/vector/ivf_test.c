@@ -3,8 +3,10 @@
 #include "test.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
+#include "modules/vector/ivf_internal.h"
 #include "modules/vector/ivf_job.h"
 #include "modules/vector/recall.h"
 #include "modules/vector/rotate.h"
@@ -616,5 +618,42 @@ TEST("rows of a split go to a neighbour where one is nearer, and all rows of a s
         }
         CHECK(n == 20 ? moved == 20 : moved > 0 && moved < n);
         ivf_job_deinit(&j);
+    }
+}
+
+static int by_estimate(const void *a, const void *b) {
+    const struct ivf_candidate *x = a, *y = b;
+    if (x->est != y->est) return x->est < y->est ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+/* What kinds of order there are before: by chance, with many equal ones, rising, falling, the highest in the middle. */
+static float estimate_of(rnd *r, unsigned kind, size_t i, size_t n) {
+    switch (kind) {
+    case 0: return gauss(r);
+    case 1: return (float)rnd_below(r, 4);
+    case 2: return (float)i;
+    case 3: return -(float)i;
+    default: return (float)(i < n / 2 ? i : n - i);
+    }
+}
+
+TEST("the least of many candidates come first, in order") {
+    enum { N = 3000 };
+    struct ivf_candidate c[N], sorted[N];
+    rnd r;
+    rnd_seed(&r, 13);
+    for (int round = 0; round < 400; round++) {
+        size_t n = round < 40 ? (size_t)round : (size_t)rnd_below(&r, N), want = (size_t)rnd_below(&r, n + 2);
+        for (size_t i = 0; i < n; i++)
+            c[i] = (struct ivf_candidate){.est = estimate_of(&r, (unsigned)round % 5, i, n), .slot = (uint32_t)i};
+        if (n > 3) c[n / 3].est = -INFINITY;
+        memcpy(sorted, c, n * sizeof(*c));
+        if (n > 0) qsort(sorted, n, sizeof(*sorted), by_estimate);
+        ivf__least_first(c, n, want);
+        size_t first = want < n ? want : n;
+        CHECK(memcmp(c, sorted, first * sizeof(*c)) == 0);
+        if (n > 0) qsort(c, n, sizeof(*c), by_estimate); /* None is lost. */
+        CHECK(memcmp(c, sorted, n * sizeof(*c)) == 0);
     }
 }
