@@ -238,6 +238,28 @@ test -keep "A filter fills what is asked for, however rare it is" {
     }
 }
 
+test -keep "A filter that comes again sees what has changed meanwhile" {
+    for {set round 0} {$round < 6} {incr round} {
+        assert_equal {e10000 e4 e8} [lsort [r VSEARCH v K 20 FP32 [near 3] FILTER {.i in [4, 8, 10000]}]]
+        set read [dict get [lindex [r VSEARCH v K 20 FP32 [near 3] FILTER {.i in [4, 8, 10000]} PROFILE] 1] filtered]
+        if {!$::server::cold} {assert {$read < 100}}
+        switch $round {
+            0 {r VSETATTR v e4 {{"i":5}}; r VSETATTR v e5 {{"i":4}}}
+            1 {r SAVE; r VREM v e5}
+            2 {r VADD v FP32 [near 9] e5 SETATTR {{"i":4}} XDISTANCE_METRIC L2}
+            3 {r SAVE; r DEBUG DROP-CLEAN; r VSETATTR v e8 [string cat {{"i":9,"text":"} [string repeat x 3000] {"}}]}
+            4 {r VSETATTR v e8 [string cat {{"i":8,"text":"} [string repeat x 3000] {"}}]}
+        }
+        set want [lindex {{e10000 e5 e8} {e10000 e4 e8} {e10000 e4 e5 e8} {e10000 e4} {e10000 e4 e8}} $round]
+        if {$round < 5} {
+            assert_equal $want [lsort [r VSEARCH v K 20 FP32 [near 3] FILTER {.i in [4, 8, 10000]}]]
+            r VSETATTR v e4 {{"i":4}}
+            if {$round != 1} {r VSETATTR v e5 {{"i":5}}}
+            r VSETATTR v e8 {{"i":8}}
+        }
+    }
+}
+
 test "WATCH sees no change of the index" {
     make_centres 20
     add_many v 0 10100

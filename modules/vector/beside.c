@@ -17,13 +17,13 @@ bool vset__apart(size_t attribute) { return attribute > VSET_ATTRIBUTE_APART; }
 static bool shared_ok(slice page) { return rows_ok(page) && rows_width(page) == 0 && rows_n(page) <= VSET_ATTRIBUTE_ROWS; }
 static bool own_ok(slice page) { return vset__apart(page.n); }
 
-static int get_shared(const struct value *v, uint32_t slot, slice *page) {
+int vset__attributes_page(const struct value *v, uint32_t slot, slice *page) {
     return v->pager->ops->get_ok(v->pager, v->obj, shared_page(slot), shared_ok, page);
 }
 
 int vset_attribute(const struct value *v, uint32_t slot, slice *out) {
     slice page;
-    int rc = get_shared(v, slot, &page);
+    int rc = vset__attributes_page(v, slot, &page);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     if (rc == OK) {
         slice record = rows_get(page, slot % VSET_ATTRIBUTE_ROWS);
@@ -37,7 +37,7 @@ int vset_attribute(const struct value *v, uint32_t slot, slice *out) {
 
 int vset_attribute_need(const struct value *v, uint32_t slot) {
     slice page;
-    int rc = get_shared(v, slot, &page), own = v->pager->ops->get_ok(v->pager, v->obj, own_page(slot), own_ok, &page);
+    int rc = vset__attributes_page(v, slot, &page), own = v->pager->ops->get_ok(v->pager, v->obj, own_page(slot), own_ok, &page);
     if (rc == ERR_NOTFOUND) rc = OK;
     vset__note(own == ERR_NOTFOUND ? OK : own, &rc);
     return rc;
@@ -67,7 +67,7 @@ int vset__attribute_put(struct value *v, uint32_t slot, slice attribute) {
 
 int vset__attribute_cut(struct value *v, uint32_t slot) {
     slice page;
-    int rc = get_shared(v, slot, &page);
+    int rc = vset__attributes_page(v, slot, &page);
     if (rc == OK && rows_get(page, slot % VSET_ATTRIBUTE_ROWS).n > 0)
         return rows_cut(v->pager, v->obj, shared_page(slot), slot % VSET_ATTRIBUTE_ROWS);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;

@@ -298,6 +298,8 @@ expr *expr_compile(slice text, slice *near) {
     return e;
 }
 
+slice expr_text(const expr *e) { return slice_str(e->text); }
+
 void expr_free(expr *e) {
     if (e == NULL) return;
     mem_free(e->text);

@@ -12,6 +12,7 @@ typedef struct expr expr;
 /* Compiles the text up to its first NUL byte. NULL: a syntax error, and *near is the part
  * of the text that the error message quotes. */
 expr *expr_compile(slice text, slice *near);
+slice expr_text(const expr *e); /* that it was compiled from */
 void expr_free(expr *e); /* Like free(): NULL is fine. */
 /* Whether the element with this attribute passes. Not reentrant: e keeps what it works
  * with. */

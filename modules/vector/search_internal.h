@@ -59,13 +59,13 @@ int search__yield(call *c, command_fn *again);
 /* ---- filters (search_filter.c) -------------------------------------------------------------------- */
 
 void search__filter_free(struct search_filter *f);
-/* What share of the elements matches, from a sample: in the first step. ERR_COLD. */
-int search__filter_sample(call *c, struct search *s, const struct value *v, const struct vset *set);
+/* At the beginning of each step; the first one learns what share of the elements matches. ERR_COLD. */
+int search__filter_step(call *c, struct search *s, const struct value *v, const struct vset *set);
 /* So few that all of them are looked for, and measured? Then this is done, in steps. */
 bool search__filter_rare(const struct search *s, const struct value *v, const struct vset *set);
 int search__filter_walk(call *c, struct search *s, const struct value *v, const struct vset *set,
                         command_fn *again);
-/* The probes that the filter takes, for the share that it is known to let through. */
+/* The probes to begin with, for the share that the filter is known to let through. */
 uint64_t search__filter_probes(const struct search *s, const struct value *v, const struct vset *set, double target);
 /* Asked about a slot: see ivf_search.wants. */
 int search__filter_wants(void *cookie, uint32_t slot, bool *yes);
@@ -73,7 +73,6 @@ struct search_asking { /* its cookie */
     struct search *s;
     const struct value *v;
 };
-void search__filter_begin(struct search *s, const struct vset *set); /* before the first question */
 /* A search has ended that has found enough: is another with more probes to be made, or a walk? Then that is noted. */
 bool search__filter_more(struct search *s, const struct value *v, double target);
 void search__filter_widened(struct search *s, const struct value *v); /* Are these probes so many that a walk is cheaper? */

@@ -112,7 +112,7 @@ static void begin(struct search *s, const struct value *v, const struct vset *se
     s->top.k = search__kept(s, set);
     double target = target_of(s);
     if (s->probes == 0) {
-        uint64_t usual = s->filter != NULL ? search__filter_probes(s, v, set, target) / 2 + 1
+        uint64_t usual = s->filter != NULL ? search__filter_probes(s, v, set, target)
                                            : recall_probes(v, (uint32_t)s->top.k, target);
         double n = s->effort * (double)usual;
         s->probes = n < 1 ? 1 : n > (double)UINT32_MAX ? UINT32_MAX : (uint64_t)n;
@@ -149,14 +149,11 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
     int rc = OK;
     s->scan.steps++;
     do {
-        if (s->filter != NULL) rc = search__filter_sample(c, s, v, set);
+        if (s->filter != NULL) rc = search__filter_step(c, s, v, set);
         if (rc != OK) return rc;
         if (s->filter != NULL && search__filter_rare(s, v, set)) return search__filter_walk(c, s, v, set, again);
         if (s->index.scan == NULL) begin(s, v, set);
-        if (s->filter != NULL) {
-            search__filter_begin(s, set);
-            s->index.wants = search__filter_wants;
-        }
+        if (s->filter != NULL) s->index.wants = search__filter_wants;
         s->index.cookie = &asking;
         do {
             rc = ivf_search(v, &s->shape, s->x, STEP_CODES, &s->index);

@@ -111,6 +111,8 @@ void vset__roomy(struct value *v, const struct vset_shape *s, uint32_t slot);
 /* ---- attributes and places (beside.c) ------------------------------------------------------------------------ */
 
 bool vset__apart(size_t attribute);
+/* The page of the slot's attribute and its neighbours', but for long ones. ERR_NOTFOUND, ERR_COLD, ERR_CORRUPT. */
+int vset__attributes_page(const struct value *v, uint32_t slot, slice *page);
 /* Asks for what a change of the slot's attribute meets. ERR_CORRUPT: it has one, or none, against what is said. */
 int vset__attribute_look(const struct value *v, uint32_t slot, bool has);
 int vset__attribute_put(struct value *v, uint32_t slot, slice attribute); /* The slot has none. */

@@ -101,6 +101,7 @@ struct object {
     uint64_t pages;
     struct trie trie;
     struct pager_look look;
+    struct pager_note note; /* owned */
     part *home; /* the directory page it was last reached through, or NULL; weak */
     uint8_t meta[];
 };

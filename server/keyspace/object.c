@@ -46,6 +46,8 @@ object *object__clone(object *o) {
     c->along = o->along;
     c->look = o->look;
     o->look = (struct pager_look){0}; /* What is done about it is done to the clone. */
+    c->note = o->note;
+    o->note = (struct pager_note){0};
     if (c->trie.root != NULL) part__ref(c->trie.root);
     return c;
 }
@@ -55,6 +57,7 @@ void object__put(keyspace *ks, object *o) {
     assert(o->refs > 0);
     if (--o->refs > 0) return;
     part__put(ks, o->trie.root);
+    if (o->note.p != NULL) o->note.free(o->note.p);
     mem_free(o);
 }
 
@@ -80,6 +83,9 @@ static size_t pager_meta_bytes(const object *o) {
 }
 static struct pager_look *pager_look(object *o) {
     return &o->look;
+}
+static struct pager_note *pager_note(object *o) {
+    return &o->note;
 }
 static uint64_t pager_pages(const object *o) {
     return o->pages;
@@ -393,6 +399,7 @@ const struct pager_ops object__pager_ops = {
     .meta_mut = pager_meta_mut,
     .meta_bytes = pager_meta_bytes,
     .look = pager_look,
+    .note = pager_note,
     .get = pager_get,
     .get_ok = pager_get_ok,
     .get_many = pager_get_many,

@@ -33,6 +33,13 @@ struct pager_look {
     int64_t least_ms; /* what it has found so far */
 };
 
+/* What a type keeps beside an object while it is in memory, never stored: it may be gone at any time between two
+ * commands, and goes with who changes the object when that is shared. */
+struct pager_note {
+    void *p;                /* NULL: nothing */
+    void (*free)(void *p);
+};
+
 #define PAGER_MANY 32
 struct pager_got {
     int rc;
@@ -48,6 +55,7 @@ struct pager_ops {
     uint8_t *(*meta_mut)(pager *p, object *o); /* o must be exclusively owned (see value.h) */
     size_t (*meta_bytes)(const object *o);
     struct pager_look *(*look)(object *o);
+    struct pager_note *(*note)(object *o);
 
     /* Dense. get: ERR_NOTFOUND when there is no such page. mut: makes the page when it is
      * absent, resizes it to n bytes keeping what fits, new bytes zero. need: asks for the page if

@@ -2,7 +2,7 @@
 """vectors.py -- the index of vector sets at size: what a vector takes in memory, sets larger than memory,
 searches that find nothing in memory, and inserts by many clients.
 
-    vectors.py [--size small|full] [--only memory|larger|cold|inserts] [--rows N] [--folder F]
+    vectors.py [--size small|full] [--only memory|larger|cold|inserts|filters|streaming] [--rows N] [--folder F]
 
     memory    1,000,000 x 768 (small: 20,000) by VMADD; then the vectors leave memory, and the index stays
     larger    10,000,000 x 96 floats under 2 GiB (small: 100,000 under 32 MiB), searched against the exact answers
@@ -10,6 +10,10 @@ searches that find nothing in memory, and inserts by many clients.
               search, with nothing in memory and with the routing in memory
     inserts   1,000,000 x 768 (small: 20,000) by VADD, 16 connections x pipelines of 16, acknowledged by the store;
               every 1,000th element is searched for in the same pipeline, and must come first
+    filters   200,000 x 96 (small: 20,000): what lets 100, 10, 1 and 0.1 % through, by chance, only what is near to the
+              queries, and only what is far from them: all that is asked for is found, against the exact answers
+    streaming 200,000 x 96 (small: 40,000) in the order of their clusters, then a window that slides, then half of
+              them goes: each element is found by its own vector, and recall is that of a fresh build
 
 The rows are those of tests/bench/vectors_data.c. Sizes, counts and recall are judged; what the clock says is
 printed."""
@@ -46,6 +50,7 @@ class Rows:
         prefix = os.path.join(folder, "%s-%d" % (kind, rows))
         program = os.path.join(ROOT, os.environ.get("B", "build"), "tests", "bench", "vectors_data")
         subprocess.run([program, kind, str(rows), str(queries), str(seed), prefix], check=True)
+        self.cluster = np.fromfile(prefix + ".cluster.i32", np.int32)[:rows]
         os.unlink(prefix + ".cluster.i32")
         self.n, self.dim = rows, dim
         self.base = np.memmap(prefix + ".base.f32", np.float32, "r").reshape(-1, dim)
@@ -385,7 +390,135 @@ def inserts(args, folder):
           "%.4f, fresh %.4f" % (grown, fresh))
 
 
-PARTS = {"memory": memory, "larger": larger, "cold": cold, "inserts": inserts}
+# ---- filters
+
+SHARES = (1, .1, .01, .001)
+
+
+def attributes(s, places):
+    """Each element is told its places in some orders: elements below a number in one of them are a share of all."""
+    c, names = s.client(timeout=600), list(places)
+    for at in range(0, len(places[names[0]]), 1000):
+        c.pipeline([("VSETATTR", KEY, name(at + i), "{%s}" % ",".join('"%s":%d' % (n, places[n][at + i]) for n in names))
+                    for i in range(min(1000, len(places[names[0]]) - at))])
+    c.close()
+
+
+def place(order):
+    out = np.empty(len(order), np.int64)
+    out[order] = np.arange(len(order))
+    return out
+
+
+def filters(args, folder):
+    n = args.rows or (200000 if args.full else 20000)
+    rows = Rows(folder, "word", 96, n, 1000, args.seed)  # Stored as they are, so that the exact answers are right.
+    base = np.asarray(rows.base)
+    near = np.argsort(((base - rows.queries[0]) ** 2).sum(1))
+    far = np.argsort(((rows.queries - rows.queries[0]) ** 2).sum(1))
+    places = {"chance": place(np.random.default_rng(args.seed).permutation(n)), "near": place(near)}
+    ask = 200 if args.full else 100
+    s = large.server(folder, "--maxmemory", "1gb", *DEBUG)
+    load(s, rows, "NOQUANT")
+    attributes(s, places)
+    c = s.client(timeout=600)
+    for what, field, queries in (("by chance", "chance", rows.queries[:ask]), ("near to the queries", "near", rows.queries[far[:ask]]),
+                                 ("far from the queries", "near", rows.queries[far[-ask:]])):
+        for share in SHARES:
+            most = round(share * n)
+            match = np.flatnonzero(places[field] < most)
+            part = -2 * (queries @ base[match].T) + (base[match] ** 2).sum(1)
+            keep = np.argpartition(part, min(4 * NEAREST, len(match)) - 1, axis=1)[:, :4 * NEAREST]
+            last = np.sort([distances(base, q, match[k]) for q, k in zip(queries, keep)], axis=1)[:, NEAREST - 1]
+            began = time.monotonic()
+            found, ms = search(c, queries, "FILTER", ".%s < %d" % (field, most))
+            seconds = time.monotonic() - began
+            got = rows.recall(queries, found, last)
+            label = "%g %% that are %s" % (100 * share, what)
+            profile = facts(c(*query(queries[-1]), "K", NEAREST, "FILTER", ".%s < %d" % (field, most), "PROFILE")[1])
+            say("%s: %.0f searches/s, p99 %.2f ms, recall %.4f; the last: %s", label, len(ms) / seconds,
+                large.percentile(ms, .99), got, ", ".join("%s %d" % (k, profile[k]) for k in ("probes", "scanned", "reranked", "filtered")))
+            check("%s: all that is asked for is found, and matches" % label,
+                  all(len(f) == NEAREST and (places[field][[int(x) for x in f]] < most).all() for f in found))
+            check("%s: recall@%d is at least 0.95" % (label, NEAREST), got >= .95, "%.4f" % got)
+    c.close()
+    s.kill()
+
+
+# ---- streaming
+
+def alive(s, rows, ids, what):
+    """Each of these finds itself, and recall among them is that of a fresh build of them."""
+    c = s.client(timeout=600)
+    check("%s: VCARD counts them" % what, c("VCARD", KEY) == len(ids), c("VCARD", KEY))
+    settle(s)
+    lost, full = 0, facts(c("VINFO", KEY, "FULL"))
+    for at in range(0, len(ids), 200):
+        some = ids[at:at + 200]
+        for i, reply in zip(some, c.pipeline([(*query(rows.base[i]), "K", 1) for i in some])):
+            # Another one with the same vector is as good.
+            lost += len(reply) != 1 or (int(reply[0]) != i and distances(rows.base, rows.base[i], [int(reply[0])])[0] > 1e-9)
+    sizes = [facts(r[1])["scanned"] for r in c.pipeline([(*query(rows.base[i]), "K", 1, "PROBES", 1, "PROFILE")
+                                                        for i in ids[::10]])]
+    check("%s: each element finds itself" % what, lost == 0, "%d do not" % lost)
+    check("%s: clusters have at most 320 rows, and 40 elements on the average" % what,
+          max(sizes) <= 320 and len(ids) >= 40 * full["clusters"], "%d, %.1f" % (max(sizes), len(ids) / full["clusters"]))
+    live = np.asarray(rows.base)[ids]
+    part = np.argpartition(-(rows.queries @ live.T), 4 * NEAREST, axis=1)[:, :4 * NEAREST]
+    last = np.sort([distances(live, q, k) for q, k in zip(rows.queries, part)], axis=1)[:, NEAREST - 1]
+    grown = rows.recall(rows.queries, search(c, rows.queries)[0], last)
+    c.close()
+    return grown, last
+
+
+def streaming(args, folder):
+    n = args.rows or (200000 if args.full else 40000)
+    rows = Rows(folder, "word", 96, n, 1000 if args.full else 400, args.seed)
+    order = np.argsort(rows.cluster, kind="stable")
+    window = n * 3 // 5 // BULK * BULK
+    s = large.server(os.path.join(folder, "s"), "--maxmemory", "1gb", *DEBUG)
+    c = s.client(timeout=600)
+
+    def add(ids):
+        for at in range(0, len(ids), BULK):
+            some = ids[at:at + BULK]
+            c("VMADD", KEY, "FP32", rows.dim, len(some), *[x for i in some for x in (name(i), rows.base[i].tobytes())])
+
+    def remove(ids):
+        for at in range(0, len(ids), BULK):
+            c.pipeline([("VREM", KEY, name(i)) for i in ids[at:at + BULK]])
+
+    def fresh(ids, what, grown, last):
+        other = large.server(os.path.join(folder, "fresh-" + what.replace(" ", "-")), "--maxmemory", "1gb", *DEBUG)
+        o = other.client(timeout=600)
+        mixed = np.random.default_rng(args.seed).permutation(ids)
+        for at in range(0, len(mixed), BULK):
+            some = mixed[at:at + BULK]
+            o("VMADD", KEY, "FP32", rows.dim, len(some), *[x for i in some for x in (name(i), rows.base[i].tobytes())])
+        settle(other)
+        got = rows.recall(rows.queries, search(o, rows.queries)[0], last)
+        check("%s: recall is that of a fresh build, within 0.02" % what, grown >= got - .02, "%.4f, fresh %.4f" % (grown, got))
+        o.close()
+        other.kill()
+
+    began = time.monotonic()
+    add(order[:window])
+    say("cluster by cluster: %.0f rows/s", window / (time.monotonic() - began))
+    fresh(order[:window], "cluster by cluster", *alive(s, rows, order[:window], "cluster by cluster"))
+    for at in range(window, n, BULK):
+        add(order[at:at + BULK])
+        remove(order[at - window:at - window + BULK])
+    fresh(order[n - window:], "a window that has passed", *alive(s, rows, order[n - window:], "a window that has passed"))
+    left = order[n - window:]
+    kept = np.random.default_rng(args.seed).random(window) < .5
+    remove(left[~kept])
+    fresh(left[kept], "half of them", *alive(s, rows, left[kept], "half of them"))
+    c.close()
+    s.kill()
+
+
+PARTS = {"memory": memory, "larger": larger, "cold": cold, "inserts": inserts, "filters": filters,
+         "streaming": streaming}
 
 
 def main(args, folder):

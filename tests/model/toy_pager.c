@@ -31,6 +31,7 @@ static void toy_free(pager *p, object *o) {
     *at = o->next;
     for (size_t i = 0; i < o->count; i++) mem_free(o->pages[i].p);
     mem_free(o->pages);
+    if (o->note.p != NULL) o->note.free(o->note.p);
     mem_free(o->meta);
     mem_free(o);
     t->changes++;
@@ -43,6 +44,7 @@ static uint8_t *toy_meta_mut(pager *p, object *o) {
 }
 static size_t toy_meta_bytes(const object *o) { return o->meta_bytes; }
 static struct pager_look *toy_look(object *o) { return &o->look; }
+static struct pager_note *toy_note(object *o) { return &o->note; }
 static uint64_t toy_pages(const object *o) { return o->count; }
 
 static uint64_t span(const struct toy_page *g) {
@@ -193,7 +195,7 @@ static uint64_t toy_hash(pager *p, slice key) {
 
 static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
-    .meta_bytes = toy_meta_bytes, .look = toy_look, .get = toy_get,
+    .meta_bytes = toy_meta_bytes, .look = toy_look, .note = toy_note, .get = toy_get,
     .get_ok = toy_get_ok, .get_many = toy_get_many, .need = toy_need, .hold = toy_hold, .mut = toy_mut,
     .drop = toy_drop, .pages = toy_pages, .next = toy_next, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,

@@ -22,6 +22,7 @@ struct object {
     uint8_t *meta;
     size_t meta_bytes;
     struct pager_look look;
+    struct pager_note note;
     struct toy_page *pages;
     size_t count, cap;
 };
