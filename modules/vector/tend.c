@@ -185,7 +185,8 @@ static int fill(call *c, const struct value *v, const struct vset *set, const st
 
 /* ---- recall --------------------------------------------------------------------------------------------- */
 
-#define SAMPLES 160
+#define SAMPLES 400 /* A curve from these is right to about half of a hundredth of recall, */
+#define SAMPLES_BUSY 160 /* from these to nearly one. */
 
 /* Has the set changed by so many quarters of its rows, so that what was measured says little? */
 static bool stale(const struct value *v, const struct ivf *ix, unsigned quarters) {
@@ -207,7 +208,7 @@ static bool stale(const struct value *v, const struct ivf *ix, unsigned quarters
 static int measure(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint16_t probes[RECALL_KS][RECALL_TARGETS];
     uint8_t rows[16], curves[IVF_PROBES_BYTES];
-    if (t->recall == NULL) t->recall = recall_create(SAMPLES, 0, 0);
+    if (t->recall == NULL) t->recall = recall_create(t->busy ? SAMPLES_BUSY : SAMPLES, 0, 0);
     int rc = recall_step(t->recall, v, set, call_rnd(c));
     if (rc == ERR_AGAIN) return again(c);
     if (rc != OK) return rc;
