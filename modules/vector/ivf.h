@@ -91,6 +91,7 @@ struct ivf_search {
     /* Asked. */
     uint32_t k, probes;
     float sigmas;          /* how many standard deviations an estimate may be wrong */
+    size_t reranked_most;  /* ivf_rerank() calls each() so often, more or less, then ERR_AGAIN; 0: there is no most */
     /* A filter, or NULL: asked about slots that could count. ERR_COLD: what it needs has been asked for. */
     int (*wants)(void *cookie, uint32_t slot, bool *yes);
     void *cookie;

@@ -9,6 +9,7 @@
 
 #define NEIGHBOURS 32
 #define NEIGHBOURS_OF 4096 /* clusters looked at for them */
+#define ROOM_MOST ((size_t)1 << 20) /* for their vectors, before they are there */
 #define GATHER_ROWS 64     /* Four megabytes of pages mostly, and enough requests at once. */
 
 static int note_slot(void *cookie, uint32_t position, uint32_t slot, const uint8_t *block,
@@ -74,6 +75,8 @@ int ivf_job_gather(struct ivf_job *j, const struct value *v, uint32_t cluster) {
     rc = ivf__rows(v, &ix.code, cluster, note_slot, j);
     int more = gather_neighbours(j, v, &ix);
     if (rc == OK) rc = more;
+    size_t rows = j->slots.n / 4, bytes = quant_bytes(j->shape.quant, j->shape.dim);
+    buf_reserve(&j->vectors, rows < ROOM_MOST / bytes ? rows * bytes : ROOM_MOST);
     /* Where would its rows go? */
     return rc == OK && j->slots.n == 0 && j->neighbours_n == 0 ? ERR_CORRUPT : rc;
 }
@@ -93,16 +96,24 @@ static bool same(const struct ivf_job *j, const struct value *v, uint32_t *rows,
     return get_u32(tail.p + TA_GENERATION) == j->generation && get_u32(tail.p + TA_REMOVALS) == j->removals;
 }
 
-int ivf_job_gather_rows(struct ivf_job *j, const struct value *v) {
-    for (; 4 * j->n < j->slots.n;) {
-        struct element el;
-        uint32_t rows, slot = get_u32(j->slots.p + 4 * j->n);
-        int rc = vset_slot(v, &j->shape, slot, &el);
-        if (rc == ERR_COLD) break;
-        if (rc == ERR_NOTFOUND) /* It has gone since then. */
-            return same(j, v, &rows, &rc) ? ERR_CORRUPT : rc == OK ? ERR_NOTFOUND : rc;
-        if (rc != OK) return rc;
-        ivf_job_add(j, slot, &el.point);
+int ivf_job_gather_rows(struct ivf_job *j, const struct value *v, size_t most) {
+    bool cold = false;
+    for (size_t done = 0; 4 * j->n < j->slots.n && !cold;) {
+        struct vset_got got[PAGER_MANY];
+        uint32_t slot[PAGER_MANY], rows;
+        size_t n = 0;
+        if (done >= most) return ERR_AGAIN;
+        for (size_t at = 4 * j->n; n < PAGER_MANY && done + n < most && at < j->slots.n; at += 4)
+            slot[n++] = get_u32(j->slots.p + at);
+        vset_slots(v, &j->shape, slot, n, got);
+        for (size_t i = 0; i < n && !cold; i++, done++) {
+            int rc = got[i].rc;
+            cold = rc == ERR_COLD;
+            if (rc == ERR_NOTFOUND) /* It has gone since then. */
+                return same(j, v, &rows, &rc) ? ERR_CORRUPT : rc == OK ? ERR_NOTFOUND : rc;
+            if (rc != OK && !cold) return rc;
+            if (!cold) ivf_job_add(j, slot[i], &got[i].e.point);
+        }
     }
     if (4 * j->n == j->slots.n) return OK;
     for (size_t i = j->n; 4 * i < j->slots.n && i - j->n < GATHER_ROWS; i++) {

@@ -108,6 +108,9 @@ int ivf__root_find(slice root, const struct code_shape *c, uint32_t node, const 
  * one takes the place of one that is taken out. */
 int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster,
                   const uint8_t *centroid);
+/* Those of an old node's page whose part is this side become a node that stands in the root and has no page. */
+int ivf__node_make(struct value *v, const struct code_shape *c, uint32_t node, slice old, const uint32_t *part,
+                   uint32_t side);
 int ivf__node_remove(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster);
 /* ERR_LIMIT: the node's page does not hold so many more clusters. */
 int ivf__node_room(slice page, const struct code_shape *c, uint32_t more);

@@ -43,9 +43,9 @@ void ivf_job_deinit(struct ivf_job *j);
  * ERR_COLD, having asked for all that it knew to need: begin anew with another job. ERR_CORRUPT: also when it is empty
  * and alone. */
 int ivf_job_gather(struct ivf_job *j, const struct value *v, uint32_t cluster);
-/* Then their vectors. ERR_COLD, having asked for some: call again, with this job; other commands may have come between.
- * ERR_NOTFOUND: a row has gone since; the job is of no use. ERR_CORRUPT. */
-int ivf_job_gather_rows(struct ivf_job *j, const struct value *v);
+/* Then their vectors, `most` of them at a time: ERR_AGAIN. ERR_COLD, having asked for some. Both: call again, with this
+ * job; other commands may have come between. ERR_NOTFOUND: a row has gone since; the job is of no use. ERR_CORRUPT. */
+int ivf_job_gather_rows(struct ivf_job *j, const struct value *v, size_t most);
 /* Is what was gathered still so, for the effect to be made? *rc: ERR_COLD, ERR_CORRUPT. */
 bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc);
 void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p); /* copies */

@@ -265,7 +265,9 @@ static int need_vectors(const struct value *v, const struct vset_shape *s, const
 int ivf_rerank(const struct value *v, const struct vset_shape *s, struct ivf_search *q, bool attributes,
                double (*worst)(void *cookie), ivf_each *each, void *cookie, uint64_t *reranked) {
     if (q->measured == 0) *reranked = 0;
+    size_t done = 0;
     for (size_t i = q->measured; i < q->n;) {
+        if (q->reranked_most > 0 && done >= q->reranked_most) return ERR_AGAIN;
         struct vset_got got[BATCH];
         uint32_t slot[BATCH];
         double lower[BATCH];
@@ -286,6 +288,7 @@ int ivf_rerank(const struct value *v, const struct vset_shape *s, struct ivf_sea
             if (rc == ERR_COLD) return need_vectors(v, s, q, attributes);
             if (rc != OK) return rc;
             ++*reranked;
+            done++;
         }
         q->measured = i;
     }

@@ -366,12 +366,9 @@ static int take_side(struct value *v, const struct code_shape *c, slice old, con
         if (part[i] == side) ivf__mean_add(&mean, c, node_centroid(old, c, i));
     int rc = ivf__root_put(v, c, node, ivf__mean_half(&mean, c));
     ivf__mean_deinit(&mean);
-    for (uint32_t i = 0; rc == OK && i < n; i++) {
-        if (part[i] != side) continue;
-        uint32_t cluster = node_child(old, c, i);
-        rc = ivf__node_put(v, c, node, cluster, node_centroid(old, c, i));
-        if (rc == OK) rc = ivf__parent_set(v, cluster, node);
-    }
+    if (rc == OK) rc = ivf__node_make(v, c, node, old, part, side);
+    for (uint32_t i = 0; rc == OK && i < n; i++)
+        if (part[i] == side) rc = ivf__parent_set(v, node_child(old, c, i), node);
     return rc;
 }
 

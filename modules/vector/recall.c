@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
 
-#define STEP_CODES 20000  /* of one step */
+#define STEP_CODES 5000   /* of one step: a tenth of a millisecond */
+#define STEP_RERANKED 200 /* the same */
 #define TRUTH_SIGMAS 3.0f /* One in a thousand is missed. */
 #define DRAWS_MAX 1000    /* for one sample: most slots may be free */
 #define TRUTH_K 100
@@ -25,7 +26,7 @@ struct hit {
 struct recall {
     uint32_t samples, k, probes, done;
     /* The sample at hand. */
-    bool sampled, truth;
+    bool sampled, truth, scanned;
     uint32_t slot;
     buf bytes;
     struct measure measure;
@@ -104,9 +105,10 @@ static void search_begin(recall *r, const struct ivf *ix, bool truth) {
     ivf_search_deinit(&r->search);
     uint32_t probes = truth ? RECALL_PROBES_MAX : r->probes;
     if (probes > ix->clusters) probes = ix->clusters;
-    r->search = (struct ivf_search){.k = (uint32_t)r->want, .probes = probes,
+    r->search = (struct ivf_search){.k = (uint32_t)r->want, .probes = probes, .reranked_most = STEP_RERANKED,
                                     .sigmas = truth ? TRUTH_SIGMAS : IVF_SIGMAS};
     r->truth = truth;
+    r->scanned = false;
 }
 
 /* Where the true neighbours' clusters stand. */
@@ -158,7 +160,7 @@ static int ended(recall *r, const struct value *v, const struct ivf *ix) {
 
 int recall_step(recall *r, const struct value *v, const struct vset *set, rnd *chance) {
     struct ivf ix;
-    uint64_t reranked;
+    uint64_t reranked = 0;
     ivf_read(v, &ix);
     assert(ix.state == IVF_READY);
     if (r->done >= r->samples) return OK;
@@ -173,9 +175,14 @@ int recall_step(recall *r, const struct value *v, const struct vset *set, rnd *c
         r->sampled = true;
         search_begin(r, &ix, true);
     }
-    int rc = ivf_search(v, &set->shape, r->x, STEP_CODES, &r->search);
-    if (rc == OK) {
-        if (ivf_rerank_begins(v, &r->search)) r->hits_n = 0;
+    int rc = OK;
+    if (!r->scanned) {
+        rc = ivf_search(v, &set->shape, r->x, STEP_CODES, &r->search);
+        r->scanned = rc == OK;
+        r->hits_n = 0;
+        if (rc == OK) rc = ERR_AGAIN;
+    } else {
+        /* What changes between two steps is a few of very many elements, and this is a sample: it does not begin anew. */
         rc = ivf_rerank(v, &set->shape, &r->search, false, worst, take, r, &reranked);
     }
     if (rc == OK) rc = ended(r, v, &ix);

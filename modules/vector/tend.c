@@ -13,12 +13,12 @@
 #include "modules/vector/recall.h"
 #include "modules/vector/rotate.h"
 
-#define GATHER_BYTES (256 * 1024) /* Copied in one step: some tenths of a millisecond. */
-#define GATHER_SLOTS 4096
+#define STEP_US 300 /* Of the loop, less when others have had much of the turn. */
+#define GATHER_SLOTS 64 /* between two looks at the clock */
+#define GATHER_ROWS 64  /* of a cluster: the same */
 #define SAMPLE_BYTES ((size_t)64 << 20) /* Of float rows, from which a new index is made, */
 #define SAMPLE_MAX 32768                /* and their number. */
-#define FILL_US 700    /* of one step */
-#define FILL_SLOTS 8
+#define FILL_SLOTS 4    /* of one effect */
 
 enum phase { LOOK, GATHER, ROWS, WORKED, MEASURE };
 
@@ -30,6 +30,7 @@ struct plan { /* a job on its way: a worker's while it is worked on */
 
 struct tend {
     enum phase phase;
+    uint64_t until_us; /* the end of this step */
     struct plan *plan; /* owned; NULL while a worker has it */
     uint32_t cursor, step; /* GATHER: the next slot */
     uint32_t sweep;    /* the next cluster that is to be looked at; IVF_NONE: none is */
@@ -39,6 +40,8 @@ struct tend {
     unsigned passes;   /* how often all have been */
     uint64_t since;    /* the version when the pass began */
     bool busy;         /* It changes while it is refined. */
+    uint64_t refined_at; /* the version when a cluster was made anew last */
+    bool paused;       /* since then */
     recall *recall;    /* MEASURE; owned */
     uint64_t uid;      /* of the set that is measured, */
     uint32_t clusters; /* and how many it had when that began: of those that are split meanwhile little is known */
@@ -70,6 +73,8 @@ static int again(call *c) {
     parked_resume(call_park(c, tend_run, NULL, NULL));
     return ERR_AGAIN;
 }
+
+static bool step_is_over(const call *c, const struct tend *t) { return call_mono_us(c) >= t->until_us; }
 
 static void plan_begin(struct tend *t, const struct vset *set, const struct code_shape *code, uint64_t seed,
                        bool building) {
@@ -109,16 +114,18 @@ static void build_begin(call *c, struct tend *t, const struct vset *set) {
     t->phase = GATHER;
 }
 
+/* What has come since it began, and finds no room in the buffer, is not looked at: to have it grow would copy megabytes. */
 static int gather(call *c, struct tend *t, const struct value *v, const struct vset *set) {
     struct ivf_job *j = &t->plan->job;
-    size_t before = j->vectors.n;
-    for (unsigned n = 0; (t->cursor = vset_slot_next(v, set, t->cursor)) < set->slots; n++) {
+    size_t bytes = quant_bytes(set->shape.quant, set->shape.dim);
+    for (unsigned n = 1; (t->cursor = vset_slot_next(v, set, t->cursor)) < set->slots; n++) {
         struct element el;
         int rc = vset_slot(v, &set->shape, t->cursor, &el);
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        if (n == GATHER_SLOTS || j->vectors.n - before > GATHER_BYTES) return again(c);
+        if (j->vectors.n + bytes > j->vectors.cap) break;
         if (rc == OK) ivf_job_add(j, t->cursor, &el.point);
         t->cursor = set->slots - t->cursor > t->step ? t->cursor + t->step : set->slots;
+        if (n % GATHER_SLOTS == 0 && step_is_over(c, t)) return again(c);
     }
     return hand_over(c, t);
 }
@@ -126,9 +133,12 @@ static int gather(call *c, struct tend *t, const struct value *v, const struct v
 /* ---- a split --------------------------------------------------------------------------------------- */
 
 static int rows(call *c, struct tend *t, const struct value *v) {
-    int rc = ivf_job_gather_rows(&t->plan->job, v);
+    int rc;
+    do {
+        rc = ivf_job_gather_rows(&t->plan->job, v, GATHER_ROWS);
+    } while (rc == ERR_AGAIN && !step_is_over(c, t));
     if (rc == ERR_NOTFOUND) t->phase = LOOK;
-    return rc == OK ? hand_over(c, t) : rc == ERR_NOTFOUND ? again(c) : rc;
+    return rc == OK ? hand_over(c, t) : rc == ERR_NOTFOUND || rc == ERR_AGAIN ? again(c) : rc;
 }
 
 static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix,
@@ -169,8 +179,7 @@ static int finish(call *c, struct tend *t, const struct value *v, const struct v
     return again(c);
 }
 
-static int fill(call *c, const struct value *v, const struct vset *set, const struct ivf *ix) {
-    uint64_t began = call_mono_us(c);
+static int fill(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint32_t end = vset_slot_next(v, set, ix->filled); /* Over what is not there; v is of no use after an effect. */
     do {
         uint8_t arg[4];
@@ -179,7 +188,7 @@ static int fill(call *c, const struct value *v, const struct vset *set, const st
         put_u32(arg, end);
         int rc = call_value(c, TYPE_VECTORSET, VECTOR_FILL, call_arg(c, 1), args, 1);
         if (rc != OK) return rc;
-    } while (end < set->slots && call_mono_us(c) - began < FILL_US);
+    } while (end < set->slots && !step_is_over(c, t));
     return again(c);
 }
 
@@ -209,7 +218,10 @@ static int measure(call *c, struct tend *t, const struct value *v, const struct 
     uint16_t probes[RECALL_KS][RECALL_TARGETS];
     uint8_t rows[16], curves[IVF_PROBES_BYTES];
     if (t->recall == NULL) t->recall = recall_create(t->busy ? SAMPLES_BUSY : SAMPLES, 0, 0);
-    int rc = recall_step(t->recall, v, set, call_rnd(c));
+    int rc;
+    do {
+        rc = recall_step(t->recall, v, set, call_rnd(c));
+    } while (rc == ERR_AGAIN && !step_is_over(c, t));
     if (rc == ERR_AGAIN) return again(c);
     if (rc != OK) return rc;
     recall_curves(t->recall, probes);
@@ -258,10 +270,20 @@ static int sweep(call *c, struct tend *t, const struct value *v, const struct vs
  * go where they are nearer, as in Lloyd's passes. What is cold is not worth to be fetched for it. */
 #define REFINE_PASSES 4
 #define REFINE_BUSY 64 /* One part in so many has changed during a pass: it is the last one. */
+/* Between two clusters when others write: so that it takes a fifth of a worker, which has splits and the log to do, and
+ * less of the loop. */
+#define REFINE_PAUSE_MS 4
 
 static int refine(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
     if (t->refined == 0) t->since = set->version;
+    if (set->version != t->refined_at && !t->paused) {
+        t->paused = true;
+        parked_timeout(call_park(c, tend_run, NULL, NULL), REFINE_PAUSE_MS);
+        return ERR_AGAIN;
+    }
+    t->refined_at = set->version;
+    t->paused = false;
     for (uint32_t n = 0; n < SWEEP_CLUSTERS && t->refined < next; n++) {
         slice tail;
         int rc = v->pager->ops->get(v->pager, v->obj, vset_page(VSET_TAILS, t->refined), &tail);
@@ -311,7 +333,7 @@ static int look(call *c, struct tend *t, const struct value *v, const struct vse
     case IVF_READY: break;
     }
     if (ix->todo > 0) return split_begin(c, t, v, set, ix, ivf_todo(v));
-    if (ix->state == IVF_FILLING) return fill(c, v, set, ix);
+    if (ix->state == IVF_FILLING) return fill(c, t, v, set, ix);
     if (t->sweep != IVF_NONE || ix->missed) return sweep(c, t, v, set, ix);
     if (t->passes == 0 && t->refined == 0) {
         int rc = rests(c, t, v, set, ix);
@@ -336,6 +358,7 @@ static int tend_run(call *c) {
         call_set_state(c, t, tend_free);
     }
     if (t->phase == WORKED && t->plan == NULL) t->plan = call_cookie(c);
+    t->until_us = call_mono_us(c) + call_share_us(c, STEP_US);
     int rc = call_write_type(c, call_arg(c, 1), TYPE_VECTORSET, &e);
     if (rc == ERR_NOTFOUND || rc == ERR_TYPE) return reply_ok(c);
     if (rc != OK) return rc;

@@ -28,6 +28,7 @@ db *call_db(const call *c) { return c->client->db; }
 int call_proto(const call *c) { return c->client->proto; }
 bool call_in_multi(const call *c) { return c->in_multi; }
 uint64_t call_mono_us(const call *c) { return clock_mono_us(loop_clock(c->exec->deps.loop)); }
+uint64_t call_share_us(const call *c, uint64_t most) { return loop_share_us(c->exec->deps.loop, most); }
 int64_t call_now_ms(const call *c) { return c->now_ms; }
 rnd *call_rnd(const call *c) { return c->exec->deps.rnd; }
 keyspace *call_keyspace(const call *c) { return c->exec->deps.keyspace; }

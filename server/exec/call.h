@@ -27,6 +27,7 @@ int call_proto(const call *c);
 bool call_in_multi(const call *c);      /* being run by EXEC (or a script) */
 int64_t call_now_ms(const call *c);     /* the same during the whole command */
 uint64_t call_mono_us(const call *c);   /* read now: for measuring work */
+uint64_t call_share_us(const call *c, uint64_t most); /* how long a step may take: see loop_share_us() */
 rnd *call_rnd(const call *c);
 keyspace *call_keyspace(const call *c);
 tier *call_tier(const call *c);

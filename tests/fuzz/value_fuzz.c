@@ -245,7 +245,7 @@ static void use_index(struct toy *t, struct value *v, buf *store) {
         struct ivf_job j;
         int rc;
         ivf_job_init(&j, &set.shape, &ix.code, ix.seed);
-        if (ivf_job_gather(&j, v, cluster) == OK && ivf_job_gather_rows(&j, v) == OK) {
+        if (ivf_job_gather(&j, v, cluster) == OK && ivf_job_gather_rows(&j, v, SIZE_MAX) == OK) {
             ivf_job_split(&j);
             slice args[3] = {slice_of(&j.args[0]), slice_of(&j.args[1]), slice_of(&j.args[2])};
             if (ivf_job_fits(&j, v, &rc)) change(t, &vset_type, v, store, VECTOR_SPLIT, args, 3);

@@ -144,7 +144,7 @@ static void settle(struct world *w, int between) {
         ivf_job_init(&j, &w->shape, &ix.code, ix.seed);
         CHECK_INT(ivf_job_gather(&j, &w->v, cluster), OK);
         toy_chill(&w->toy);
-        while ((rc = ivf_job_gather_rows(&j, &w->v)) == ERR_COLD) (void)toy_fetch(&w->toy);
+        while ((rc = ivf_job_gather_rows(&j, &w->v, SIZE_MAX)) == ERR_COLD) (void)toy_fetch(&w->toy);
         CHECK_INT(rc, OK);
         for (int i = 0; i < between; i++) {
             int k = (int)rnd_below(&w->r, NAMES);
@@ -438,7 +438,7 @@ TEST("a search and a split go on, a few pages at a time, while all others leave 
     toy_warm(&w.toy);
     CHECK_INT(ivf_job_gather(&j, &w.v, 0), OK);
     toy_chill(&w.toy);
-    while ((rc = ivf_job_gather_rows(&j, &w.v)) == ERR_COLD) {
+    while ((rc = ivf_job_gather_rows(&j, &w.v, SIZE_MAX)) == ERR_COLD) {
         CHECK(++rounds < 400);
         CHECK(toy_fetch_only(&w.toy) > 0);
     }
@@ -446,13 +446,22 @@ TEST("a search and a split go on, a few pages at a time, while all others leave 
     CHECK_INT(j.n, j.slots.n / 4);
     CHECK(rounds > 2);
     ivf_job_deinit(&j);
+    /* Warm, and some rows at a time. */
+    ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
+    toy_warm(&w.toy);
+    CHECK_INT(ivf_job_gather(&j, &w.v, 0), OK);
+    for (rounds = 0; (rc = ivf_job_gather_rows(&j, &w.v, 7)) == ERR_AGAIN;) CHECK_INT(j.n, ++rounds * 7);
+    CHECK_INT(rc, OK);
+    CHECK(j.n == j.slots.n / 4 && rounds == (j.n - 1) / 7 && j.n > 7);
+    for (size_t i = 0; i < j.n; i++) CHECK_INT(j.rows[i].slot, get_u32(j.slots.p + 4 * i));
+    ivf_job_deinit(&j);
     /* A row that has gone since. */
     ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
     toy_warm(&w.toy);
     CHECK_INT(ivf_job_gather(&j, &w.v, 0), OK);
     for (int i = 1; i < NAMES; i++) rem(&w, i);
     toy_warm(&w.toy);
-    CHECK_INT(ivf_job_gather_rows(&j, &w.v), ERR_NOTFOUND);
+    CHECK_INT(ivf_job_gather_rows(&j, &w.v, SIZE_MAX), ERR_NOTFOUND);
     ivf_job_deinit(&j);
     world_deinit(&w);
 }
@@ -619,6 +628,41 @@ TEST("rows of a split go to a neighbour where one is nearer, and all rows of a s
         CHECK(n == 20 ? moved == 20 : moved > 0 && moved < n);
         ivf_job_deinit(&j);
     }
+}
+
+TEST("a node that is made at once is as one that its clusters came to one by one") {
+    struct world w;
+    struct ivf ix;
+    slice page;
+    uint32_t part[IVF_NODE_CLUSTERS_MAX];
+    world_init(&w, METRIC_L2, QUANT_INT8, 21, 0);
+    for (int i = 0; i < NAMES; i++) add_near(&w, i);
+    build(&w);
+    ivf_read(&w.v, &ix);
+    CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
+    buf old = BUF_INIT, one = BUF_INIT;
+    buf_append_slice(&old, page);
+    uint32_t n = route_n(page);
+    uint64_t index = vset_page(VSET_ROUTES, 1);
+    for (uint32_t i = 0; i < n; i++) part[i] = i % 3 == 0;
+    for (uint32_t side = 0; side < 2; side++) {
+        CHECK_INT(w.v.pager->ops->drop(w.v.pager, w.v.obj, index), OK);
+        for (uint32_t i = 0; i < n; i++) {
+            if (part[i] != side) continue;
+            uint32_t cluster = node_child(slice_of(&old), &ix.code, i);
+            CHECK_INT(ivf__node_put(&w.v, &ix.code, 0, cluster, node_centroid(slice_of(&old), &ix.code, i)), OK);
+        }
+        CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
+        one.n = 0;
+        buf_append_slice(&one, page);
+        CHECK_INT(w.v.pager->ops->drop(w.v.pager, w.v.obj, index), OK);
+        CHECK_INT(ivf__node_make(&w.v, &ix.code, 0, slice_of(&old), part, side), OK);
+        CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
+        CHECK(n > 3 && slice_eq(page, slice_of(&one)));
+    }
+    buf_free(&old);
+    buf_free(&one);
+    world_deinit(&w);
 }
 
 static int by_estimate(const void *a, const void *b) {
