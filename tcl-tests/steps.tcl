@@ -469,6 +469,21 @@ test -tags {cove} "Very many entries are delivered, claimed, acknowledged and de
     assert_equal {3050-1 2949 51} [list [lindex $reply 0] [llength [lindex $reply 1]] [llength [lindex $reply 2]]]
     assert_equal 0-0 [lindex [same_on_copy XAUTOCLAIM KEY g e 0 5000 COUNT 100000 JUSTID] 0]
     assert_equal {0-0 {} {}} [same_on_copy XAUTOCLAIM KEY g e 10000000 0 COUNT 100000]
+    r COPY s before
+    r COPY s t
+    r XDEL t {*}[ids 160 170]
+    foreach how [expr {$::server::cold ? "FORCE" : {{} JUSTID FORCE {RETRYCOUNT 7} {IDLE 10}}}] {
+        r COPY t s REPLACE
+        same_on_copy XCLAIM KEY g f 0 3000-1 {*}[ids 10 800] 3000-1 {*}[ids 20 30] 7000-1 {*}$how
+    }
+    assert_equal {} [same_on_copy XCLAIM KEY g f 10000000 {*}[ids 10 800]]
+    foreach how {KEEPREF DELREF ACKED} {
+        r COPY t s REPLACE
+        set some [concat 2000-1 [ids 120 600] 2000-1 [ids 300 350] 9999-1]
+        same_on_copy XDELEX KEY $how IDS [llength $some] {*}$some
+        same_on_copy XACKDEL KEY g $how IDS [llength $some] {*}$some
+    }
+    r COPY before s REPLACE
     assert_equal 5949 [llength [r XPENDING s g - + 100000]]
     assert_equal 2949 [llength [r XPENDING s g - + 100000 d]]
     assert_equal {} [r XPENDING s g IDLE 10000000 - + 100000]

@@ -164,6 +164,94 @@ static int claim_all(struct claiming *k, struct claim *claims, size_t n) {
     return rc;
 }
 
+/* ---- very many ids, in steps --------------------------------------------------------------------- */
+
+#define CLAIM_STEPS_FROM 512 /* ids; a millisecond */
+#define CLAIMED_IN_A_STEP 128
+#define NOTED_IN_A_STEP 2048
+
+struct long_claim {
+    struct stream_job job;
+    struct claiming k;
+    struct claim *claims, *changed[CLAIMED_IN_A_STEP], were[CLAIMED_IN_A_STEP]; /* by this step */
+    size_t n, at, noted; /* at: the next argument; noted: claims that are noted in d, once all ids have been looked at */
+    bool begun;
+};
+
+static int claim_part(struct long_claim *l, struct claiming *k) {
+    size_t some = 0;
+    int rc = OK;
+    for (; l->at + some < k->ids_end && some < CLAIMED_IN_A_STEP && rc == OK; some++) {
+        struct claim key;
+        stream_id id;
+        if (!stream_parse_id(NULL, call_arg(k->c, l->at + some), 0, &id)) return ERR_CORRUPT;
+        stream_id_put(key.id, id);
+        struct claim *one = bsearch(&key, l->claims, l->n, sizeof(key), by_id);
+        assert(one != NULL);
+        l->changed[some] = one;
+        l->were[some] = *one;
+        rc = claim_one(k, one);
+    }
+    if (rc == OK) l->at += some;
+    else while (some-- > 0) *l->changed[some] = l->were[some]; /* One may have changed twice. */
+    return rc;
+}
+
+static void note_part(struct long_claim *l) {
+    struct stream_job *j = &l->job;
+    for (size_t some = 0; some < NOTED_IN_A_STEP && l->noted < l->n; some++) {
+        const struct claim *one = &l->claims[l->noted++];
+        if (one->gone) buf_append(&j->d.gone, one->id, STREAM_ID_BYTES);
+        if (one->claimed) stream_delivery_add(&j->d, stream_id_read(one->id), one->p.time, one->p.count);
+    }
+    j->pend = j->d.records.n > 0;
+}
+
+static int claim_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_claim *l = (struct long_claim *)j;
+    struct stream_consumer was;
+    struct claiming k = l->k;
+    k.c = c;
+    k.e.value = *v;
+    int rc = stream_group_get(v, call_arg(c, 2), &k.g);
+    if (rc == ERR_NOTFOUND) return ERR_PRECOND;
+    if (rc == OK && !l->begun) rc = stream_delivery_init(c, v, &k.g, &j->d, true, &was);
+    if (rc == OK && l->at < k.ids_end) rc = claim_part(l, &k);
+    else if (rc == OK) note_part(l);
+    if (rc != OK) return rc;
+    l->begun = true;
+    j->n += k.n;
+    *all = l->at == k.ids_end && l->noted == l->n;
+    return OK;
+}
+
+static void claim_head(call *c, struct stream_job *j) { reply_array(c, j->n); }
+
+static void claim_free(struct stream_job *j) {
+    mem_free(((struct long_claim *)j)->claims);
+    mem_free(j);
+}
+
+static void claim_restart(struct stream_job *j) {
+    struct long_claim *l = (struct long_claim *)j;
+    l->at = 5;
+    l->noted = 0;
+    l->begun = j->pend = false;
+    for (size_t i = 0; i < l->n; i++) l->claims[i].known = l->claims[i].pending = l->claims[i].gone = l->claims[i].claimed = false;
+}
+
+/* Takes the claims. */
+static int claim_in_steps(struct claiming *k, struct claim *claims, size_t n) {
+    struct long_claim *l = mem_calloc(1, sizeof(*l));
+    l->job = (struct stream_job){.gather = claim_gather, .head = claim_head, .restart = claim_restart, .free = claim_free,
+                                 .key = call_argv(k->c) + 1, .d = k->d};
+    l->k = *k;
+    l->claims = claims;
+    l->n = n;
+    claim_restart(&l->job);
+    return stream_in_steps(k->c, &l->job);
+}
+
 static int claim(struct claiming *k, buf *ids) {
     call *c = k->c;
     bool replied;
@@ -185,6 +273,8 @@ static int claim(struct claiming *k, buf *ids) {
     size_t n = ids->n / STREAM_ID_BYTES;
     struct claim *claims = mem_calloc(n + 1, sizeof(*claims));
     for (size_t i = 0; i < n; i++) memcpy(claims[i].id, ids->p + i * STREAM_ID_BYTES, STREAM_ID_BYTES);
+    bool moves = stream_id_cmp(k->last, STREAM_ID_MIN) > 0;
+    if (k->ids_end - 5 >= CLAIM_STEPS_FROM && !moves && call_may_step(c)) return claim_in_steps(k, claims, n);
     rc = claim_all(k, claims, n);
     mem_free(claims);
     return rc;

@@ -75,9 +75,9 @@ void stream_delivery_free(struct stream_delivery *d);
 #define STREAM_STEPS_FROM 2048
 
 struct stream_job {
-    /* Looks at some more entries: writes what is answered with reply_*(), and what is to change to d, ids and n.
-     * *all: there are no more. Whatever it answers but OK, it has to begin where it has begun: d, ids, n and the
-     * reply are put back, and the rest is its own. ERR_PRECOND: the command begins again. */
+    /* Looks at some more entries: writes what is answered with reply_*(), and what is to change to d, unrefs, ids and
+     * n. *all: there are no more. Whatever it answers but OK, it has to begin where it has begun: they and the reply
+     * are put back, and the rest is its own. ERR_PRECOND: the command begins again. */
     int (*gather)(call *c, struct stream_job *j, const struct value *v, bool *all);
     void (*head)(call *c, struct stream_job *j); /* writes what comes before the replies of gather() */
     void (*tail)(call *c, struct stream_job *j); /* and behind them; may be NULL */
@@ -86,12 +86,12 @@ struct stream_job {
     const slice *key;         /* an argument */
     struct stream_delivery d; /* records, when `pend`, and gone */
     bool pend;
-    buf ids;                  /* of entries that are deleted */
+    buf unrefs, ids;          /* of entries that no group has pending any longer, and that are deleted */
     size_t n;
     /* stream_steps.c's. */
     buf out;
     bool gathered, copied;
-    size_t at;                /* bytes of d.gone, then of d.records, then of ids, that are applied */
+    size_t at;                /* bytes of d.gone, then of d.records, unrefs and ids, that are applied */
 };
 /* `return stream_in_steps(...)`, having changed nothing. Takes the job, which free() frees. */
 int stream_in_steps(call *c, struct stream_job *j);

@@ -4,6 +4,7 @@
  * group has read and acknowledged. An id counts once: told again, it is one that is not there. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/keyspecs.h"
 #include "commands/stream_commands.h"
@@ -136,9 +137,8 @@ static int carry_out(struct deletion *d, const struct value *v) {
 static int by_bytes(const void *a, const void *b) { return memcmp(a, b, STREAM_ID_BYTES); }
 
 /* In the order of the arguments. A deleted entry is not there a second time, nor is an acknowledged one. */
-static int answer(struct deletion *d) {
-    reply_array(d->c, d->n);
-    for (size_t i = 0; i < d->n; i++) {
+static int answer(struct deletion *d, size_t from, size_t n) {
+    for (size_t i = from; i < from + n; i++) {
         uint8_t raw[STREAM_ID_BYTES];
         stream_id id;
         if (!stream_parse_id(NULL, call_arg(d->c, d->first + i), 0, &id)) return ERR_CORRUPT;
@@ -157,6 +157,84 @@ static int answer_nothing(const struct deletion *d) {
     return OK;
 }
 
+/* ---- very many ids, in steps --------------------------------------------------------------------- */
+
+#define DELETE_STEPS_FROM 256 /* ids; a millisecond */
+#define PLANNED_IN_A_STEP 64
+#define ANSWERED_IN_A_STEP 1024
+
+struct long_deletion {
+    struct stream_job job;
+    struct deletion d; /* its acks, unrefs and gone are the job's, but for a step */
+    size_t at, answered;
+};
+
+/* As plan(), of some ids: they rise. */
+static int plan_part(struct long_deletion *l, struct deletion *d, const struct value *v) {
+    size_t planned = d->outcomes.n, some = 0;
+    stream_id least = STREAM_ID_MAX;
+    int cold = OK, rc = d->refs == REFS_ACKED ? stream_groups_least(v, &least) : OK;
+    for (; some < PLANNED_IN_A_STEP && l->at + some * STREAM_ID_BYTES < d->ids.n && (rc == OK || rc == ERR_COLD); some++) {
+        int8_t outcome;
+        if (rc == ERR_COLD) cold = rc;
+        rc = plan_one(d, v, d->ids.p + l->at + some * STREAM_ID_BYTES, least, &outcome);
+        buf_append(&d->outcomes, &outcome, 1);
+    }
+    if (rc == OK) rc = cold;
+    if (rc == OK) l->at += some * STREAM_ID_BYTES;
+    else d->outcomes.n = planned;
+    return rc;
+}
+
+static int delete_gather(call *c, struct stream_job *j, const struct value *v, bool *all) {
+    struct long_deletion *l = (struct long_deletion *)j;
+    struct deletion *d = &l->d;
+    int rc = d->ack ? stream_group_get(v, call_arg(c, 2), &d->g) : OK;
+    if (rc != OK) return rc == ERR_NOTFOUND ? ERR_PRECOND : rc;
+    d->c = c;
+    d->finder = (struct stream_finder){.open = false};
+    if (l->at < d->ids.n) {
+        d->acks = j->d.gone;
+        d->unrefs = j->unrefs;
+        d->gone = j->ids;
+        rc = plan_part(l, d, v);
+        j->d.gone = d->acks; /* They may lie elsewhere now. */
+        j->unrefs = d->unrefs;
+        j->ids = d->gone;
+        return rc;
+    }
+    size_t left = d->n - l->answered, some = left < ANSWERED_IN_A_STEP ? left : ANSWERED_IN_A_STEP;
+    rc = answer(d, l->answered, some);
+    l->answered += some;
+    *all = l->answered == d->n;
+    return rc;
+}
+
+static void delete_head(call *c, struct stream_job *j) { reply_array(c, ((struct long_deletion *)j)->d.n); }
+
+static void delete_restart(struct stream_job *j) {
+    struct long_deletion *l = (struct long_deletion *)j;
+    l->at = l->answered = l->d.outcomes.n = 0;
+}
+
+static void delete_free(struct stream_job *j) {
+    struct long_deletion *l = (struct long_deletion *)j;
+    buf_free(&l->d.ids);
+    buf_free(&l->d.outcomes);
+    mem_free(j);
+}
+
+/* Takes its ids. */
+static int delete_in_steps(struct deletion *d) {
+    struct long_deletion *l = mem_calloc(1, sizeof(*l));
+    l->job = (struct stream_job){.gather = delete_gather, .head = delete_head, .restart = delete_restart,
+                                 .free = delete_free, .key = call_argv(d->c) + 1};
+    if (d->ack) l->job.d.group = call_arg(d->c, 2);
+    l->d = *d;
+    d->ids = BUF_INIT;
+    return stream_in_steps(d->c, &l->job);
+}
+
 static int delete(struct deletion *d) {
     struct entry e;
     if (!parse_options(d, d->ack ? 3 : 2) || !stream_parse_ids(d->c, d->first, d->n, &d->ids)) return OK;
@@ -165,9 +243,12 @@ static int delete(struct deletion *d) {
     if (rc == ERR_NOTFOUND) return answer_nothing(d);
     if (rc != OK) return rc;
     stream_sort_ids(&d->ids);
+    if (d->n >= DELETE_STEPS_FROM && call_may_step(d->c)) return delete_in_steps(d);
     rc = plan(d, &e.value);
     if (rc == OK) rc = carry_out(d, &e.value);
-    return rc == OK ? answer(d) : rc;
+    if (rc != OK) return rc;
+    reply_array(d->c, d->n);
+    return answer(d, 0, d->n);
 }
 
 static int run(call *c, bool ack) {

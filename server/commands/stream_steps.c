@@ -10,7 +10,7 @@
 
 static void restart(void *work) {
     struct stream_job *j = work;
-    j->d.records.n = j->d.gone.n = j->ids.n = j->out.n = 0;
+    j->d.records.n = j->d.gone.n = j->unrefs.n = j->ids.n = j->out.n = 0;
     j->d.moved = false;
     j->n = j->at = 0;
     j->gathered = j->copied = false;
@@ -20,6 +20,7 @@ static void restart(void *work) {
 static void job_free(void *work) {
     struct stream_job *j = work;
     stream_delivery_free(&j->d);
+    buf_free(&j->unrefs);
     buf_free(&j->ids);
     buf_free(&j->out);
     j->free(j);
@@ -29,7 +30,7 @@ static int gather(call *c, struct stream_job *j) {
     struct entry e;
     buf *out = call_out(c);
     struct stream_delivery was = j->d;
-    size_t mark = out->n, ids = j->ids.n, n = j->n, records = j->d.records.n, gone = j->d.gone.n;
+    size_t mark = out->n, ids = j->ids.n, unrefs = j->unrefs.n, n = j->n, records = j->d.records.n, gone = j->d.gone.n;
     bool all = false;
     int rc = call_peek(c, *j->key, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && e.value.type != TYPE_STREAM)) return ERR_PRECOND;
@@ -44,6 +45,7 @@ static int gather(call *c, struct stream_job *j) {
         j->d.records.n = records;
         j->d.gone.n = gone;
         j->ids.n = ids;
+        j->unrefs.n = unrefs;
         j->n = n;
     }
     out->n = mark;
@@ -72,8 +74,12 @@ static int apply_part(call *c, struct stream_job *j) {
         args[4] = part(&j->d.records, at, STREAM_RECORD_BYTES);
         j->at += args[4].n;
         rc = call_steps_value(c, TYPE_STREAM, STREAM_PEND, args, 5);
+    } else if ((at -= j->d.records.n) < j->unrefs.n) {
+        args[0] = part(&j->unrefs, at, STREAM_ID_BYTES);
+        j->at += args[0].n;
+        rc = call_steps_value(c, TYPE_STREAM, STREAM_UNREF, args, 1);
     } else {
-        args[0] = part(&j->ids, at - j->d.records.n, STREAM_ID_BYTES);
+        args[0] = part(&j->ids, at - j->unrefs.n, STREAM_ID_BYTES);
         j->at += args[0].n;
         rc = call_steps_value(c, TYPE_STREAM, STREAM_DELETE, args, 1);
     }
@@ -81,13 +87,13 @@ static int apply_part(call *c, struct stream_job *j) {
 }
 
 static size_t elements(const struct stream_job *j) {
-    return (j->d.gone.n + j->ids.n) / STREAM_ID_BYTES + j->d.records.n / STREAM_RECORD_BYTES;
+    return (j->d.gone.n + j->unrefs.n + j->ids.n) / STREAM_ID_BYTES + j->d.records.n / STREAM_RECORD_BYTES;
 }
 
 static int step(call *c, void *work, bool *done) {
     struct stream_job *j = work;
     if (!j->gathered) return gather(c, j);
-    *done = elements(j) <= AT_ONCE || j->at == j->d.gone.n + j->d.records.n + j->ids.n;
+    *done = elements(j) <= AT_ONCE || j->at == j->d.gone.n + j->d.records.n + j->unrefs.n + j->ids.n;
     if (*done) return OK;
     if (!j->copied) {
         int rc = call_steps_copy(c, *j->key);
@@ -105,14 +111,19 @@ static int step(call *c, void *work, bool *done) {
 /* Little of it: to the stream itself. */
 static int apply_here(call *c, struct stream_job *j) {
     struct entry e;
-    slice gone[2] = {j->d.group, slice_of(&j->d.gone)}, ids = slice_of(&j->ids);
+    slice gone[2] = {j->d.group, slice_of(&j->d.gone)}, unrefs = slice_of(&j->unrefs), ids = slice_of(&j->ids);
     int rc = call_peek(c, *j->key, &e);
     if (rc != OK) return rc;
     if (j->pend) {
         rc = stream_delivery_need(&e.value, &j->d);
         return rc == OK ? stream_delivery_apply(c, &j->d) : rc;
     }
-    if (gone[1].n > 0) rc = call_value(c, TYPE_STREAM, STREAM_ACK, *j->key, gone, 2);
+    bool several = (gone[1].n > 0) + (unrefs.n > 0) + (ids.n > 0) > 1; /* One effect asks for what it needs itself. */
+    if (several && gone[1].n > 0) rc = stream_need(&e.value, STREAM_ACK, gone, 2);
+    if (rc == OK && several && unrefs.n > 0) rc = stream_need(&e.value, STREAM_UNREF, &unrefs, 1);
+    if (rc == OK && several && ids.n > 0) rc = stream_need(&e.value, STREAM_DELETE, &ids, 1);
+    if (rc == OK && gone[1].n > 0) rc = call_value(c, TYPE_STREAM, STREAM_ACK, *j->key, gone, 2);
+    if (rc == OK && unrefs.n > 0) rc = call_value(c, TYPE_STREAM, STREAM_UNREF, *j->key, &unrefs, 1);
     if (rc == OK && ids.n > 0) rc = call_value(c, TYPE_STREAM, STREAM_DELETE, *j->key, &ids, 1);
     return rc;
 }
