@@ -3,6 +3,10 @@
  *   queued -> footer (if it is not in memory) -> slot, from the local disk or the store -> a worker
  *   checks and unpacks (the store's own that has read it, if it has such) -> done
  *
+ * Where a request costs something, a footer comes with what lies before it, up to what the request costs: the roots of
+ * what a checkpoint wrote, which are what is asked for first. And the first read of all asks for the footers of the
+ * newest packs too, so that those that follow need not wait for them.
+ *
  * Where memory does not hold all footers, only the slot's line of it may be read (packs_line_alone). That
  * line has no checksum of its own: if it, or what it leads to, is not right, the whole footer is asked.
  *
@@ -20,6 +24,7 @@
 #define READ_HEDGE_MS 100
 #define READ_GAP_BYTES (32u << 10)   /* read in vain rather than asked for apart: < 1 ms at 50 MB/s */
 #define READ_SPAN_BYTES (1u << 20)   /* of one request for several slots */
+#define FOOTERS_AHEAD_MAX 128        /* of 16 MB: about 2 GB, for 0.00005 dollars */
 
 struct part {
     struct read_op *op;
@@ -59,11 +64,14 @@ struct read_op {
 
 static void read_begin(void *cookie);
 static void part_footer(struct part *p);
-static void part_got_footer(io *o);
+static void footer_get(tier *t, struct pack *k, uint64_t before);
+static void footers_ahead(tier *t);
+static void footer_got(io *o);
 static void part_line(struct part *p, const struct pack *k);
 static void part_got_line(io *o);
 static void part_place(struct part *p);
-static void part_slot(struct part *p);
+static void part_slot(struct part *p, uint64_t from, slice have);
+static void part_take(struct part *p, const uint8_t *stored);
 static void part_ready(struct part *p);
 static void part_send(struct part *p);
 static void span_got(io *o);
@@ -128,7 +136,7 @@ static void part_footer(struct part *p) {
     }
     if (k->footer.n > 0) {
         packs_touch(&t->packs, k);
-        part_slot(p);
+        part_slot(p, 0, slice_make(NULL, 0));
         return;
     }
     p->alone = !p->whole && location_slot(p->at) < k->line.slots &&
@@ -140,26 +148,61 @@ static void part_footer(struct part *p) {
     list_push_back(&k->waiting, &p->node);
     p->waiting = true;
     if (k->fetching) return;
-    k->fetching = true;
     p->attempts++;
-    io *o = io_create(t, OBJ_GET, k->line.name, part_got_footer, k);
-    o->req.offset = k->line.footer_offset;
-    o->req.length = k->line.bytes - k->line.footer_offset;
+    footer_get(t, k, t->reads_merge ? t->packs.request_bytes : 0);
+    footers_ahead(t);
+}
+
+static void footer_get(tier *t, struct pack *k, uint64_t before) {
+    uint64_t slots = k->line.footer_offset - PACK_HEADER_BYTES;
+    k->fetching = true;
+    io *o = io_create(t, OBJ_GET, k->line.name, footer_got, k);
+    o->req.offset = k->line.footer_offset - (before < slots ? before : slots);
+    o->req.length = k->line.bytes - o->req.offset;
     if (t->s3) o->req.hedge_ms = READ_HEDGE_MS;
     io_send(o, IO_TRIES);
 }
 
-static void part_got_footer(io *o) {
+static void footers_ahead(tier *t) {
+    struct packs *p = &t->packs;
+    size_t room = p->footer_bytes < p->footer_bytes_max ? p->footer_bytes_max - p->footer_bytes : 0, n = 0;
+    if (t->footers_asked || !t->reads_merge) return;
+    t->footers_asked = true;
+    for (size_t i = p->count; i > 0 && n < FOOTERS_AHEAD_MAX; i--) {
+        struct pack *k = p->at[i - 1];
+        size_t bytes = (size_t)k->line.slots * PACK_LINE_BYTES;
+        if (k->footer.n > 0 || k->fetching || bytes > room) continue;
+        room -= bytes;
+        footer_get(t, k, 0);
+        n++;
+    }
+}
+
+/* The footer, and behind it in `before` what lies before it in the pack. */
+static int footer_take(tier *t, struct pack *k, io *o, buf *before) {
+    uint64_t n = k->line.footer_offset - o->req.offset;
+    if (o->req.out.n <= n) return ERR_CORRUPT;
+    slice footer = slice_make(o->req.out.p + n, o->req.out.n - (size_t)n);
+    int rc = pack_footer_check(&k->line, footer);
+    if (rc != OK) return rc;
+    buf alone = BUF_INIT;
+    buf_append_slice(&alone, footer);
+    o->req.out.n = (size_t)n;
+    *before = o->req.out;
+    o->req.out = BUF_INIT;
+    t->stats.footers_read++;
+    packs_keep_footer(&t->packs, k, &alone);
+    return OK;
+}
+
+static void footer_got(io *o) {
     tier *t = o->t;
     struct pack *k = o->cookie;
     int rc = o->req.rc;
+    buf before = BUF_INIT;
     k->fetching = false;
-    if (rc == OK) rc = pack_footer_check(&k->line, slice_of(&o->req.out));
+    if (rc == OK) rc = footer_take(t, k, o, &before);
     if (rc == ERR_NOTFOUND) rc = ERR_CORRUPT;
-    if (rc == OK) {
-        t->stats.footers_read++;
-        packs_keep_footer(&t->packs, k, &o->req.out);
-    }
     list *n, ready;
     list_init(&ready);
     while ((n = list_first(&k->waiting)) != NULL) {
@@ -171,7 +214,7 @@ static void part_got_footer(io *o) {
         list_remove(n);
         p->waiting = false;
         if (rc == OK) {
-            part_slot(p);
+            part_slot(p, o->req.offset, slice_of(&before));
         } else if (rc == ERR_CORRUPT && p->attempts < READ_ATTEMPTS) {
             if (p->attempts == 0) p->attempts = 1;
             part_footer(p); /* one of them reads it again */
@@ -181,6 +224,7 @@ static void part_got_footer(io *o) {
             part_settled(p, rc);
         }
     }
+    buf_free(&before);
 }
 
 static void part_line(struct part *p, const struct pack *k) {
@@ -211,7 +255,8 @@ static void part_got_line(io *o) {
     }
 }
 
-static void part_slot(struct part *p) {
+/* have: bytes of the pack from there on, which may hold the slot. */
+static void part_slot(struct part *p, uint64_t from, slice have) {
     tier *t = p->op->t;
     struct pack *k = part_pack(p);
     assert(k != NULL && k->footer.n > 0);
@@ -225,7 +270,17 @@ static void part_slot(struct part *p) {
         part_settled(p, rc);
         return;
     }
-    part_place(p);
+    if (p->offset < from || p->offset - from > have.n || p->bytes > have.n - (p->offset - from)) part_place(p);
+    else part_take(p, have.p + (p->offset - from));
+}
+
+/* It came with others: checked, and unpacked, like them. */
+static void part_take(struct part *p, const uint8_t *stored) {
+    p->attempts++;
+    p->cached = p->unpacked = false;
+    buf_append(&p->stored, stored, p->bytes);
+    p->op->t->stats.slots_read++;
+    part_settled(p, OK);
 }
 
 /* Where the slot lies is known. */
@@ -439,10 +494,7 @@ static void span_got(io *o) {
             part_send(p);
             continue;
         }
-        p->attempts++;
-        buf_append(&p->stored, o->req.out.p + (p->offset - s->offset), p->bytes);
-        o->t->stats.slots_read++;
-        part_settled(p, OK);
+        part_take(p, o->req.out.p + (p->offset - s->offset));
     }
 }
 

@@ -222,7 +222,7 @@ struct tier {
     size_t reads_in_flight, reads_max;
     list reads_queue;
     list reads_ready;        /* parts that read_pump() sends */
-    bool reads_merge;
+    bool reads_merge, footers_asked;
     struct gc *gc;
     struct compact *compact;
     uint64_t data_held;      /* the counter of a data name that the next roots may name; or MAX */

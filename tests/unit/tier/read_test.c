@@ -13,8 +13,8 @@ static void value_of(buf *out, unsigned i) {
     for (unsigned k = 0; k < 900; k++) buf_u64(out, (uint64_t)i << 32 | k);
 }
 
-/* Some packs with hundreds of pages each, and nothing in memory but one small footer. */
-static sim_node *packs_made(sim *s) {
+/* Some packs with hundreds of pages each, and nothing in memory; so many bytes of footers fit. */
+static sim_node *packs_made(sim *s, size_t footers, size_t request) {
     sim_node *n = sim_node_create(s);
     CHECK(sim_open_wait(n));
     buf value = BUF_INIT;
@@ -29,8 +29,8 @@ static sim_node *packs_made(sim *s) {
     sim_node_kill(n);
     sim_node *again = sim_node_create(s);
     CHECK(sim_open_wait(again));
-    again->tier->packs.footer_bytes_max = 1;
-    again->tier->packs.request_bytes = 64;
+    again->tier->packs.footer_bytes_max = footers;
+    again->tier->packs.request_bytes = request;
     return again;
 }
 
@@ -53,7 +53,7 @@ static int look(sim_node *n, unsigned i) {
 
 TEST("lines of footers are read alone where the footers do not fit, and lead to the same slots") {
     sim *s = sim_create(51);
-    sim_node *n = packs_made(s);
+    sim_node *n = packs_made(s, 1, 64);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < KEYS; i += 5) CHECK_INT(look(n, i * 7 % KEYS), OK);
         CHECK(keyspace_drop_clean(n->ks) > 0);
@@ -67,6 +67,37 @@ TEST("lines of footers are read alone where the footers do not fit, and lead to 
     sim_free(s);
 }
 
+TEST("the first read has all footers come, and its own one with what lies before it") {
+    for (unsigned before = 0; before < 2; before++) {
+        sim *s = sim_create(53);
+        sim_node *n = packs_made(s, 1 << 20, before == 0 ? 0 : 1 << 20);
+        const struct tier_stats *t = &n->tier->stats;
+        uint64_t gets = n->store->stats.requests[OBJ_GET];
+        CHECK_INT(look(n, KEYS - 1), OK);
+        CHECK_INT(t->footers_read, PACKS);
+        CHECK(t->slots_read > 2);
+        CHECK_INT(n->store->stats.requests[OBJ_GET] - gets, PACKS + t->slots_read - t->reads_merged - before);
+        for (unsigned i = 0; i < KEYS; i += 7) CHECK_INT(look(n, i), OK);
+        CHECK_INT(t->footers_read, PACKS);
+        CHECK_INT(t->slots_corrupt, 0);
+        sim_free(s);
+    }
+}
+
+TEST("a damaged slot that came with its footer is read again, and a damaged footer too") {
+    for (unsigned which = 0; which < 2; which++) {
+        sim *s = sim_create(54);
+        sim_node *n = packs_made(s, 1 << 20, 1 << 20);
+        const struct pack_line *line = &n->tier->packs.at[n->tier->packs.count - 1]->line;
+        uint64_t at = which == 0 ? line->footer_offset - 20 : line->footer_offset + 20;
+        CHECK_INT(mem_world_flip(s->world, line->name, at), OK);
+        CHECK_INT(look(n, KEYS - 1), ERR_CORRUPT);
+        CHECK_INT(mem_world_flip(s->world, line->name, at), OK);
+        CHECK_INT(look(n, KEYS - 1), OK);
+        sim_free(s);
+    }
+}
+
 /* Every line of every footer in the store, or its bytes, one bit wrong. */
 static void flip_footers(sim_node *n) {
     for (size_t k = 0; k < n->tier->packs.count; k++) {
@@ -78,7 +109,7 @@ static void flip_footers(sim_node *n) {
 
 TEST("a damaged line is an error that names it, and is forgotten when the store is right again") {
     sim *s = sim_create(52);
-    sim_node *n = packs_made(s);
+    sim_node *n = packs_made(s, 1, 64);
     CHECK_INT(look(n, 1), OK);
     keyspace_drop_clean(n->ks);
     flip_footers(n);
