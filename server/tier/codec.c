@@ -40,6 +40,30 @@ uint8_t codec_pack(codec_state *s, slice raw, buf *out) {
     return CODEC_PLAIN;
 }
 
+#define PIECES 8 /* That are tried, from all over it. */
+#define PIECE_BYTES 4096
+#define PIECES_OF (256u << 10) /* For less, pieces would cost about what they save. */
+
+static bool hardly_shrinks(slice raw) {
+    uint8_t room[PIECE_BYTES + PIECE_BYTES / 4]; /* More than ZSTD_compressBound(). */
+    size_t step = raw.n / PIECES + raw.n / PIECES / PIECES; /* The last one ends within it. */
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    size_t sum = 0;
+    assert(step * (PIECES - 1) + PIECE_BYTES <= raw.n);
+    for (size_t i = 0; context != NULL && i < PIECES; i++) {
+        size_t n = ZSTD_compressCCtx(context, room, sizeof(room), raw.p + step * i, PIECE_BYTES, 1);
+        sum += ZSTD_isError(n) ? PIECE_BYTES : n;
+    }
+    ZSTD_freeCCtx(context);
+    return context != NULL && sum >= (size_t)PIECES * PIECE_BYTES / 8 * 7;
+}
+
+uint8_t codec_pack_brief(slice raw, buf *out) {
+    if (raw.n < PIECES_OF || !hardly_shrinks(raw)) return codec_pack(NULL, raw, out);
+    buf_append_slice(out, raw);
+    return CODEC_PLAIN;
+}
+
 int codec_unpack(uint8_t codec, slice stored, size_t raw_bytes, buf *out) {
     if (codec == CODEC_PLAIN) {
         if (stored.n != raw_bytes) return ERR_CORRUPT;

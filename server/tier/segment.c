@@ -82,7 +82,7 @@ void segment_digest(const uint8_t header[SEGMENT_HEADER_BYTES], uint8_t out[DIGE
 void segment_pack(struct segment_header *h, slice raw, buf *out) {
     assert(raw.n <= SEGMENT_RAW_MAX);
     size_t start = out->n;
-    h->codec = codec_pack(NULL, raw, out);
+    h->codec = codec_pack_brief(raw, out);
     h->raw_bytes = raw.n;
     h->stored_bytes = out->n - start;
     h->payload_hash = hash_xx(out->n > start ? out->p + start : NULL, out->n - start, 0);

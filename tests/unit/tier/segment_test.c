@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rnd.h"
 #include "test.h"
+#include "tier/codec.h"
 
 static void make(buf *raw, buf *bytes, struct segment_header *h, size_t records, size_t body_bytes) {
     rnd r;
@@ -48,6 +49,46 @@ TEST("a segment reads back as it was written, plain and compressed") {
         buf_free(&bytes);
         buf_free(&back);
     }
+}
+
+/* Which of two kinds of bytes each 32 KB has. */
+static uint8_t packed_as(bool shrinks, bool also) {
+    rnd r;
+    rnd_seed(&r, 3);
+    buf raw = BUF_INIT, out = BUF_INIT, back = BUF_INIT;
+    for (size_t i = 0; i < 1u << 20; i++) {
+        bool small = i / 32768 % 2 == 0 ? shrinks : also;
+        buf_u8(&raw, (uint8_t)(rnd_u64(&r) % (small ? 7 : 256)));
+    }
+    struct segment_header h = {.kind = SEGMENT_DATA};
+    segment_pack(&h, slice_of(&raw), &out);
+    CHECK_INT(h.stored_bytes, out.n);
+    CHECK_INT(codec_unpack(h.codec, slice_of(&out), raw.n, &back), OK);
+    CHECK(slice_eq(slice_of(&raw), slice_of(&back)));
+    buf_free(&raw);
+    buf_free(&out);
+    buf_free(&back);
+    return h.codec;
+}
+
+TEST("a large segment is compressed unless pieces of it show that little would be saved") {
+    CHECK_INT(packed_as(true, true), CODEC_ZSTD);
+    CHECK_INT(packed_as(true, false), CODEC_ZSTD);
+    CHECK_INT(packed_as(false, true), CODEC_ZSTD);
+    CHECK_INT(packed_as(false, false), CODEC_PLAIN);
+    rnd r;
+    rnd_seed(&r, 4);
+    buf raw = BUF_INIT, out = BUF_INIT;
+    for (size_t i = 0; i < 1u << 17; i++) { /* Floats: some of their bits are always the same. */
+        float x = (float)(rnd_unit(&r) + rnd_unit(&r) - 1);
+        buf_append(&raw, (const uint8_t *)&x, sizeof(x));
+    }
+    struct segment_header h = {.kind = SEGMENT_DATA};
+    segment_pack(&h, slice_of(&raw), &out);
+    CHECK_INT(h.codec, CODEC_PLAIN);
+    CHECK_INT(codec_pack(NULL, slice_of(&raw), &out), CODEC_ZSTD);
+    buf_free(&raw);
+    buf_free(&out);
 }
 
 TEST("every flipped bit and every shorter length of a segment is found") {
