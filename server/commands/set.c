@@ -266,12 +266,12 @@ static int cmd_sscan(call *c) {
 #define TOTAL_COST "O(N) where N is the total number of elements in all given sets."
 static const struct command rows[] = {
     {.name = "sadd", .fn = cmd_sadd, .arity = -3, .flags = W | CMD_FAST, G,
-     .keys = ONE_KEY(KEY_RW | KEY_INSERT), .since = "1.0.0",
+     .keys = ONE_KEY(KEY_RW | KEY_INSERT), .element = 2, .since = "1.0.0",
      .summary = "Add one or more members to a set",
      .complexity = "O(1) for each element added, so O(N) to add N elements when the command is "
                    "called with multiple arguments."},
     {.name = "srem", .fn = cmd_srem, .arity = -3, .flags = CMD_WRITE | CMD_FAST, G,
-     .keys = ONE_KEY(KEY_RW | KEY_DELETE), .since = "1.0.0",
+     .keys = ONE_KEY(KEY_RW | KEY_DELETE), .element = 2, .since = "1.0.0",
      .summary = "Remove one or more members from a set",
      .complexity = "O(N) where N is the number of members to be removed."},
     {.name = "smove", .fn = cmd_smove, .arity = 4, .flags = CMD_WRITE | CMD_FAST, G,
@@ -280,10 +280,10 @@ static const struct command rows[] = {
     {.name = "scard", .fn = cmd_scard, .arity = 2, .flags = R | CMD_FAST, G, .keys = RO,
      .since = "1.0.0", .summary = "Get the number of members in a set", .complexity = "O(1)"},
     {.name = "sismember", .fn = cmd_sismember, .arity = 3, .flags = R | CMD_FAST, G, .keys = RO,
-     .since = "1.0.0", .summary = "Determine if a given value is a member of a set",
+     .element = 2, .since = "1.0.0", .summary = "Determine if a given value is a member of a set",
      .complexity = "O(1)"},
     {.name = "smismember", .fn = cmd_smismember, .arity = -3, .flags = R | CMD_FAST, G,
-     .keys = READ, .since = "6.2.0",
+     .keys = READ, .element = 2, .since = "6.2.0",
      .summary = "Returns the membership associated with the given elements for a set",
      .complexity = "O(N) where N is the number of elements being checked for membership"},
     {.name = "smembers", .fn = cmd_smembers, .arity = 2, .flags = R, G, .keys = READ,

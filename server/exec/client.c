@@ -168,7 +168,8 @@ static void batch_add(client *c, const slice *argv, size_t argc) {
         c->args_cap = cap;
     }
     memcpy(c->args + c->args_n, argv, argc * sizeof(*argv));
-    c->batch[c->batch_n++] = (struct request){.first = c->args_n, .argc = argc};
+    c->batch[c->batch_n++] = (struct request){
+        .first = c->args_n, .argc = argc, .cmd = commands_find(c->exec->commands, argv[0])};
     c->args_n += argc;
 }
 
@@ -203,28 +204,25 @@ static void batch_parse(client *c) {
 }
 
 static void prefetch_batch(client *c) {
-    slice keys[BATCH_MAX];
-    uint64_t hash[BATCH_MAX];
+    struct keyspace_ahead ahead[BATCH_MAX];
     size_t n = 0;
     if (c->batch_n < 2) return;
     for (size_t i = 0; i < c->batch_n; i++) {
-        if (c->batch[i].argc > 1) keys[n++] = c->args[c->batch[i].first + 1];
+        const struct request *r = &c->batch[i];
+        const slice *argv = c->args + r->first;
+        if (r->argc < 2) continue;
+        struct keyspace_ahead *a = &ahead[n++];
+        *a = (struct keyspace_ahead){.db = c->db, .key = argv[1]};
+        if (r->cmd == NULL || r->cmd->element == 0 || r->cmd->element >= r->argc) continue;
+        a->element = argv[r->cmd->element];
+        if (r->cmd->element > 2) a->score = argv[r->cmd->element - 1];
     }
-    keyspace_prefetch_many(c->db, keys, n, hash);
+    keyspace_prefetch_many(ahead, n);
     for (size_t i = c->batch_n; i-- > 0;) {
         struct request *r = &c->batch[i];
         r->hashed = r->argc > 1 && !c->exec->loading; /* Loading brings the secret of the hashes. */
-        if (r->argc > 1) r->hash = hash[--n];
+        if (r->argc > 1) r->hash = ahead[--n].hash;
     }
-    slice fields[BATCH_MAX];
-    n = 0;
-    for (size_t i = 0; i < c->batch_n; i++) { /* HSET, HGET, ...: the field, and so the table's page. */
-        const slice *argv = c->args + c->batch[i].first;
-        if (c->batch[i].argc < 3 || argv[0].n == 0 || (argv[0].p[0] | 32) != 'h') continue;
-        keys[n] = argv[1];
-        fields[n++] = argv[2];
-    }
-    if (n > 0) keyspace_prefetch_fields(c->db, keys, fields, n);
 }
 
 static void protocol_error(client *c) {

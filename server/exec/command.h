@@ -121,6 +121,9 @@ struct command {
     uint64_t categories;     /* beyond the implied ones */
     enum command_group group;
     struct key_spec keys[KEY_SPECS_MAX];
+    /* The argument that names an element of the value of argument 1, or the first that does; 0: none. Behind
+     * argument 2 it follows the score that it is to get. It is looked up ahead. */
+    unsigned element;
     const char *since, *summary, *complexity;
     const char *tips;        /* "nondeterministic_output,request_policy:all_shards" or NULL */
     const struct command_arg *args;

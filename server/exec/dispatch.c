@@ -57,9 +57,8 @@ static bool refuse_http(struct call *c) {
     return true;
 }
 
-/* Finds the row, a subcommand's when there are some; NULL after an error reply. */
-static const struct command *find_command(struct call *c) {
-    const struct command *cmd = commands_find(c->exec->commands, c->argv[0]);
+/* The row, or a subcommand's when there are some; NULL after an error reply. */
+static const struct command *find_command(struct call *c, const struct command *cmd) {
     if (cmd == NULL) {
         if (!refuse_http(c)) reply_unknown(c);
         return NULL;
@@ -285,7 +284,7 @@ static void want_ahead(client *c) {
     for (size_t i = c->batch_next + 1; i < c->batch_n && keyspace_want_more(x->deps.keyspace); i++) {
         struct entry e;
         const slice *argv = c->args + c->batch[i].first;
-        const struct command *cmd = commands_find(x->commands, argv[0]);
+        const struct command *cmd = c->batch[i].cmd;
         if (cmd == NULL || cmd->keys[0].begin != KEYS_INDEX || cmd->subcommands != NULL) continue;
         if ((size_t)cmd->keys[0].pos >= c->batch[i].argc) continue;
         (void)keyspace_get(x->deps.keyspace, c->db, argv[cmd->keys[0].pos], KS_EXPIRED, &e);
@@ -444,7 +443,7 @@ bool dispatch__request(client *c, const struct request *r) {
                           .out = &c->out, .proto = c->proto, .start_us = x->now_us,
                           .now_ms = x->wall_ms, .first_hashed = r->hashed, .first_hash = r->hash};
     c->call_active = true;
-    const struct command *cmd = find_command(k);
+    const struct command *cmd = find_command(k, r->cmd);
     if (cmd == NULL) {
         k->cmd = NULL;
         return reject(k, NULL);

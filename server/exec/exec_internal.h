@@ -28,6 +28,7 @@
 
 struct request {
     size_t first, argc; /* in client.args */
+    const struct command *cmd; /* of that name; NULL: there is none */
     uint64_t hash;      /* when hashed: its argv[1]'s keyspace_hash() */
     bool hashed;
 };

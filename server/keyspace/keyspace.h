@@ -137,11 +137,15 @@ uint64_t keyspace_hash(db *d, slice key);
 /* Prefetches what a lookup of key will touch; cheap; ignores cold. */
 void keyspace_prefetch(db *d, slice key);
 /* The same for up to PREFETCH_MAX keys, step by step for all of them, so that their cache misses
- * overlap: descriptors, page headers, buckets, entries. */
+ * overlap; then for the element that is named of each key's value, and the score (a text) that it is to
+ * get; p NULL: none. Fills in the hashes. */
 #define PREFETCH_MAX 64
-void keyspace_prefetch_many(db *d, const slice *keys, size_t n, uint64_t *hash);
-/* After that: what lookups of fields in the tables that the keys hold will touch. */
-void keyspace_prefetch_fields(db *d, const slice *keys, const slice *fields, size_t n);
+struct keyspace_ahead {
+    db *db;
+    slice key, element, score;
+    uint64_t hash; /* the key's keyspace_hash() */
+};
+void keyspace_prefetch_many(struct keyspace_ahead *a, size_t n);
 uint64_t keyspace_idle_s(keyspace *ks, const struct entry *e);
 uint8_t keyspace_freq(keyspace *ks, const struct entry *e);
 void keyspace_set_access(keyspace *ks, struct entry *e, int64_t idle_s, int freq); /* -1: leave */

@@ -297,6 +297,24 @@ static void pager_get_many(pager *pg, object *o, const uint64_t *index, size_t n
     }
 }
 
+static void pager_near(object *o, const uint64_t *index, size_t n, slice *out) {
+    part **slot[PAGER_MANY];
+    assert(n <= PAGER_MANY && !o->hashed);
+    for (size_t i = 0; i < n; i++) {
+        slot[i] = o->nodes_ready ? trie__dense_slot(&o->trie, index[i]) : NULL;
+        if (slot[i] != NULL) __builtin_prefetch(slot[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (slot[i] != NULL && *slot[i] != NULL) __builtin_prefetch(*slot[i]);
+    for (size_t i = 0; i < n; i++) {
+        const part *p = slot[i] == NULL ? NULL : *slot[i];
+        out[i] = slice_make(NULL, 0);
+        if (p == NULL || p->blob == NULL || (p->flags & PART_DOUBTED)) continue;
+        out[i] = slice_make(p->blob, p->bytes);
+        __builtin_prefetch(p->blob);
+    }
+}
+
 static int pager_need(pager *pg, object *o, uint64_t index) {
     part *p;
     int rc = dense_seen(of(pg), o, index, &p);
@@ -403,6 +421,7 @@ const struct pager_ops object__pager_ops = {
     .get = pager_get,
     .get_ok = pager_get_ok,
     .get_many = pager_get_many,
+    .near = pager_near,
     .need = pager_need,
     .hold = pager_hold,
     .mut = pager_mut,

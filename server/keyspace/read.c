@@ -10,68 +10,6 @@ uint64_t keyspace_hash(db *d, slice key) {
     return hash_key(d->ks->secret, key.p, key.n);
 }
 
-void keyspace_prefetch(db *d, slice key) {
-    uint64_t hash = keyspace_hash(d, key);
-    part *p;
-    if (trie_find(&d->dir, hash, &p) == OK && p->blob != NULL)
-        tpage_prefetch(p->blob, hash);
-}
-
-/* Headers, buckets, entries of resident pages: a miss of each kind for all of them at a time. */
-static void prefetch_pages(part **page, const uint64_t *hash, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (page[i] != NULL && page[i]->blob != NULL) __builtin_prefetch(page[i]->blob);
-        else page[i] = NULL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (page[i] != NULL) tpage_prefetch(page[i]->blob, hash[i]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (page[i] != NULL) tpage_prefetch_entry(page[i]->blob, hash[i]);
-    }
-}
-
-void keyspace_prefetch_many(db *d, const slice *keys, size_t n, uint64_t *hash) {
-    part *page[PREFETCH_MAX];
-    assert(n <= PREFETCH_MAX);
-    for (size_t i = 0; i < n; i++) {
-        hash[i] = keyspace_hash(d, keys[i]);
-        if (trie_find(&d->dir, hash[i], &page[i]) != OK) page[i] = NULL;
-        else __builtin_prefetch(page[i]);
-    }
-    prefetch_pages(page, hash, n);
-}
-
-/* The hashed object that the key holds and that is in memory, or NULL. */
-static object *table_of(db *d, slice key) {
-    uint64_t hash = keyspace_hash(d, key);
-    part *p;
-    if (trie_find(&d->dir, hash, &p) != OK || p->blob == NULL) return NULL;
-    uint32_t off = tpage_find(p->blob, hash, key);
-    if (off == TPAGE_NONE) return NULL;
-    struct head h;
-    head_read(tpage_val(p->blob, off), &h);
-    object *o = h.kind == VALUE_OBJECT ? payload_object(h.payload) : NULL;
-    return o != NULL && o->hashed ? o : NULL;
-}
-
-void keyspace_prefetch_fields(db *d, const slice *keys, const slice *fields, size_t n) {
-    uint64_t hash[PREFETCH_MAX];
-    part *page[PREFETCH_MAX];
-    object *o = NULL;
-    assert(n <= PREFETCH_MAX);
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || !slice_eq(keys[i], keys[i - 1])) o = table_of(d, keys[i]);
-        page[i] = NULL;
-        hash[i] = 0;
-        if (o == NULL) continue;
-        hash[i] = hash_key(d->ks->secret, fields[i].p, fields[i].n);
-        if (trie_find(&o->trie, hash[i], &page[i]) != OK) page[i] = NULL;
-        else __builtin_prefetch(page[i]);
-    }
-    prefetch_pages(page, hash, n);
-}
-
 static void count(keyspace *ks, unsigned flags, bool hit) {
     if (!(flags & KS_COUNT)) return;
     if (hit)

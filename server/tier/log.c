@@ -20,6 +20,9 @@
 #define LOG_CHECK_EVERY 1000       /* Records between two rolling hashes in the log. */
 #define LOG_READ_BACK_MAX 8        /* Damaged answers before giving up. */
 #define LOG_HEDGE_MS 300
+/* A buffer of this size is used again under load: a new one is a page fault for each 4 KiB, twice as it grows. */
+#define LOG_SPARE_LEAST (256u << 10)
+#define LOG_SPARE_MOST (2 * LOG_SOON_BYTES)
 
 static void log_send_ready(tier *t);
 static void log_put(struct out_segment *s);
@@ -32,6 +35,8 @@ static struct out_segment *out_create(tier *t) {
     struct out_segment *s = mem_calloc(1, sizeof(*s));
     s->t = t;
     s->state = OUT_FILLING;
+    s->raw = t->log.spare;
+    t->log.spare = BUF_INIT;
     list_init(&s->node);
     return s;
 }
@@ -65,6 +70,7 @@ void log_deinit(tier *t) {
     while ((n = list_first(&g->flight)) != NULL) out_free(LIST_ENTRY(n, struct out_segment, node));
     out_free(g->filling);
     g->filling = NULL;
+    buf_free(&g->spare);
     mem_free(g->marks);
     g->marks = NULL;
 }
@@ -74,6 +80,19 @@ void log_start(tier *t, uint64_t next_seq) {
     assert(!g->started && list_empty(&g->flight));
     g->next_seq = g->confirm_seq = g->first_seq = next_seq;
     g->started = true;
+}
+
+/* The buffer of what has been packed is for the next segment, while segments are as large. */
+static void log_spare(tier *t, struct out_segment *s) {
+    struct tier_log *g = &t->log;
+    bool large = s->bytes >= LOG_SPARE_LEAST;
+    if (large && g->spare.cap == 0 && s->raw.cap <= LOG_SPARE_MOST) {
+        g->spare = s->raw;
+        g->spare.n = 0;
+        s->raw = BUF_INIT;
+    }
+    buf_free(&s->raw);
+    if (!large) buf_free(&g->spare);
 }
 
 /* ---- framing ------------------------------------------------------------------------------ */
@@ -216,7 +235,7 @@ static void log_send_ready(tier *t) {
         memcpy(s->h.chain, g->chain, DIGEST_BYTES);
         segment_encode_header(&s->h, s->object.p);
         segment_digest(s->object.p, g->chain);
-        buf_free(&s->raw);
+        log_spare(t, s);
         s->state = OUT_SENT;
         log_put(s);
     }

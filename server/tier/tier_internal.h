@@ -84,6 +84,7 @@ struct out_segment {
 
 struct tier_log {
     struct out_segment *filling;
+    buf spare;               /* for the records of the next one; or empty */
     list queue;              /* OUT_QUEUED, oldest first: full, waiting for the window */
     list flight;             /* OUT_PACKING .. OUT_CONFIRMED, by seq */
     unsigned in_flight;      /* not confirmed */

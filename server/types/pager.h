@@ -67,6 +67,10 @@ struct pager_ops {
     /* get_ok() of n pages, at most PAGER_MANY, with a result each. They are looked up side by side, so that waits for
      * memory overlap: several times as fast as one by one, when the pages are many and not in the processor's cache. */
     void (*get_many)(pager *p, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page), struct pager_got *out);
+    /* For n pages, at most PAGER_MANY, looked up side by side: those that are in memory, and have been looked at if they
+     * came from the store; for others p is NULL. They come into the processor's cache, beginning with their first bytes.
+     * Nothing is asked for, and nothing counts as used: for what may be looked at soon. */
+    void (*near)(object *o, const uint64_t *index, size_t n, slice *out);
     int (*need)(pager *p, object *o, uint64_t index);
     /* As need(), for who asks when something is cold already: a page that is in memory will still be there when the
      * command has waited and runs again. ERR_LIMIT, never for the first: others would have no room any more; do with

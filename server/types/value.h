@@ -85,6 +85,9 @@ struct type {
     /* Of a dense object, likewise: pages of which copies come with its page table, when they are few: what tells which
      * of the others are needed. */
     uint8_t along;
+    /* What commands are about to look at comes near, as far as it is in memory (pager's near()): of a dense object, for
+     * these elements, and for scores that they are to get, as texts; p NULL: none. NULL: there is no use. */
+    void (*ahead)(const struct value *v, const slice *element, const slice *score, size_t n);
 };
 
 /* For restore(): with rc OK, *v becomes what was built in a copy of it that has a scratch of its own; else that

@@ -231,4 +231,5 @@ const struct type type_zset = {
     .length = zset_length,
     .digest = zset_digest,
     .check = zset_check,
+    .ahead = zset_ahead,
 };

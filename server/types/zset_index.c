@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "types/zset_internal.h"
 
-#define PAIR 12
+#define PAIR ZSET_PAIR
 #define LOAD_LEAST ZSET_LOAD_LEAST
 #define WALK_SHARE 64  /* ZSCAN of a set of equal scores takes at least this part of it. */
 
@@ -109,6 +109,16 @@ int zset__index_find(const struct value *v, slice member, double *score, struct 
         else if (rc != OK) return rc;
     }
     return cold;
+}
+
+uint64_t zset__index_page(const struct value *v, slice member, uint32_t *tag) {
+    *tag = zset__tag(v, member);
+    return 2 * bucket_of(*tag, buckets(v));
+}
+
+const uint8_t *zset__index_near(slice page, uint32_t tag) {
+    size_t i = next_match(page, tag, 0);
+    return i < page.n / PAIR ? page.p + 8 * i : NULL;
 }
 
 int zset__index_need(const struct value *v, slice member) {

@@ -140,6 +140,8 @@ bool zset__meta_ok(slice meta); /* from the store */
 object *zset__make(struct value *v);
 /* To where the entry is or would be. */
 int zset__find(const struct value *v, double score, slice member, bool ranked, struct zset_path *path);
+/* The pager's number of the leaf for that, when its branches are in memory: for what may be looked at soon. */
+bool zset__leaf_near(const struct value *v, double score, slice member, uint64_t *index);
 int zset__descend_edge(const struct value *v, const struct zset_edge *edge, struct zset_path *path);
 /* With ERR_COLD: path->left is 0 when it was a branch. */
 int zset__descend_rank(const struct value *v, uint64_t rank, struct zset_path *path);
@@ -164,7 +166,11 @@ int zset__check(struct value *v, char why[160]);
 
 /* ---- the index (zset_index.c) ------------------------------------------------------------------ */
 
+#define ZSET_PAIR 12 /* bytes of a pair in a bucket */
 uint32_t zset__tag(const struct value *v, slice member);
+/* The pager's number of the member's bucket; and in that the score of the first pair of this tag, or NULL. */
+uint64_t zset__index_page(const struct value *v, slice member, uint32_t *tag);
+const uint8_t *zset__index_near(slice page, uint32_t tag);
 /* The member's score, seen in the tree as well. ERR_NOTFOUND. */
 int zset__index_find(const struct value *v, slice member, double *score, struct zset_path *path);
 int zset__index_add(struct value *v, slice member, double score);
@@ -182,6 +188,8 @@ int zset__index_check(struct value *v, char why[160]);
 
 /* Asks for the leaves of these ranks. */
 int zset__need_ranks(const struct value *v, uint64_t first, uint64_t n);
+
+void zset_ahead(const struct value *v, const slice *member, const slice *score, size_t n); /* zset_ahead.c */
 
 /* ---- small ones (zset_small.c) ------------------------------------------------------------------ */
 

@@ -184,6 +184,23 @@ int zset__find(const struct value *v, double score, slice member, bool ranked, s
     return descend(v, &g, ranked, path);
 }
 
+bool zset__leaf_near(const struct value *v, double score, slice member, uint64_t *index) {
+    struct goal g = {NULL, score, member};
+    const uint8_t *m = zset__meta(v);
+    uint64_t page = get_u64(m + ZSET_AT_ROOT);
+    for (unsigned level = m[ZSET_AT_HEIGHT]; level > 0; level--) {
+        slice b;
+        uint64_t at = index_of(page);
+        v->pager->ops->near(v->obj, &at, 1, &b);
+        /* As in zset__branch_get(): a damaged tree may name a leaf, or a page that is none. */
+        if (b.n < ZSET_BRANCH_HEAD || b.p[0] != level) return false;
+        page = zset__branch_page(b, route(&g, b));
+        if (page > VALUE_COUNT_MAX / 4) return false;
+    }
+    *index = index_of(page);
+    return true;
+}
+
 int zset__descend_edge(const struct value *v, const struct zset_edge *edge, struct zset_path *path) {
     struct goal g = {.edge = edge};
     return descend(v, &g, true, path);

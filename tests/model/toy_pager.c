@@ -71,6 +71,7 @@ static int toy_get(pager *p, object *o, uint64_t index, slice *out) {
     if (g == NULL) return ERR_NOTFOUND;
     int rc = warm_page(toy_of(p), g);
     if (rc == OK) *out = slice_make(g->p, g->n);
+    g->got = true;
     return rc;
 }
 
@@ -83,6 +84,14 @@ static int toy_get_ok(pager *p, object *o, uint64_t index, bool (*ok)(slice page
 static void toy_get_many(pager *p, object *o, const uint64_t *index, size_t n, bool (*ok)(slice page),
                          struct pager_got *out) {
     for (size_t i = 0; i < n; i++) out[i].rc = toy_get_ok(p, o, index[i], ok, &out[i].page);
+}
+
+static void toy_near(object *o, const uint64_t *index, size_t n, slice *out) {
+    for (size_t i = 0; i < n; i++) {
+        struct toy_page *g = find(o, index[i]);
+        if (g != NULL) g->near = true;
+        out[i] = g == NULL || g->cold ? slice_make(NULL, 0) : slice_make(g->p, g->n);
+    }
 }
 
 static int toy_need(pager *p, object *o, uint64_t index) {
@@ -196,7 +205,7 @@ static uint64_t toy_hash(pager *p, slice key) {
 static const struct pager_ops toy_ops = {
     .make = toy_make, .free = toy_free, .meta = toy_meta, .meta_mut = toy_meta_mut,
     .meta_bytes = toy_meta_bytes, .look = toy_look, .note = toy_note, .get = toy_get,
-    .get_ok = toy_get_ok, .get_many = toy_get_many, .need = toy_need, .hold = toy_hold, .mut = toy_mut,
+    .get_ok = toy_get_ok, .get_many = toy_get_many, .near = toy_near, .need = toy_need, .hold = toy_hold, .mut = toy_mut,
     .drop = toy_drop, .pages = toy_pages, .next = toy_next, .hget = toy_hget, .hmut = toy_hmut,
     .hsplit = toy_hsplit, .hash = toy_hash,
 };

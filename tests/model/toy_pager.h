@@ -13,6 +13,7 @@ struct toy_page {
     uint64_t index; /* dense: the index; hashed: the first hash */
     unsigned depth;
     bool cold, wanted, held;
+    bool near, got; /* since who asks has cleared them */
 };
 
 struct object {

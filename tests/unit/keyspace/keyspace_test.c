@@ -38,8 +38,9 @@ TEST("a key's hash is filled into its effect, and who knows it may tell") {
     CHECK(e.hash == keyspace_hash(d, SLICE("key")));
     CHECK(!e.hashed); /* The next one may be of another key. */
     slice keys[2] = {SLICE("key"), SLICE("other")};
-    uint64_t hash[2];
-    keyspace_prefetch_many(d, keys, 2, hash);
+    struct keyspace_ahead ahead[2] = {{.db = d, .key = keys[0]}, {.db = d, .key = keys[1]}};
+    keyspace_prefetch_many(ahead, 2);
+    uint64_t hash[2] = {ahead[0].hash, ahead[1].hash};
     struct entry got;
     for (int i = 0; i < 2; i++) {
         CHECK(hash[i] == keyspace_hash(d, keys[i]));

@@ -47,6 +47,11 @@ static void compare_many(struct world *w, pager *p, object *o, const uint64_t *n
         CHECK_INT(got[i].rc, p->ops->get(p, o, index[i], &page));
         if (got[i].rc == OK) CHECK(got[i].page.p == page.p && got[i].page.n == page.n);
     }
+    slice near[PAGER_MANY];
+    p->ops->near(o, index, n, near);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(got[i].rc == OK ? near[i].p == got[i].page.p && near[i].n == got[i].page.n : near[i].p == NULL);
+    }
 }
 
 TEST("the next page that is there is found, whatever lies between") {

@@ -297,6 +297,72 @@ static void add_one(struct world *w, double score, slice member) {
     CHECK_INT(toy_apply(&w->t, &type_zset, &w->v, &w->store, ZSET_ADD, args, 2), OK);
 }
 
+/* Pages that a change has looked at, and of these those that had not come near. */
+static void count_far(object *o, size_t *got, size_t *far) {
+    for (size_t i = 0; i < o->count; i++) {
+        struct toy_page *g = &o->pages[i];
+        *got += g->got;
+        *far += g->got && !g->near;
+        g->got = g->near = false;
+    }
+}
+
+TEST("what a change of a score is going to look at comes near") {
+    struct world *w = world_new(11, MEMBERS, 100000, 0);
+    slice members[MEMBERS], texts[MEMBERS];
+    char text[MEMBERS][16];
+    size_t got = 0, far = 0;
+    w->t.cold_percent = 0;
+    for (size_t i = 0; i < MEMBERS; i++) {
+        uint8_t score[8];
+        members[i] = member_of(&w->items[i]);
+        slice args[2] = {zset_score_arg(score, (double)rnd_below(&w->r, 100000)), members[i]};
+        CHECK_INT(toy_apply(&w->t, &type_zset, &w->v, &w->store, ZSET_ADD, args, 2), OK);
+        texts[i] = slice_make(text[i], (size_t)snprintf(text[i], 16, "%d", (int)rnd_below(&w->r, 100000)));
+    }
+    count_far(w->v.obj, &got, &far);
+    CHECK(far > 0);
+    got = far = 0;
+    for (size_t i = 0; i + 100 <= MEMBERS; i += 100) {
+        type_zset.ahead(&w->v, members + i, texts + i, 100);
+        for (size_t k = i; k < i + 100; k++) {
+            double score;
+            slice args[2] = {{(uint8_t *)&score, 8}, members[k]};
+            CHECK_INT(zset_score(&w->v, members[k], &score), OK);
+            CHECK(num_parse_double(texts[k], &score));
+            CHECK_INT(zset_need_add(&w->v, args, 2), OK);
+        }
+        count_far(w->v.obj, &got, &far);
+        CHECK_INT(far, 0);
+    }
+    CHECK(got > MEMBERS / 100);
+    world_free(w);
+}
+
+TEST("coming near asks for no page, and takes any score, and any state") {
+    struct world *w = world_new(12, 1000, 1000, 0);
+    static const char *const scores[] = {"1", "nan", "", "x", "-inf", "1e300", "0x10"};
+    slice members[100], texts[100];
+    w->t.cold_percent = 50;
+    for (size_t i = 0; i < 1000; i++) {
+        uint8_t score[8];
+        slice args[2] = {zset_score_arg(score, (double)(i * 7 % 1000)), member_of(&w->items[i])};
+        CHECK_INT(toy_apply(&w->t, &type_zset, &w->v, &w->store, ZSET_ADD, args, 2), OK);
+        toy_chill(&w->t);
+        for (size_t k = 0; k < 100; k++) {
+            members[k] = member_of(&w->items[(i + 13 * k) % 1000]);
+            texts[k] = k % 8 == 7 ? slice_make(NULL, 0) : slice_str(scores[k % 8]);
+        }
+        size_t wanted = w->t.wanted;
+        uint64_t changes = w->t.changes;
+        type_zset.ahead(&w->v, members, texts, 100);
+        CHECK_INT(w->t.wanted, wanted);
+        CHECK_INT(w->t.changes, changes);
+        toy_warm(&w->t);
+    }
+    world_free(w);
+}
+
 TEST("members that come in order fill their leaves, from both ends") {
     for (int down = 0; down < 2; down++) {
         struct world *w = world_new(1, 0, 1, 0);
