@@ -284,6 +284,52 @@ test "Replies to the pipelines of many clients leave together, not one by one" {
     $slow -close
 }
 
+# Read one after the other, they are looked up ahead together, and then run.
+test "Requests of many clients that come at once run in the order of each, also when one ends another" {
+    set clients {}
+    for {set i 0} {$i < 100} {incr i} {lappend clients [connect]}
+    set victim [lindex $clients 50]
+    set id [$victim CLIENT ID]
+    set slow [connect]
+    $slow -send DEBUG SLEEP 0.3
+    after 50
+    [lindex $clients 0] -send CLIENT KILL ID $id
+    for {set i 0} {$i < 100} {incr i} {
+        set c [lindex $clients $i]
+        for {set k 0} {$k <= $i % 7} {incr k} {
+            $c -send SELECT [expr {$k % 2 ? 9 : 8}]
+            $c -send INCR c:$i
+        }
+        $c -send ZADD z $i m$i
+        $c -send HGET h f
+        if {$i % 10 == 9} {$c -raw "*2\r\n\$3\r\nGET\r\n\$"}
+    }
+    assert_equal 1 [[lindex $clients 0] -read]
+    for {set i 0} {$i < 100} {incr i} {
+        if {$i == 50} continue
+        set c [lindex $clients $i]
+        for {set k 0} {$k <= $i % 7} {incr k} {
+            assert_equal OK [$c -read]
+            assert_equal [expr {$k / 2 + 1}] [$c -read]
+        }
+        assert_equal 1 [$c -read]
+        assert_equal "" [$c -read]
+        if {$i % 10 == 9} {
+            $c -raw "1\r\nx\r\n"
+            assert_equal "" [$c -read]
+        }
+        $c -close
+    }
+    while {![$victim -eof]} {catch {$victim -read}}
+    $victim -close
+    $slow -close
+    r SELECT 8
+    assert_range [r ZCARD z] 57 58
+    r SELECT 9
+    assert_equal 42 [r ZCARD z]
+    r SELECT 0
+}
+
 test "An HTTP request ends the connection, and nothing in it is run" {
     foreach head {"POST / HTTP/1.1" "Host: example.org" "host: x"} {
         set c [raw_connection]

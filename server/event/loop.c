@@ -1,8 +1,8 @@
 /* loop.c -- one turn after another: wait, deliver, fire timers, run posts, run the hooks.
  *
- *      +--> wait --> fds that are ready --> timers that are due --> posts --> hooks --+
- *      |    (as long as nothing is due)                                              |
- *      +------------------------------------------------------------------------------+
+ *      +--> wait --> fds that are ready --> delivered --> timers that are due --> posts --> hooks --+
+ *      |    (as long as nothing is due)                                                            |
+ *      +--------------------------------------------------------------------------------------------+
  *
  * Invariants
  *  1. What a callback asks for (a watch, a timer, a post) runs in a later turn, or later
@@ -85,6 +85,7 @@ struct loop {
     size_t running_at;    /* from here on not yet run */
     bool posts_held;      /* They were all left to the next turn. */
 
+    struct post delivered; /* fn NULL: none */
     struct {
         bool (*fn)(void *cookie);
         void *cookie;
@@ -375,6 +376,11 @@ static void loop_run_posts(loop *l) {
 
 /* -- hooks -- */
 
+void loop_after_delivery(loop *l, void (*fn)(void *cookie), void *cookie) {
+    assert(fn != NULL && l->delivered.fn == NULL);
+    l->delivered = (struct post){fn, cookie};
+}
+
 void loop_before_sleep(loop *l, bool (*fn)(void *cookie), void *cookie) {
     assert(fn != NULL);
     assert(l->hooks_n < LOOP_HOOKS_MAX);
@@ -444,6 +450,7 @@ void loop_turn(loop *l, int max_wait_ms) {
     loop_begin_count(l);
     l->in_turn = true;
     loop_deliver(l);
+    if (l->delivered.fn != NULL) l->delivered.fn(l->delivered.cookie);
     loop_fire_timers(l);
     loop_run_posts(l);
     loop_run_hooks(l);

@@ -48,6 +48,10 @@ void loop_timer_cancel(loop *l, timer *t);
  * function safe from other threads. */
 void loop_post(loop *l, void (*fn)(void *cookie), void *cookie);
 
+/* fn runs in every turn when all that is ready has been delivered, or as much of it as there is time for; before timers.
+ * One for a loop. */
+void loop_after_delivery(loop *l, void (*fn)(void *cookie), void *cookie);
+
 /* fn runs at the end of every turn, before the loop sleeps, in the order added (seal the
  * log's batch, flush clients). At most 8. Returns true from fn: do not sleep now. */
 void loop_before_sleep(loop *l, bool (*fn)(void *cookie), void *cookie);

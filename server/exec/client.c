@@ -160,71 +160,6 @@ static bool read_more(client *c) {
     return (size_t)n == room;
 }
 
-static void batch_add(client *c, const slice *argv, size_t argc) {
-    if (c->args_n + argc > c->args_cap) {
-        size_t cap = c->args_cap == 0 ? 64 : c->args_cap;
-        while (cap < c->args_n + argc) cap *= 2;
-        c->args = mem_realloc(c->args, cap * sizeof(*c->args));
-        c->args_cap = cap;
-    }
-    memcpy(c->args + c->args_n, argv, argc * sizeof(*argv));
-    c->batch[c->batch_n++] = (struct request){
-        .first = c->args_n, .argc = argc, .cmd = commands_find(c->exec->commands, argv[0])};
-    c->args_n += argc;
-}
-
-/* Parses what the query buffer holds, up to BATCH_MAX requests. */
-static void batch_parse(client *c) {
-    struct resp_limits limits = {(uint64_t)c->exec->ks_config->types.proto_max_bulk_len, INT32_MAX};
-    if (client_needs_auth(c)) {
-        limits.args_max = 10;
-        limits.bulk_max = 16384;
-    }
-    c->batch_n = c->batch_next = c->args_n = 0;
-    if (c->ahead.n > 0) {
-        buf_append_slice(&c->query, slice_of(&c->ahead));
-        buf_free(&c->ahead);
-    }
-    while (c->batch_n < BATCH_MAX && c->query_pos < c->query.n) {
-        slice in = slice_make(c->query.p + c->query_pos, c->query.n - c->query_pos), *argv;
-        size_t used, argc;
-        int rc = resp_parse(&c->parser, in, &limits, &used, &argv, &argc);
-        if (rc == ERR_AGAIN) break;
-        if (rc != OK) {
-            c->bad_protocol = true;
-            break;
-        }
-        c->query_pos += used;
-        if (argc > 0) batch_add(c, argv, argc);
-        /* Inline words lie in the parser's store, which the next request reuses. AUTH changes the
-         * limits for what follows. */
-        bool is_inline = argc > 0 && (argv[0].p < c->query.p || argv[0].p >= c->query.p + c->query.n);
-        if (is_inline || client_needs_auth(c)) break;
-    }
-}
-
-static void prefetch_batch(client *c) {
-    struct keyspace_ahead ahead[BATCH_MAX];
-    size_t n = 0;
-    if (c->batch_n < 2) return;
-    for (size_t i = 0; i < c->batch_n; i++) {
-        const struct request *r = &c->batch[i];
-        const slice *argv = c->args + r->first;
-        if (r->argc < 2) continue;
-        struct keyspace_ahead *a = &ahead[n++];
-        *a = (struct keyspace_ahead){.db = c->db, .key = argv[1]};
-        if (r->cmd == NULL || r->cmd->element == 0 || r->cmd->element >= r->argc) continue;
-        a->element = argv[r->cmd->element];
-        if (r->cmd->element > 2) a->score = argv[r->cmd->element - 1];
-    }
-    keyspace_prefetch_many(ahead, n);
-    for (size_t i = c->batch_n; i-- > 0;) {
-        struct request *r = &c->batch[i];
-        r->hashed = r->argc > 1 && !c->exec->loading; /* Loading brings the secret of the hashes. */
-        if (r->argc > 1) r->hash = ahead[--n].hash;
-    }
-}
-
 static void protocol_error(client *c) {
     buf line = BUF_INIT;
     buf_printf(&line, "ERR %s", c->parser.error);
@@ -259,11 +194,14 @@ void client__trim(client *c) {
     client__trim_output(c);
 }
 
-/* The rest of its requests would make the turn too long: there is a rest, and no other list knows the client. */
-static bool turn_is_over(const client *c) {
-    const exec *x = c->exec;
+bool client__turn_is_over(const exec *x) {
     uint64_t until = x->go_on_until_us != 0 ? x->go_on_until_us : loop_now_us(x->deps.loop) + TURN_REQUESTS_US;
-    return x->now_us >= until && c->state == CLIENT_READY && !c->dead &&
+    return x->now_us >= until;
+}
+
+/* The rest of its requests would make the turn too long: there is a rest, and no other list knows the client. */
+static bool has_to_stop(const client *c) {
+    return client__turn_is_over(c->exec) && c->state == CLIENT_READY && !c->dead &&
            (c->batch_next < c->batch_n || c->query_pos < c->query.n) && list_empty(&c->wait_link);
 }
 
@@ -277,16 +215,16 @@ void client__process(client *c) {
                 protocol_error(c);
                 break;
             }
-            batch_parse(c);
+            arrive__parse(c);
             if (c->batch_n == 0) {
                 if (c->bad_protocol) continue;
                 break;
             }
-            prefetch_batch(c);
+            if (c->batch_n > 1) arrive__look_ahead(&c, 1);
         }
         struct request *r = &c->batch[c->batch_next];
         if (dispatch__request(c, r)) c->batch_next++;
-        if (turn_is_over(c)) {
+        if (has_to_stop(c)) {
             block__go_on_later(c);
             break;
         }
@@ -336,6 +274,7 @@ static void client_ready(void *cookie, unsigned ready) {
     while (!c->dead && c->state == CLIENT_READY && c->exec->stats.input_bytes < until) {
         bool more = read_more(c);
         if (c->dead) return;
+        if (!more && arrive__later(c)) break;
         client__process(c);
         if (!more || !list_empty(&c->wait_link)) break;
     }

@@ -185,6 +185,8 @@ exec *exec_create(const struct exec_deps *deps) {
     x->start_mono_us = x->now_us;
     x->start_memory = mem_used();
     exec_new_replication_id(x);
+    list_init(&x->arrived);
+    loop_after_delivery(deps->loop, arrive__run, x);
     loop_before_sleep(deps->loop, before_sleep, x);
     loop_before_sleep(deps->loop, flush_clients, x);
     x->cron = loop_timer(deps->loop, CRON_US, cron, x);

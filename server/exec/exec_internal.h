@@ -198,6 +198,8 @@ struct exec {
     size_t steps_n;           /* steps.c: commands under way */
     uint64_t steps_next;      /* and the next one's number */
     list blocked_slots[BLOCKED_SLOTS]; /* block.c */
+    list arrived;             /* arrive.c: clients whose requests have been read, and run at the end of the delivery */
+    size_t arrived_n;
     list ready_keys, unblocked;
     uint64_t go_on_until_us; /* while block__go_on() lets clients go on; else 0 */
     size_t blocked_n;
@@ -233,6 +235,7 @@ client *client__create(exec *x, conn *c);
 client *client__create_background(exec *x);  /* without a connection; in no list */
 void client__free(client *c);
 void client__process(client *c);
+bool client__turn_is_over(const exec *x);    /* no further request of a client is begun */
 void client__close(client *c);               /* at the end of the turn */
 void client__interest(client *c);
 void client__trim(client *c);                /* gives back what an idle client does not need */
@@ -251,6 +254,13 @@ void client__trim_output(client *c);
 /* The offset in the stream of the next byte, and how many have not been written before that. */
 static inline uint64_t client__out_end(const client *c) { return c->out_base + c->out.n; }
 static inline size_t client__unsent(const client *c) { return c->pieces_bytes + c->out.n - c->out_sent; }
+
+/* arrive.c */
+void arrive__parse(client *c);               /* what the query buffer holds, up to BATCH_MAX requests */
+void arrive__look_ahead(client *const *clients, size_t count); /* of at most BATCH_MAX requests together */
+/* True: what has been read of it runs at the end of the delivery, with that of others. False: it is for the caller. */
+bool arrive__later(client *c);
+void arrive__run(void *cookie);
 
 /* dispatch.c */
 /* Runs request i of the batch (or goes on with the waiting one). True: it has ended, go on with the

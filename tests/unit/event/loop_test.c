@@ -403,6 +403,42 @@ TEST("hooks run at the end of each turn, in order, and can forbid the sleep") {
     loop_free(h.trace.loop);
 }
 
+static void after_delivery(void *cookie) { note(cookie, 'd'); }
+static void letter_timer(void *cookie) { note(cookie, 't'); }
+static bool letter_hook(void *cookie) {
+    note(cookie, '|');
+    return false;
+}
+static void letter_read(void *cookie, int fd, unsigned ready) {
+    char c;
+    (void)ready;
+    CHECK_INT(read(fd, &c, 1), 1);
+    note(cookie, c);
+}
+
+TEST("what comes after the delivery runs behind all fds and before timers, in every turn") {
+    struct trace t = {.n = 0};
+    int fd[2][2];
+    CHECK_INT(loop_create(clock_real(), &t.loop), OK);
+    loop_after_delivery(t.loop, after_delivery, &t);
+    loop_before_sleep(t.loop, letter_hook, &t);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(pipe(fd[i]), 0);
+        CHECK_INT(loop_watch(t.loop, fd[i][0], LOOP_READ, letter_read, &t), OK);
+        CHECK_INT(write(fd[i][1], "x", 1), 1);
+    }
+    loop_timer(t.loop, 0, letter_timer, &t);
+    loop_turn(t.loop, 0);
+    loop_turn(t.loop, 0);
+    CHECK_STR(t.text, "xxdt|d|");
+    for (int i = 0; i < 2; i++) {
+        loop_unwatch(t.loop, fd[i][0]);
+        close(fd[i][0]);
+        close(fd[i][1]);
+    }
+    loop_free(t.loop);
+}
+
 static uint64_t cpu_us(void) {
     struct timespec t;
     CHECK_INT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
