@@ -278,16 +278,20 @@ static int cmd_hexists(call *c) {
 
 static int walk_pair(void *cookie, slice field, slice val) {
     struct walk *w = cookie;
-    w->seen++;
     if (!w->all && !glob_match(w->pattern, field, false)) return 0;
     if ((w->parts & WITH_FIELDS) != 0) resp_bulk(w->out, field);
     if ((w->parts & WITH_VALUES) != 0) resp_bulk(w->out, val);
     w->n += w->parts == (WITH_FIELDS | WITH_VALUES) ? 2 : 1;
-    return w->out->n >= w->limit ? WALK_ENDS : 0;
+    return field.n + val.n >= READ_LONG_BYTES && w->out->n >= w->limit ? WALK_ENDS : 0;
+}
+
+static int walk_next(void *cookie, slice field, slice val) {
+    ((struct walk *)cookie)->seen++;
+    return walk_pair(cookie, field, val);
 }
 
 static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
-    return hash_scan(v, cursor, count, walk_pair, w);
+    return hash_scan(v, cursor, count, walk_next, w);
 }
 
 /* How many fields have not expired is known at the end of the walk. */

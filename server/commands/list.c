@@ -118,6 +118,14 @@ static int write_one(void *cookie, uint64_t index, slice element) {
     return w->out->n >= w->limit ? ENOUGH : 0;
 }
 
+/* The same of few. */
+static int write_here(void *cookie, uint64_t index, slice element) {
+    const struct writing *w = cookie;
+    (void)index;
+    resp_bulk(w->out, element);
+    return element.n >= READ_LONG_BYTES && w->out->n >= w->limit ? ENOUGH : 0;
+}
+
 /* LRANGE of very many, in steps. */
 struct long_range {
     uint64_t n, at, left;
@@ -163,7 +171,7 @@ static int cmd_lrange(call *c) {
     size_t mark = call_out(c)->n;
     struct writing w = {.out = call_out(c), .limit = may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX};
     reply_array(c, n);
-    rc = list_each(&e.value, first, n, false, write_one, &w);
+    rc = list_each(&e.value, first, n, false, write_here, &w);
     if (rc != ENOUGH) return rc;
     call_out(c)->n = mark;
     return range_in_steps(c, &e.value, first, n);

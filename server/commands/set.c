@@ -187,15 +187,19 @@ static int cmd_smismember(call *c) {
 
 static int walk_member(void *cookie, slice member) {
     struct walk *w = cookie;
-    w->seen++;
     if (!w->all && !glob_match(w->pattern, member, false)) return 0;
     resp_bulk(w->out, member);
     w->n++;
-    return w->out->n >= w->limit ? WALK_ENDS : 0;
+    return member.n >= READ_LONG_BYTES && w->out->n >= w->limit ? WALK_ENDS : 0;
+}
+
+static int walk_next(void *cookie, slice member) {
+    ((struct walk *)cookie)->seen++;
+    return walk_member(cookie, member);
 }
 
 static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
-    return set_scan(v, cursor, count, walk_member, w);
+    return set_scan(v, cursor, count, walk_next, w);
 }
 
 static int write_all(call *c, const struct value *v, struct walk *w) {

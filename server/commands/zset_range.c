@@ -176,6 +176,13 @@ static int tell(void *cookie, slice member, double score) {
     return t->out->n >= t->limit ? ENOUGH : 0;
 }
 
+/* The same of few. */
+static int tell_here(void *cookie, slice member, double score) {
+    const struct telling *t = cookie;
+    zset_write_member(t->out, t->proto, t->scores, member, score);
+    return member.n >= READ_LONG_BYTES && t->out->n >= t->limit ? ENOUGH : 0;
+}
+
 /* Very many members, in steps: `n` from rank `first` on; `told` of them have been. */
 struct long_range {
     uint64_t first, n, told;
@@ -227,7 +234,7 @@ static int range(call *c, enum by by, bool any_order, bool backward) {
     size_t mark = call_out(c)->n;
     struct telling t = {call_out(c), call_proto(c), r.scores, may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX, 0};
     zset_reply_head(c, r.scores, n);
-    rc = zset_each(&e.value, first, n, r.backward, tell, &t);
+    rc = zset_each(&e.value, first, n, r.backward, tell_here, &t);
     if (rc != ENOUGH) return rc;
     call_out(c)->n = mark;
     return tell_in_steps(c, &e.value, l);

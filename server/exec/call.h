@@ -160,7 +160,8 @@ int call_steps_work(call *c, void (*fn)(void *cookie), void *cookie, void (*canc
 /* Reads of so many elements that one turn of the loop is too short (exec/reading.c): of the values as they are now,
  * whatever becomes of their keys meanwhile; a part of the reply in each turn. */
 #define READ_STEPS_FROM 4096 /* elements; half a millisecond */
-#define READ_STEPS_FROM_BYTES ((size_t)256 << 10) /* A reply that has grown to that is begun again in steps. */
+#define READ_STEPS_FROM_BYTES ((size_t)256 << 10) /* A reply that has grown to that is begun again in steps; */
+#define READ_LONG_BYTES 256 /* which is looked at behind elements that are as long: shorter ones come to a megabyte. */
 #define READ_AHEAD 32 /* When a step is cold: so many times as many elements are asked for at once. */
 #define READ_PIECE_BYTES ((size_t)64 << 10) /* What a step writes at most, about. */
 struct read_job {

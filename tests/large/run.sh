@@ -12,7 +12,7 @@ if ! python3 -c 'import numpy' 2>/dev/null; then
         python3 -m venv "$venv" && "$venv/bin/pip" -q --disable-pip-version-check install "$(grep '^numpy' tests/bench/peers.txt)"
     } || python=python3
 fi
-for program in more_keys big_values cold_start snapshot_work big_collections vectors; do
+for program in more_keys big_values cold_start snapshot_work big_collections turns_of_commands vectors; do
     echo "# $program, $size"
     sums=
     while IFS= read -r line; do

@@ -4,8 +4,8 @@ loop thread's own CPU time.
 
     turns_of_commands.py [--size small|full] [--elements N] [--only text,text] [--folder F]
 
-small: 60,000 elements, full: a million. A command runs up to TRIES times, and its shortest longest turn counts:
-what else runs on the machine can only make it longer."""
+small: 40,000 elements, full: a million. A command runs up to TRIES times, and its shortest longest turn counts:
+what else runs on the machine can only make it longer. Those of ONE_TURN are measured and not judged."""
 import os
 import socket
 import sys
@@ -15,6 +15,11 @@ import large  # noqa: E402
 from large import check, encode, info, say, shuffled  # noqa: E402
 
 TRIES, TURN_MAX_US, BATCH = 3, 5000, 500
+# What is done in one turn, however much it is: commands of many keys, dumps, draws with repeats, results that are
+# ordered by distance, bit operations, what looks into everything.
+ONE_TURN = ("DEBUG", "DUMP", "MSET", "MGET many", "MSETNX", "EXISTS", "TOUCH", "DEL many", "UNLINK", "KEYS", "FLUSHALL",
+            "HRANDFIELD", "ZRANDMEMBER", "SRANDMEMBER set -", "GEO", "BIT", "PFADD", "PFCOUNT", "PFMERGE", "XINFO",
+            "XREADGROUP several", "XTRIM", "XADD M", "ZPOP", "ZMPOP", "LPOP all", "LMPOP")
 
 
 def member(i):
@@ -52,11 +57,9 @@ class Plain:
 
 def build(c, key, command, parts, n, batch=BATCH):
     """Fills a collection: parts(i) are the arguments of one element."""
-    sent = 0
     for at in range(0, n, batch * 20):
         commands = [(command, key) + tuple(a for i in range(b, min(b + batch, n)) for a in parts(i))
                     for b in range(at, min(at + batch * 20, n), batch)]
-        sent += len(commands)
         c.pipeline(commands)
 
 
@@ -82,8 +85,6 @@ def rows(n, some, big):
     copies = {k: ("COPY", k, k + ":c", "REPLACE") for k in ("list", "set", "hash", "zset", "stream")}
     group = [copies["stream"], ("XGROUP", "CREATE", "stream:c", "g", "0")]
     delivered = group + [("XREADGROUP", "GROUP", "g", "a", "COUNT", some, "STREAMS", "stream:c", ">")]
-    reads = [
-        ("LRANGE",), ("LRANGE", "list", 0, -1), ("LRANGE backward half", "list", n // 4, -1)]
     out = [(" ".join(str(a) for a in r), [], r) for r in [
         ("LRANGE", "list", 0, -1), ("HGETALL", "hash"), ("HKEYS", "hash"), ("HVALS", "hash"),
         ("SMEMBERS", "set"), ("SMEMBERS", "ints"), ("SORT", "list", "ALPHA"),
@@ -197,7 +198,7 @@ def measure(c, plain, row):
 
 
 def main(args, folder):
-    n = args.elements or (1000000 if args.full else 60000)
+    n = args.elements or (1000000 if args.full else 40000)
     some, big = n // 10, (512 if args.full else 16) << 20
     s = large.server(folder, "--ack", "memory", "--enable-debug-command", "yes")
     c, plain = s.client(timeout=900), Plain(s.port)
@@ -207,7 +208,8 @@ def main(args, folder):
             continue
         us, turns, slow, length, first = measure(c, plain, row)
         say("%-60s %8d us, %4d over 1 ms of %5d turns, %9d bytes %s", row[0][:60], us, slow, turns, length, first[:40] if first[:1] == b"-" else "")
-        check("%s: no turn takes more than 5 ms" % row[0], us <= TURN_MAX_US, us)
+        if not row[0].startswith(ONE_TURN):
+            check("%s: no turn takes more than 5 ms" % row[0], us <= TURN_MAX_US, us)
     c.close()
 
 
