@@ -9,6 +9,7 @@
 #define RUN VSET_ATTRIBUTE_ROWS /* slots */
 #define WORDS (RUN / 64)
 #define GROUP 64 /* runs */
+#define OFTEN 8  /* A part of all attributes that is worth the rest. */
 #define LOOKS 64 /* A bit costs so much less than an attribute. */
 
 struct run {
@@ -22,6 +23,7 @@ struct matches {
     struct run **groups; /* owned: of GROUP runs each; NULL until one is asked about, for the slots that there are */
     uint32_t n;          /* are the root's word, which comes from the store */
     uint64_t version, seed;
+    uint64_t read; /* attributes, since it was made */
     uint64_t all_version, all; /* so many matched in that version */
     uint64_t listed;           /* by the list that is being made from slot 0 on, */
     uint64_t listed_version;   /* in this version */
@@ -116,6 +118,7 @@ int matches_ask(struct matches *m, const struct value *v, expr *e, uint32_t slot
         if (rc != OK && rc != ERR_NOTFOUND) return rc;
         bool match = rc == OK && expr_match(e, attribute);
         *asked += rc == OK;
+        m->read += rc == OK;
         r->known[at] |= bit;
         r->yes[at] = match ? r->yes[at] | bit : r->yes[at] & ~bit;
     }
@@ -127,6 +130,8 @@ bool matches_count(const struct matches *m, uint64_t *count) {
     *count = m->all;
     return m->all_version == m->version;
 }
+
+bool matches_asked_often(const struct matches *m, const struct vset *set) { return m->read > set->count / OFTEN; }
 
 /* ---- all of them ----------------------------------------------------------------------------------------------- */
 

@@ -6,22 +6,26 @@
  * could be among the best. That is a guess, and matching may well have to do with nearness: so twice as many clusters
  * are scanned, and again, until the best have stayed the same but for what the recall allows. When that comes to most
  * of the clusters and few match, the matches are listed instead and all of them are measured: exact, and without a look
- * at the vectors of the others. When nearly all match it is a search like any other. */
+ * at the vectors of the others. The same is done at once where the matches are few and known, or the filter has come so
+ * often that it pays to know them, and the vectors are in memory. */
 #include <math.h>
 
 #include "modules/vector/matches.h"
 #include "modules/vector/recall.h"
 #include "modules/vector/search_internal.h"
+#include "modules/vector/store.h"
 
 #define SAMPLE 256
 #define SHARE_LEAST 0.002  /* What a sample of that size can tell. */
-#define SHARE_ALL 0.98     /* So many that the others hide nothing. */
 #define SHARE_FEW 0.05     /* So few that to measure them all takes less than to scan the codes of all. */
-#define FEW 1000           /* So few are measured anyway. */
+#define FEW 1000           /* So few take no time at all, */
+#define FEW_HERE 5000      /* and so many in memory less than clusters scanned twice or more, */
+#define FEW_COLD 100       /* and so few may be fetched. */
 #define RARE_CLUSTERS 0.5  /* Of all clusters: with more to scan few matches are listed. */
 #define MORE_TIMES 2
 #define STEP_SLOTS 1024    /* of the list: attributes read in some tenths of a millisecond */
-#define MEASURE_ROUND 256  /* Vectors asked for together. */
+#define MEASURE_ROUND 256  /* Vectors asked for together, */
+#define MEASURE_STEP 2048  /* and measured in a step: some tenths of a millisecond. */
 
 struct search_filter {
     double share;
@@ -88,12 +92,15 @@ static uint64_t probes_for(const struct search *s, const struct value *v, const 
     return recall_probes(v, k > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)k, target);
 }
 
-/* Do nearly all match? */
-static bool nearly_all(const struct search_filter *f) { return f->share >= SHARE_ALL; }
-
 uint64_t search__filter_probes(const struct search *s, const struct value *v, const struct vset *set, double target) {
-    uint64_t n = probes_for(s, v, set, s->plan->share, target);
-    return nearly_all(s->plan) ? n : n / 2 + 1;
+    return probes_for(s, v, set, s->plan->share, target) / 2 + 1;
+}
+
+/* Are those that match known, or worth to be, and soon measured? */
+static bool few_known(const struct search_filter *f, const struct value *v, const struct vset *set) {
+    double n = f->share * (double)set->count;
+    if ((!f->counted && !matches_asked_often(f->matches, set)) || n > FEW_HERE) return false;
+    return n <= FEW_COLD || vset_slots_here(v, &set->shape, f->slot, VSET_MANY) == VSET_MANY;
 }
 
 static bool few(const struct search_filter *f, const struct vset *set) {
@@ -104,12 +111,13 @@ bool search__filter_rare(const struct search *s, const struct value *v, const st
     struct search_filter *f = s->plan;
     struct ivf ix;
     if (f->walking) return true;
-    if (s->probes != 0 || s->index.scan != NULL || !few(f, set)) return false;
+    if (s->probes != 0 || s->index.scan != NULL) return false;
+    if (few_known(f, v, set)) return f->walking = true;
+    if (!few(f, set)) return false;
     ivf_read(v, &ix);
     double target = s->recall != 0 ? s->recall : SEARCH_RECALL;
     /* What the first search takes is half of that. */
-    f->walking = (double)probes_for(s, v, set, f->share, target) > RARE_CLUSTERS * (double)ix.clusters ||
-                 (f->counted && f->share * (double)set->count <= FEW);
+    f->walking = (double)probes_for(s, v, set, f->share, target) > RARE_CLUSTERS * (double)ix.clusters;
     return f->walking;
 }
 
@@ -136,7 +144,6 @@ void search__filter_widened(struct search *s, const struct value *v) {
 
 bool search__filter_more(struct search *s, const struct value *v, double target) {
     struct search_filter *f = s->plan;
-    if (nearly_all(f)) return false;
     double least = target + (1 - target) / 2;
     if (f->best_n > 0 && (double)stayed(f, s) >= least * (double)s->top.n) return false;
     f->best = mem_realloc(f->best, (s->top.n + 1) * sizeof(*f->best));
@@ -168,35 +175,44 @@ static int find_matches(call *c, struct search *s, const struct value *v, const 
     return OK;
 }
 
-/* All of them up to *end, or fewer. */
-static int need_matches(const struct search *s, const struct value *v, const struct vset *set, size_t *end) {
+/* What is asked for in one round, when something is cold. */
+static int need_matches(const struct search *s, const struct value *v, const struct vset *set) {
     const struct search_filter *f = s->plan;
-    int answer = OK;
-    for (size_t i = f->measured; i < *end; i++) {
+    for (size_t i = f->measured; i < listed(f) && i < f->measured + MEASURE_ROUND; i++) {
         int rc = vset_slot_hold(v, &set->shape, match_at(f, i));
-        if (rc == ERR_LIMIT) *end = i;
-        else if (rc == OK && s->attributes) rc = vset_attribute_need(v, match_at(f, i));
-        if (rc == ERR_COLD) answer = rc;
-        else if (rc != OK && rc != ERR_LIMIT) return rc;
+        if (rc == ERR_LIMIT) break;
+        if ((rc == OK || rc == ERR_COLD) && s->attributes) vset__note(vset_attribute_need(v, match_at(f, i)), &rc);
+        if (rc != OK && rc != ERR_COLD) return rc;
     }
-    return answer;
+    return ERR_COLD; /* One at least was. */
+}
+
+static int measure_some(struct search *s, const struct value *v, const struct vset *set) {
+    struct search_filter *f = s->plan;
+    struct vset_got got[VSET_MANY];
+    uint32_t slot[VSET_MANY];
+    size_t n = 0;
+    for (; n < VSET_MANY && f->measured + n < listed(f); n++) slot[n] = match_at(f, f->measured + n);
+    vset_slots(v, &set->shape, slot, n, got);
+    for (size_t i = 0; i < n; i++, f->measured++) {
+        int rc = got[i].rc;
+        /* It may have gone, or have become another, since it matched. */
+        if (rc == OK) rc = search__keep(s, v, &got[i].e, s->filter);
+        if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    }
+    return OK;
 }
 
 static int measure_matches(call *c, struct search *s, const struct value *v, const struct vset *set,
                            command_fn *again) {
     struct search_filter *f = s->plan;
-    while (f->measured < listed(f)) {
-        size_t end = listed(f) - f->measured > MEASURE_ROUND ? f->measured + MEASURE_ROUND : listed(f);
-        int answer = need_matches(s, v, set, &end);
-        if (answer != OK) return answer;
-        for (; f->measured < end; f->measured++) {
-            struct element e;
-            int rc = vset_slot(v, &set->shape, match_at(f, f->measured), &e);
-            /* It may have gone, or have become another, since it matched. */
-            if (rc == OK) rc = search__keep(s, v, &e, s->filter);
-            if (rc != OK && rc != ERR_NOTFOUND) return rc;
-        }
-        if (f->measured < listed(f) && call_may_park(c)) return search__yield(c, again);
+    for (size_t end = f->measured + MEASURE_STEP; f->measured < listed(f);) {
+        int rc = measure_some(s, v, set);
+        if (rc == ERR_COLD) return need_matches(s, v, set);
+        if (rc != OK) return rc;
+        if (f->measured < end || f->measured >= listed(f)) continue;
+        if (call_may_park(c)) return search__yield(c, again);
+        end = f->measured + MEASURE_STEP;
     }
     return OK;
 }

@@ -63,6 +63,8 @@ void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_
 int vset_attribute(const struct value *v, uint32_t slot, slice *out);
 /* Ask for what those need, when something is cold; OK also when there is nothing. The first may be ERR_LIMIT: as
  * pager_ops.hold() says. */
+/* How many of them, at most VSET_MANY, lie in pages that are in memory, and have been used there. */
+size_t vset_slots_here(const struct value *v, const struct vset_shape *s, const uint32_t *slot, size_t n);
 int vset_slot_hold(const struct value *v, const struct vset_shape *s, uint32_t slot);
 int vset_attribute_need(const struct value *v, uint32_t slot);
 

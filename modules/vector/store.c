@@ -98,6 +98,17 @@ void vset_slots(const struct value *v, const struct vset_shape *s, const uint32_
     }
 }
 
+size_t vset_slots_here(const struct value *v, const struct vset_shape *s, const uint32_t *slot, size_t n) {
+    uint64_t index[PAGER_MANY] = {0};
+    slice page[PAGER_MANY];
+    size_t here = 0;
+    assert(n <= PAGER_MANY);
+    for (size_t i = 0; i < n; i++) index[i] = vset_page(VSET_VECTORS, slot[i] / vset_rows(s));
+    v->pager->ops->near(v->obj, index, n, page);
+    for (size_t i = 0; i < n; i++) here += page[i].p != NULL;
+    return here;
+}
+
 int vset_slot_hold(const struct value *v, const struct vset_shape *s, uint32_t slot) {
     return v->pager->ops->hold(v->pager, v->obj, vset_page(VSET_VECTORS, slot / vset_rows(s)));
 }

@@ -112,6 +112,7 @@ static void compare_all(struct fixture *f, const struct vset *set, int i) {
     CHECK_INT(out.n, 4 * count);
     CHECK(matches_count(matches_of(&f->v, set, f->key[i]), &counted));
     CHECK_INT(counted, count);
+    CHECK(matches_asked_often(matches_of(&f->v, set, f->key[i]), set));
     buf_free(&out);
 }
 
@@ -145,6 +146,7 @@ TEST("attributes are read once, and after a change those of its page alone") {
     begin(&f, 9, 0);
     for (int i = 0; i < 4000; i++) change(&f);
     vset_read(&f.v, &set);
+    CHECK(!matches_asked_often(matches_of(&f.v, &set, f.key[2]), &set));
     compare_all(&f, &set, 2);
     CHECK(f.asked > 300);
     f.asked = 0;
