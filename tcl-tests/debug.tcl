@@ -139,3 +139,14 @@ test -tags {cove} "DEBUG POPULATE of many keys leaves room for others" {
     assert_equal 20000 [r DBSIZE]
     assert_equal 100 [r STRLEN many:19999]
 }
+
+# Two writes that come at once are one segment; its buffer is kept for the next one, for a second or two.
+test -tags {cove} "What a load has taken for the log is given back when it is over" {
+    set before [info_field used_memory]
+    for {set i 0} {$i < 8} {incr i} {
+        r -send SET big:$i [string repeat [format %08d $i] 40000]
+    }
+    for {set i 0} {$i < 8} {incr i} {assert_equal OK [r -read]}
+    r FLUSHALL
+    wait_for_condition 100 100 {[info_field used_memory] < $before + 4000000}
+}

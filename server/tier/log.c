@@ -20,9 +20,7 @@
 #define LOG_CHECK_EVERY 1000       /* Records between two rolling hashes in the log. */
 #define LOG_READ_BACK_MAX 8        /* Damaged answers before giving up. */
 #define LOG_HEDGE_MS 300
-/* A buffer of this size is used again under load: a new one is a page fault for each 4 KiB, twice as it grows. */
-#define LOG_SPARE_LEAST (256u << 10)
-#define LOG_SPARE_MOST (2 * LOG_SOON_BYTES)
+#define LOG_SPARE_US 1000000 /* A large buffer is kept so long after the last segment. */
 
 static void log_send_ready(tier *t);
 static void log_put(struct out_segment *s);
@@ -35,8 +33,6 @@ static struct out_segment *out_create(tier *t) {
     struct out_segment *s = mem_calloc(1, sizeof(*s));
     s->t = t;
     s->state = OUT_FILLING;
-    s->raw = t->log.spare;
-    t->log.spare = BUF_INIT;
     list_init(&s->node);
     return s;
 }
@@ -82,17 +78,32 @@ void log_start(tier *t, uint64_t next_seq) {
     g->started = true;
 }
 
-/* The buffer of what has been packed is for the next segment, while segments are as large. */
+/* Under load a large buffer is used again and again: a new one is a page fault for each 4 KiB. */
 static void log_spare(tier *t, struct out_segment *s) {
     struct tier_log *g = &t->log;
-    bool large = s->bytes >= LOG_SPARE_LEAST;
-    if (large && g->spare.cap == 0 && s->raw.cap <= LOG_SPARE_MOST) {
+    if (g->spare.cap == 0 && s->raw.cap >= LOG_FULL_BYTES && s->raw.cap <= 2 * LOG_FULL_BYTES) {
         g->spare = s->raw;
         g->spare.n = 0;
         s->raw = BUF_INIT;
     }
     buf_free(&s->raw);
-    if (!large) buf_free(&g->spare);
+}
+
+void log_tick(tier *t) {
+    if (tier_mono_us(t) - t->log.last_seal_us > LOG_SPARE_US) buf_free(&t->log.spare);
+}
+
+/* Not by doubling: that copies megabytes. */
+static void log_grow(tier *t, struct out_segment *s) {
+    struct tier_log *g = &t->log;
+    if (g->spare.cap == 0) {
+        buf_reserve(&s->raw, LOG_FULL_BYTES - s->raw.n);
+        return;
+    }
+    buf_append_slice(&g->spare, slice_of(&s->raw));
+    buf_free(&s->raw);
+    s->raw = g->spare;
+    g->spare = BUF_INIT;
 }
 
 /* ---- framing ------------------------------------------------------------------------------ */
@@ -106,8 +117,7 @@ static void log_frame(tier *t, enum record_kind kind, uint64_t lsn, uint64_t wal
         s = g->filling = out_create(t);
     }
     size_t start = s->raw.n;
-    if (start > LOG_SMALL_BYTES && s->raw.cap < LOG_FULL_BYTES)
-        buf_reserve(&s->raw, LOG_FULL_BYTES - start); /* Not by doubling: that copies megabytes. */
+    if (start > LOG_SMALL_BYTES && s->raw.cap < LOG_FULL_BYTES) log_grow(t, s);
     record_append(&s->raw, kind, lsn, wall_ms, body);
     size_t n = s->raw.n - start;
     if (s->h.records++ == 0) {

@@ -114,6 +114,7 @@ static bool tier_turn(void *cookie) {
 static void tier_tick(void *cookie) {
     tier *t = cookie;
     t->checkpoint_timer = loop_timer(t->loop, TICK_US, tier_tick, t); /* wakes tier_turn */
+    log_tick(t);
     if (!tier_gone(t)) trim_start(t);
 }
 

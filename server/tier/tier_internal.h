@@ -84,7 +84,7 @@ struct out_segment {
 
 struct tier_log {
     struct out_segment *filling;
-    buf spare;               /* for the records of the next one; or empty */
+    buf spare;               /* a large one, for the records of a segment that grows; or empty */
     list queue;              /* OUT_QUEUED, oldest first: full, waiting for the window */
     list flight;             /* OUT_PACKING .. OUT_CONFIRMED, by seq */
     unsigned in_flight;      /* not confirmed */
@@ -279,6 +279,7 @@ void log_deinit(tier *t);
 void log_start(tier *t, uint64_t next_seq); /* the tail is fenced: data may be sent */
 void log_record(tier *t, enum record_kind kind, uint64_t lsn, uint64_t wall_ms, slice body);
 void log_pump(tier *t);
+void log_tick(tier *t); /* now and then: gives back what no load needs any more */
 bool log_idle(const tier *t);     /* nothing framed that is not confirmed */
 uint64_t log_oldest_us(const tier *t); /* when the oldest unconfirmed was sealed; 0: none */
 void log_mark_add(tier *t, const struct log_mark *m);
