@@ -43,6 +43,7 @@ struct checkpoint {
     unsigned in_flight;
     bool walked, waits_durable;
     bool filled;             /* a pack has been, and so will be the next */
+    buf spare[PACKS_IN_FLIGHT_MAX]; /* Memory of packs before: to touch new memory takes the loop milliseconds. */
     int rc;
     uint64_t start_us;
     buf catalogue;
@@ -216,6 +217,10 @@ static void pack_flush(struct checkpoint *cp) {
     k->line.slots = cp->slots;
     tier_data_name(cp->t, k->line.name);
     cp->raw = cp->lengths = BUF_INIT;
+    for (int i = 0; i < PACKS_IN_FLIGHT_MAX && cp->raw.cap == 0; i++) {
+        cp->raw = cp->spare[i];
+        cp->spare[i] = BUF_INIT;
+    }
     cp->slots = 0;
     cp->in_flight++;
     list_push_back(&cp->packs, &k->node);
@@ -236,7 +241,17 @@ static void pack_encode_work(job *j) {
     struct pack_out *k = LIST_ENTRY(j, struct pack_out, encode);
     pack_encode(slice_of(&k->raw), (const uint32_t *)(const void *)k->lengths.p, k->line.slots,
                 &k->bytes, &k->line);
-    buf_free(&k->raw); /* Here: to give back megabytes takes the loop a millisecond. */
+    if (k->raw.cap < PACK_SMALL_BYTES) buf_free(&k->raw);
+}
+
+static void spare(struct checkpoint *cp, buf *raw) {
+    for (int i = 0; i < PACKS_IN_FLIGHT_MAX && raw->cap > 0; i++) {
+        if (cp->spare[i].cap > 0) continue;
+        cp->spare[i] = *raw;
+        cp->spare[i].n = 0;
+        *raw = BUF_INIT;
+    }
+    buf_free(raw);
 }
 
 static void pack_encode_done(job *j) {
@@ -244,6 +259,7 @@ static void pack_encode_done(job *j) {
     tier *t = k->cp->t;
     if (!tier_job_done(t)) return;
     buf_free(&k->lengths);
+    spare(k->cp, &k->raw);
     io *o = io_create(t, OBJ_PUT_ABSENT, k->line.name, pack_put_done, k); /* L8 */
     o->req.body = slice_of(&k->bytes);
     io_send(o, IO_TRIES);
@@ -319,6 +335,8 @@ static void roots_build(struct checkpoint *cp) {
 static void roots_encode_work(job *j) {
     struct checkpoint *cp = LIST_ENTRY(j, struct checkpoint, encode);
     roots_encode(&cp->roots, &cp->roots_bytes);
+    for (int i = 0; i < PACKS_IN_FLIGHT_MAX; i++) buf_free(&cp->spare[i]); /* Megabytes: not on the loop. */
+    buf_free(&cp->raw);
 }
 
 static void roots_encode_done(job *j) {
@@ -413,6 +431,7 @@ static void checkpoint_drop(struct checkpoint *cp, bool stored) {
     while ((n = list_first(&cp->packs)) != NULL)
         pack_out_free(LIST_ENTRY(n, struct pack_out, node));
     buf_free(&cp->raw);
+    for (int i = 0; i < PACKS_IN_FLIGHT_MAX; i++) buf_free(&cp->spare[i]);
     buf_free(&cp->lengths);
     buf_free(&cp->catalogue);
     buf_free(&cp->roots_bytes);
