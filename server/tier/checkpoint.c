@@ -15,7 +15,8 @@
 
 #define PACK_SMALL_BYTES (512u << 10) /* Above this a pack gets all its memory at once. */
 #define PACK_RAW_BYTES (8u << 20)   /* Half of PACK_BYTES_TARGET: three of them are in memory, */
-#define PACK_MEMORY_SHARE 24        /* which together are an eighth of maxmemory at most. */
+#define PACK_ROOM 2                 /* Half as much more for the last page, which may be large: else all were copied for it. */
+#define PACK_MEMORY_SHARE 36        /* which together are an eighth of maxmemory at most. */
 #define PACKS_IN_FLIGHT_MAX 2
 #define WALK_SLICE_US 400
 #define WALK_SLICE_SLOTS 64
@@ -188,7 +189,7 @@ static void walk_step(void *cookie) {
             pack_flush(cp);
         }
         if ((cp->filled || cp->raw.n > PACK_SMALL_BYTES) && cp->raw.cap < cp->raw_max)
-            buf_reserve(&cp->raw, cp->raw_max); /* Not by doubling: that copies megabytes. */
+            buf_reserve(&cp->raw, cp->raw_max + cp->raw_max / PACK_ROOM - cp->raw.n); /* Not by doubling: that copies. */
         size_t before = cp->raw.n;
         int rc = cp->rc == OK ? frozen_walk_next(cp->walk, &cp->raw) : ERR_NOTFOUND;
         if (rc != OK) {
