@@ -18,6 +18,8 @@
 #define WANTS_CODES 64   /* A question to a filter takes as long as so many codes. */
 #define SLOTS_BYTES (4 * (size_t)CODE_ROWS) /* at the head of a block: few of them are looked at */
 #define AHEAD_BYTES 4096 /* on their way from memory */
+#define PAGES_KEPT 256   /* clusters, from one look to the other */
+#define BEGIN_CODES 16   /* To measure and look up a cluster takes as long as so many codes. */
 #define BEGIN_MAX 4      /* After so many beginnings a search goes to its end in one step. */
 
 struct target {
@@ -112,23 +114,29 @@ static int scan_cluster(struct run *r, const struct target *to, const struct ivf
 
 /* ---- steps ------------------------------------------------------------------------------------ */
 
-/* The pages of the next clusters. */
-static size_t look_up(const struct run *r, size_t from, struct ivf_pages *out) {
+/* Pages of the next clusters, of as many as fit. */
+static size_t look_up(const struct run *r, size_t from, struct ivf_pages *out, size_t most) {
     uint32_t cluster[IVF_PAGES_MANY];
-    size_t n = r->scan->near_n - from < IVF_PAGES_MANY ? r->scan->near_n - from : IVF_PAGES_MANY;
-    for (size_t i = 0; i < n; i++) cluster[i] = r->scan->near[from + i].cluster;
-    ivf__clusters(r->v, &r->ix.code, cluster, n, out);
-    return n;
+    size_t all = r->scan->near_n - from < most ? r->scan->near_n - from : most;
+    for (size_t done = 0; done < all;) {
+        size_t n = all - done < IVF_PAGES_MANY ? all - done : IVF_PAGES_MANY;
+        for (size_t i = 0; i < n; i++) cluster[i] = r->scan->near[from + done + i].cluster;
+        ivf__clusters(r->v, &r->ix.code, cluster, n, out + done);
+        done += n;
+    }
+    return all;
 }
 
-/* All are asked for at once, so that what is cold comes in one round. */
-static int need_clusters(const struct run *r) {
+/* All are asked for at once, so that what is cold comes in one round; what the first ones are is kept. */
+static int need_clusters(const struct run *r, struct ivf_pages *kept, size_t *n) {
     struct ivf_pages pages[IVF_PAGES_MANY];
     bool cold = false;
-    for (size_t from = 0; from < r->scan->near_n;) {
-        size_t n = look_up(r, from, pages);
-        for (size_t i = 0; i < n; i++) cold |= pages[i].rc == ERR_COLD;
-        from += n;
+    *n = look_up(r, 0, kept, PAGES_KEPT);
+    for (size_t i = 0; i < *n; i++) cold |= kept[i].rc == ERR_COLD;
+    for (size_t from = *n; from < r->scan->near_n;) {
+        size_t more = look_up(r, from, pages, IVF_PAGES_MANY);
+        for (size_t i = 0; i < more; i++) cold |= pages[i].rc == ERR_COLD;
+        from += more;
     }
     return cold ? ERR_COLD : OK;
 }
@@ -149,6 +157,7 @@ static int begin(struct run *r) {
         s->valid = true;
         r->q->n = r->q->measured = 0;
         r->q->codes = r->q->probed = 0;
+        r->work += BEGIN_CODES * near.n;
     }
     ivf__routes_free(&near);
     return rc;
@@ -172,6 +181,11 @@ static int prepare(struct run *r, const struct vset_shape *shape, const float *x
     return OK;
 }
 
+static void fetch_first(const struct run *r, struct blocks *ahead, const struct ivf_pages *pages, size_t n) {
+    *ahead = (struct blocks){.page = pages, .n = n, .stride = base_stride(&r->ix.code)};
+    for (size_t bytes = 0; bytes < AHEAD_BYTES; bytes += ahead->stride) fetch_ahead(ahead);
+}
+
 int ivf_search(const struct value *v, const struct vset_shape *shape, const float *x, size_t codes,
                struct ivf_search *q) {
     struct run r = {.v = v, .q = q, .scan = q->scan};
@@ -184,22 +198,22 @@ int ivf_search(const struct value *v, const struct vset_shape *shape, const floa
     if (rc != OK) return rc;
     struct ivf_scan *s = r.scan;
     bool scanned = false;
-    if (!s->valid || s->generation != get_u32(ivf__meta(v) + IM_GENERATION)) {
-        rc = begin(&r);
-        if (rc == OK) rc = need_clusters(&r);
-    }
-    uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
-    struct ivf_pages pages[IVF_PAGES_MANY];
+    struct ivf_pages pages[PAGES_KEPT];
     struct blocks ahead = {0};
     size_t have = 0, at = 0;
+    if (!s->valid || s->generation != get_u32(ivf__meta(v) + IM_GENERATION)) {
+        rc = begin(&r);
+        if (rc == OK) rc = need_clusters(&r, pages, &have);
+        fetch_first(&r, &ahead, pages, have);
+    }
+    uint64_t end = s->begun > BEGIN_MAX ? UINT64_MAX : codes;
     while (rc == OK && s->next < s->near_n) {
         if (r.work >= end) return ERR_AGAIN;
         scanned = true;
         if (at == have) {
-            have = look_up(&r, s->next, pages);
+            have = look_up(&r, s->next, pages, IVF_PAGES_MANY);
             at = 0;
-            ahead = (struct blocks){.page = pages, .n = have, .stride = base_stride(&r.ix.code)};
-            for (size_t n = 0; n < AHEAD_BYTES; n += ahead.stride) fetch_ahead(&ahead);
+            fetch_first(&r, &ahead, pages, have);
         }
         rc = pages[at].rc;
         if (rc == OK) rc = scan_cluster(&r, &s->near[s->next], &pages[at], &ahead);
