@@ -43,7 +43,7 @@ static uint64_t packs_under(int64_t maxmemory, uint64_t seed) {
 TEST("packs are smaller where little memory is allowed, so that three of them fit into it") {
     CHECK_INT(packs_under(0, 1), 2);                    /* 8 MiB each */
     CHECK(packs_under((int64_t)256 << 20, 2) <= 2);
-    uint64_t small = packs_under((int64_t)24 << 20, 3); /* 1 MiB each */
+    uint64_t small = packs_under((int64_t)36 << 20, 3); /* 1 MiB each */
     CHECK(small >= 11 && small <= 13);
     uint64_t least = packs_under((int64_t)1 << 20, 4);  /* not below 512 KiB */
     CHECK(least >= 20 && least <= 25);
