@@ -587,6 +587,7 @@ proc same_arguments {args} {
 }
 
 test -tags {cove} "Very many arguments are added, and removed, in steps as in one turn" {
+    foreach list {some twice pairs others scored} {set $list {}}
     for {set i 0} {$i < 5000} {incr i} {
         lappend some m$i
         lappend twice m[expr {$i / 2 + 3000}]
