@@ -7,6 +7,7 @@
  *
  * Each step is done for all before the next one. The branches are few, and mostly in the cache. Pages from
  * the store that nobody has looked at are left alone; others are as their lengths say. */
+#include <assert.h>
 #include <math.h>
 
 #include "types/pager.h"
@@ -49,6 +50,7 @@ static void ahead(const struct value *v, const slice *member, const slice *score
     const uint8_t *at[PAGER_MANY];
     slice page[PAGER_MANY];
     struct near_leaf leaves = {.n = 0};
+    assert(n > 0 && n <= PAGER_MANY);
     for (size_t i = 0; i < n; i++) bucket[i] = zset__index_page(v, member[i], &tag[i]);
     v->pager->ops->near(v->obj, bucket, n, page);
     for (size_t i = 0; i < n; i++) {
