@@ -190,9 +190,9 @@ test "SWAPDB changes the watched keys of both databases" {
 }
 
 test "A watched key that expires makes EXEC fail" {
-    r SET k v PX 30
+    r SET k v PX 400
     r WATCH k
-    after 80
+    after 500
     r MULTI
     r PING
     assert_nil [r EXEC]
