@@ -25,14 +25,6 @@ proc fill {n} {
     }
 }
 proc blocked {} {info_field blocked_clients clients}
-# What a command answers in steps is what it answers in one turn.
-proc in_one_turn {args} {
-    set reply [r {*}$args]
-    r MULTI
-    r {*}$args
-    assert_equal [lindex [r EXEC] 0] $reply
-    return $reply
-}
 
 test -tags {cove} "What is read in steps is what is read in one turn" {
     fill $many

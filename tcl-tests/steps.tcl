@@ -145,14 +145,6 @@ proc redumped {dump from to} {
     return $body[binary format w $crc]
 }
 
-# What a command answers in steps is what it answers in one turn.
-proc answers_in_one_turn {args} {
-    set reply [r {*}$args]
-    r MULTI
-    r {*}$args
-    assert_equal [lindex [r EXEC] 0] $reply
-    return $reply
-}
 proc fill_list {key n} {
     r CLIENT ACK memory
     for {set i 0} {$i < $n} {incr i 1000} {
@@ -166,16 +158,16 @@ test -tags {cove} "Many elements are sorted in steps as in one turn" {
     fill_list l $many
     fill_set t $many
     fill_zset z $many
-    assert_equal [lsort -integer [r LRANGE l 0 -1]] [answers_in_one_turn SORT l]
-    answers_in_one_turn SORT l DESC ALPHA LIMIT 100 12000
-    assert_equal [lsort [r SMEMBERS t]] [answers_in_one_turn SORT_RO t ALPHA]
-    answers_in_one_turn SORT z ALPHA DESC LIMIT 0 10
-    answers_in_one_turn SORT z BY nosort DESC LIMIT 5 14000
-    assert_equal [r LRANGE l 0 -1] [answers_in_one_turn SORT l BY nosort GET #]
+    assert_equal [lsort -integer [r LRANGE l 0 -1]] [in_one_turn SORT l]
+    in_one_turn SORT l DESC ALPHA LIMIT 100 12000
+    assert_equal [lsort [r SMEMBERS t]] [in_one_turn SORT_RO t ALPHA]
+    in_one_turn SORT z ALPHA DESC LIMIT 0 10
+    in_one_turn SORT z BY nosort DESC LIMIT 5 14000
+    assert_equal [r LRANGE l 0 -1] [in_one_turn SORT l BY nosort GET #]
     assert_equal [lsort [r SMEMBERS t]] [lsort [r SORT t BY nosort]]
     for {set i 0} {$i < 10007} {incr i 3} {r MSET w$i [expr {$i % 100}] n$i "name $i"}
-    answers_in_one_turn SORT l BY w*
-    answers_in_one_turn SORT l BY w* ALPHA DESC GET # GET n* LIMIT 0 11000
+    in_one_turn SORT l BY w*
+    in_one_turn SORT l BY w* ALPHA DESC GET # GET n* LIMIT 0 11000
     assert_error "ERR One or more scores can't be converted into double" {r SORT t}
     assert_error "ERR One or more scores can't be converted into double" {r SORT l BY n*}
     sound
@@ -357,7 +349,7 @@ test -tags {cove} "Elements that are far away are found, and removed, in steps a
     r EXPIRE l 1000
     foreach command {{LPOS l 69999} {LPOS l 69000 RANK -40000} {LPOS l none} {LPOS l 1 RANK 20000 COUNT 3}
                      {LPOS l 0 RANK -24000 COUNT 0} {LPOS l 69999 MAXLEN 60000} {LPOS l none COUNT 0}} {
-        answers_in_one_turn {*}$command
+        in_one_turn {*}$command
     }
     foreach command {{LINSERT KEY BEFORE 69999 x} {LINSERT KEY AFTER 69990 y} {LINSERT KEY AFTER none y}
                      {LREM KEY 0 none} {LREM KEY 1 69995} {LREM KEY 10000 1} {LREM KEY -10000 0}} {

@@ -1,6 +1,6 @@
 /* ivf.h -- the index of a vector set: clusters of short codes, found over a tree of centroids.
  *
- *   root -> nodes of some hundred clusters -> clusters of 32 to 192 vectors: slot numbers and codes (code.h)
+ *   root -> nodes of some hundred clusters -> clusters of 40 to 320 vectors: slot numbers and codes (code.h)
  *
  * A search scans the codes of all clusters' centroids (of the nearest nodes' only, when there are very many), measures
  * the centroids that may be among the nearest, scans the codes of those clusters, and gives back the slots whose

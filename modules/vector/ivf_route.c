@@ -158,7 +158,8 @@ int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_tar
     if (rc == OK) rc = measure(v, ix, t, &nodes, page, &best, out);
     if (rc == OK) {
         if (want > out->n) want = out->n;
-        if (out->n > 0) nearest_first(out, want, best.found); /* one was measured for each that was found */
+        assert(out->n == best.n); /* One was measured for each that was found. */
+        if (out->n > 0) nearest_first(out, want, best.found);
         out->n = with_ties(out, want, want + ties);
     }
     mem_free(page);

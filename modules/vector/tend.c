@@ -1,10 +1,11 @@
 /* tend.c -- VINDEX: keeps a set's index, beside the commands that change the set.
  *
- * The server runs it, and it alone, when a command has left something to do (vset_tend()): an index is begun when the set has grown
- * large, filled in slices, clusters that are too large or too small are split or dissolved, and when the set has changed
- * enough, all clusters are made anew of what is in them, and the curve of recall against probes is measured again. Each step looks at the set anew, gathers
- * copies, has them worked on by a worker, and ends in one effect; what has changed in between so that the
- * result does not fit any more is thrown away and comes again. */
+ * The server runs it, and it alone, when a command has left something to do (vset_tend()): an index is begun when the set
+ * has grown large, filled in slices, clusters that are too large or too small are split or dissolved, and when the set has
+ * changed enough, all clusters are made anew of what is in them (in haste while it goes on changing, well when it rests),
+ * and the curve of recall against probes is measured again. Each step looks at the set anew, gathers copies, has them
+ * worked on by a worker, and ends in one effect; what has changed in between so that the result does not fit any more is
+ * thrown away and comes again. */
 #include <assert.h>
 
 #include "modules/vector/commands.h"
@@ -39,6 +40,7 @@ struct tend {
     uint32_t refined;  /* the next cluster that is to be made anew */
     unsigned passes;   /* how often all have been */
     uint64_t since;    /* the version when the pass began */
+    bool hasty;        /* That was begun while it was being filled. */
     bool busy;         /* It changes while it is refined. */
     uint64_t refined_at; /* the version when a cluster was made anew last */
     bool paused;       /* since then */
@@ -207,7 +209,8 @@ static bool stale(const struct value *v, const struct ivf *ix, unsigned quarters
            ix->clusters / 3 > clusters / 2;
 }
 /* While a set is being filled it is refined in haste, and seldom; when it rests, well, and after fewer changes. What was
- * done in haste is noted as QUARTERS_HASTE older than it is, so that it is done again when the set rests. */
+ * done in haste is noted as QUARTERS_HASTE older than it is, so that it is done again when the set rests: once, even if
+ * it rests no longer before that is done. */
 #define QUARTERS_RESTING 1
 #define QUARTERS_BUSY 3
 #define QUARTERS_HASTE 1
@@ -227,7 +230,7 @@ static int measure(call *c, struct tend *t, const struct value *v, const struct 
     recall_curves(t->recall, probes);
     put_u32(rows, (uint32_t)ix->rows);
     put_u32(rows + 4, t->clusters);
-    uint64_t haste = t->busy ? (uint64_t)ix->rows * QUARTERS_HASTE / 4 + 1 : 0;
+    uint64_t haste = t->hasty ? (uint64_t)ix->rows * QUARTERS_HASTE / 4 + 1 : 0;
     put_u64(rows + 8, set->version > haste ? set->version - haste : 0);
     for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
         put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
@@ -309,7 +312,7 @@ static int refine(call *c, struct tend *t, const struct value *v, const struct v
 /* Is it time for that? ERR_AGAIN: the set is looked at again in a while. ERR_NOTFOUND: no. */
 static int rests(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     if (!stale(v, ix, QUARTERS_RESTING)) return ERR_NOTFOUND;
-    t->busy = stale(v, ix, QUARTERS_BUSY);
+    t->hasty = t->busy = stale(v, ix, QUARTERS_BUSY);
     if (t->busy) return OK;
     if (t->rested > 0 && set->version != t->then) return ERR_NOTFOUND; /* Who changes it will ask again. */
     if (t->rested == REST_LOOKS) return OK;

@@ -262,3 +262,12 @@ proc info_field {name {section everything}} {
     }
     error "INFO has no $name"
 }
+
+# What a command answers in steps is what it answers in one turn, as in a transaction.
+proc in_one_turn {args} {
+    set reply [r {*}$args]
+    r MULTI
+    r {*}$args
+    assert_equal [lindex [r EXEC] 0] $reply
+    return $reply
+}
