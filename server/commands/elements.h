@@ -7,14 +7,6 @@
 
 #define SCAN_COUNT_MAX 100000 /* Elements of one SCAN: what stays under a millisecond or so. */
 
-struct scan_options {
-    slice pattern;
-    bool all;       /* every element matches */
-    bool no_values; /* NOVALUES */
-    int64_t count;  /* 1 to SCAN_COUNT_MAX */
-};
-/* The arguments behind the cursor; may_omit: NOVALUES is one of them. False after an error reply. */
-bool elements_scan_options(call *c, bool may_omit, struct scan_options *o);
 /* The cursor, and n elements that have been written to `found`. */
 void elements_scan_reply(call *c, uint64_t cursor, size_t n, slice found);
 
@@ -35,6 +27,10 @@ struct walk {
 bool walk_is_long(const call *c, uint64_t count, uint64_t len);
 /* Where one in one turn ends, and is begun again in steps. */
 size_t walk_limit(const call *c, const buf *out);
+/* HSCAN, SSCAN, ZSCAN: `return elements_scan(...)`. read() finds the value, or replies and tells; w has the scan and the parts,
+ * and with NOVALUES, where fewer is not 0, the parts are `fewer`. */
+int elements_scan(call *c, int (*read)(call *c, struct entry *e), uint64_t (*len)(const struct value *v), struct walk w,
+                  unsigned fewer);
 /* Answers about `count` elements from the cursor on (UINT64_MAX: all). `return walk_in_steps(...)`. */
 int walk_in_steps(call *c, const struct value *v, const struct walk *w, uint64_t cursor, uint64_t count);
 

@@ -337,33 +337,8 @@ static int cmd_hvals(call *c) { return walk_all(c, WITH_VALUES); }
 /* ---- HSCAN -------------------------------------------------------------------------------------- */
 
 static int cmd_hscan(call *c) {
-    struct entry e;
-    uint64_t cursor;
-    struct scan_options o;
-    buf found = BUF_INIT;
-    struct walk w = {.scan = walk_scan, .out = &found, .parts = WITH_FIELDS | WITH_VALUES, .limit = walk_limit(c, &found),
-                     .reply = WALK_SCAN};
-    if (!command_scan_cursor(c, 2, &cursor)) return OK;
-    int rc = read_hash(c, &e);
-    if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    bool there = rc == OK;
-    if (there && !elements_scan_options(c, true, &o)) return OK;
-    if (there) {
-        w.pattern = o.pattern;
-        w.all = o.all;
-        if (o.no_values) w.parts = WITH_FIELDS;
-    }
-    uint64_t from = cursor;
-    if (!there) cursor = 0;
-    else if (walk_is_long(c, (uint64_t)o.count, hash_len(&e.value))) rc = WALK_ENDS;
-    else rc = hash_scan(&e.value, &cursor, (size_t)o.count, walk_pair, &w);
-    if (rc == WALK_ENDS) rc = walk_in_steps(c, &e.value, &w, from, (uint64_t)o.count);
-    if (rc == OK || rc == ERR_NOTFOUND) {
-        elements_scan_reply(c, cursor, w.n, slice_of(&found));
-        rc = OK;
-    }
-    buf_free(&found);
-    return rc;
+    struct walk w = {.scan = walk_scan, .parts = WITH_FIELDS | WITH_VALUES};
+    return elements_scan(c, read_hash, hash_len, w, WITH_FIELDS);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------- */

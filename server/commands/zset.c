@@ -355,35 +355,13 @@ static int walk_member(void *cookie, slice member, double score) {
 }
 
 static int walk_scan(const struct value *v, uint64_t *cursor, size_t count, struct walk *w) {
+    w->parts = zset_packed(v) ? PACKED : 0;
     return zset_scan(v, cursor, count, walk_member, w);
 }
 
 static int cmd_zscan(call *c) {
-    struct entry e;
-    uint64_t cursor;
-    struct scan_options o;
-    buf found = BUF_INIT;
-    struct walk w = {.scan = walk_scan, .out = &found, .limit = walk_limit(c, &found), .reply = WALK_SCAN};
-    if (!command_scan_cursor(c, 2, &cursor)) return OK;
-    int rc = read_zset(c, &e);
-    if (rc != OK && rc != ERR_NOTFOUND) return rc;
-    if (rc == OK && !elements_scan_options(c, false, &o)) return OK;
-    if (rc == OK) {
-        w.pattern = o.pattern;
-        w.all = o.all;
-    }
-    uint64_t from = cursor;
-    w.parts = rc == OK && zset_packed(&e.value) ? PACKED : 0;
-    if (rc != OK) cursor = 0;
-    else if (walk_is_long(c, (uint64_t)o.count, zset_len(&e.value))) rc = WALK_ENDS;
-    else rc = zset_scan(&e.value, &cursor, (size_t)o.count, walk_member, &w);
-    if (rc == WALK_ENDS) rc = walk_in_steps(c, &e.value, &w, from, (uint64_t)o.count);
-    if (rc == OK || rc == ERR_NOTFOUND) {
-        elements_scan_reply(c, cursor, w.n, slice_of(&found));
-        rc = OK;
-    }
-    buf_free(&found);
-    return rc;
+    struct walk w = {.scan = walk_scan};
+    return elements_scan(c, read_zset, zset_len, w, 0);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------- */

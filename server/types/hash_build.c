@@ -136,48 +136,13 @@ void hash__note_first(struct value *v, slice lp) {
     v->pager->ops->look(v->obj)->at_ms = first == 0 ? INT64_MAX : first;
 }
 
-/* The listpack as the only page of an object. */
-static int make_page(struct hash_build *b) {
-    struct value *v = b->v;
-    pager *p = v->pager;
-    uint8_t *to;
-    object *o = p->ops->make(p, false, HASH_META_BYTES);
-    if (o == NULL) return ERR_NOMEM;
-    int rc = p->ops->mut(p, o, 0, b->lp.n, &to);
-    if (rc != OK) {
-        p->ops->free(p, o);
-        return rc;
-    }
-    memcpy(to, b->lp.p, b->lp.n);
-    v->obj = o;
-    return OK;
-}
-
 int hash_build_end(struct hash_build *b) {
     struct value *v = b->v;
-    pager *p = v->pager;
-    int rc = OK;
     v->type = TYPE_HASH;
     v->aux = b->aux;
-    v->kind = VALUE_NONE;
-    if (b->count == 0) goto out;
-    if (b->table == NULL && b->lp.n <= INLINE_BYTES_MAX) {
-        v->scratch->n = 0;
-        buf_append_slice(v->scratch, slice_of(&b->lp));
-        v->raw = slice_of(v->scratch);
-        v->kind = VALUE_RAW;
-        goto out;
-    }
-    if (b->table != NULL) v->obj = b->table;
-    else rc = make_page(b);
-    if (rc != OK) goto out;
-    uint8_t *meta = p->ops->meta_mut(p, v->obj);
-    if (b->table == NULL) hash__note_first(v, slice_of(&b->lp));
-    meta[0] = b->table != NULL ? HASH_OBJECT_TABLE : HASH_OBJECT_LISTPACK;
-    put_u64(meta + 1, b->count);
-    v->kind = VALUE_OBJECT;
-    b->table = NULL;
-out:
+    bool paged = b->table == NULL;
+    int rc = value_become(v, b->count, slice_of(&b->lp), &b->table, HASH_OBJECT_LISTPACK, HASH_OBJECT_TABLE);
+    if (rc == OK && paged && v->kind == VALUE_OBJECT) hash__note_first(v, slice_of(&b->lp));
     hash_build_drop(b);
     return rc;
 }

@@ -12,7 +12,7 @@
 
 #define HASH_AUX_TABLE 1u /* of value.aux: OBJECT ENCODING says hashtable */
 #define HASH_AUX_EXPIRES 2u /* fields may have an expiry; OBJECT ENCODING of a small one: listpackex */
-#define HASH_META_BYTES 9 /* u8 what the object is, u64 pairs */
+#define HASH_META_BYTES VALUE_COUNTED_META
 #define HASH_OBJECT_LISTPACK 1
 #define HASH_OBJECT_TABLE 2
 

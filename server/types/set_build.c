@@ -109,47 +109,11 @@ int set_build_add(struct set_build *b, slice member, bool *added) {
     return b->small.n > PAGE_BYTES ? intset_to_table(b) : OK;
 }
 
-/* The intset as the only page of an object. */
-static int make_page(struct set_build *b) {
-    struct value *v = b->v;
-    pager *p = v->pager;
-    uint8_t *to;
-    object *o = p->ops->make(p, false, SET_META_BYTES);
-    if (o == NULL) return ERR_NOMEM;
-    int rc = p->ops->mut(p, o, 0, b->small.n, &to);
-    if (rc != OK) {
-        p->ops->free(p, o);
-        return rc;
-    }
-    memcpy(to, b->small.p, b->small.n);
-    v->obj = o;
-    return OK;
-}
-
 int set_build_end(struct set_build *b) {
     struct value *v = b->v;
-    pager *p = v->pager;
-    int rc = OK;
     v->type = TYPE_SET;
     v->aux = b->aux;
-    v->kind = VALUE_NONE;
-    if (b->count == 0) goto out;
-    if (b->table == NULL && b->small.n <= INLINE_BYTES_MAX) {
-        v->scratch->n = 0;
-        buf_append_slice(v->scratch, slice_of(&b->small));
-        v->raw = slice_of(v->scratch);
-        v->kind = VALUE_RAW;
-        goto out;
-    }
-    if (b->table != NULL) v->obj = b->table;
-    else rc = make_page(b);
-    if (rc != OK) goto out;
-    uint8_t *meta = p->ops->meta_mut(p, v->obj);
-    meta[0] = b->table != NULL ? SET_OBJECT_TABLE : SET_OBJECT_INTSET;
-    put_u64(meta + 1, b->count);
-    v->kind = VALUE_OBJECT;
-    b->table = NULL;
-out:
+    int rc = value_become(v, b->count, slice_of(&b->small), &b->table, SET_OBJECT_INTSET, SET_OBJECT_TABLE);
     set_build_drop(b);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include "types/value.h"
 
 #define SET_AUX_TABLE 1u /* of value.aux: OBJECT ENCODING says hashtable; inline: a listpack */
-#define SET_META_BYTES 9 /* u8 what the object is, u64 members */
+#define SET_META_BYTES VALUE_COUNTED_META
 #define SET_OBJECT_INTSET 1
 #define SET_OBJECT_TABLE 2
 

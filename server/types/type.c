@@ -48,3 +48,42 @@ int value_take_built(struct value *v, struct value *built, buf *scratch, int rc)
     buf_free(scratch);
     return rc;
 }
+
+static int one_page(struct value *v, slice bytes) {
+    pager *p = v->pager;
+    uint8_t *to;
+    object *o = p->ops->make(p, false, VALUE_COUNTED_META);
+    if (o == NULL) return ERR_NOMEM;
+    int rc = p->ops->mut(p, o, 0, bytes.n, &to);
+    if (rc != OK) {
+        p->ops->free(p, o);
+        return rc;
+    }
+    memcpy(to, bytes.p, bytes.n);
+    v->obj = o;
+    return OK;
+}
+
+int value_become(struct value *v, uint64_t count, slice small, object **table, uint8_t as_page, uint8_t as_table) {
+    v->kind = VALUE_NONE;
+    if (count == 0) return OK;
+    if (*table == NULL && small.n <= INLINE_BYTES_MAX) {
+        v->scratch->n = 0;
+        buf_append_slice(v->scratch, small);
+        v->raw = slice_of(v->scratch);
+        v->kind = VALUE_RAW;
+        return OK;
+    }
+    if (*table == NULL) {
+        int rc = one_page(v, small);
+        if (rc != OK) return rc;
+    } else {
+        v->obj = *table;
+    }
+    uint8_t *meta = v->pager->ops->meta_mut(v->pager, v->obj);
+    meta[0] = *table == NULL ? as_page : as_table;
+    put_u64(meta + 1, count);
+    v->kind = VALUE_OBJECT;
+    *table = NULL;
+    return OK;
+}

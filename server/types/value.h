@@ -94,6 +94,12 @@ struct type {
  * goes. Frees the scratch, answers rc. */
 int value_take_built(struct value *v, struct value *built, buf *scratch, int rc);
 
+/* So many elements become the value: VALUE_NONE of none; else `small`, in the entry where that is short enough, or as the
+ * only page of an object; or *table, when there is one, which is taken. A meta of VALUE_COUNTED_META bytes: u8 what the
+ * object is, u64 elements. v->type and v->aux are the caller's. ERR_NOMEM. */
+#define VALUE_COUNTED_META 9
+int value_become(struct value *v, uint64_t count, slice small, object **table, uint8_t as_page, uint8_t as_table);
+
 /* The types of a server: built in, and those of modules. */
 struct type_set {
     const struct type *by_id[TYPES_MAX];
