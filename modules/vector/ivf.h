@@ -75,7 +75,7 @@ enum ivf_op {               /* stored; after those of enum vset_op */
     VECTOR_INDEX = 8,       /* args: see ivf_write.c: an empty index; slots are to be filled in */
     VECTOR_FILL = 9,        /* args: u32 end: slots from `filled` to it, of which IVF_FILL_MAX at most want a cluster */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
-    VECTOR_PROBES = 11,     /* args: u32 rows, u32 clusters, u64 version, u16 probes of each curve and target: see recall.h */
+    VECTOR_PROBES = 11,     /* args: u32 rows, u32 clusters, u64 changes, u16 probes of each curve and target: see recall.h */
     VECTOR_SWEEP = 12,      /* no args: a look at all clusters begins */
     VECTOR_LEAVE = 13       /* args: u32 cluster: it stays as it is, for a page has no room for what would come of it */
 };

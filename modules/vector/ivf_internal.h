@@ -3,7 +3,7 @@
  * meta (VSET_INDEX_META bytes of the set's):
  *    0 u8 state | u8 bits | u8 clusters to do, and 0x80: there are more | u8 free clusters known | u32 dim, padded | u64 seed | u64 rows
  *   24 u32 clusters | next cluster | nodes | next node | generation | filled | to do[6] | free[4]
- *   88 u32 rows, u32 clusters, u64 the set's version when probes were measured, or an earlier one (tend.c) | u16 probes[3][4] (recall.h)
+ *   88 u32 rows, u32 clusters, u64 changes there had been when probes were measured, or fewer (tend.c) | u16 probes[3][4] (recall.h)
  *
  * routes:    page 0 the root: u32 n | f32 scale | 8 zero bytes | mean f32[dim] | n times: u32 node, centroid f16[dim].
  *            page 1 + j node j: u32 n | 12 zero bytes | for each 32 clusters: u32 numbers[32], a block of codes of their

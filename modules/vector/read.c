@@ -78,6 +78,7 @@ int cmd_vinfo(call *c) {
         reply_int(c, (int64_t)facts[i].value);
     }
     if (full) reply_index(c, &e);
+    vset_tend(c, call_arg(c, 1)); /* A server that has just started finds out here that a set wants its index. */
     return OK;
 }
 

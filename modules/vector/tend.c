@@ -36,10 +36,10 @@ struct tend {
     uint32_t cursor, step; /* GATHER: the next slot */
     uint32_t sweep;    /* the next cluster that is to be looked at; IVF_NONE: none is */
     unsigned rested;   /* how many looks in turn have found the set as it was, */
-    uint64_t then;     /* with this version */
+    uint64_t then;     /* with so many changes behind it */
     uint32_t refined;  /* the next cluster that is to be made anew */
     unsigned passes;   /* how often all have been */
-    uint64_t since;    /* the version when the pass began */
+    uint64_t since;    /* the changes when the pass began */
     bool hasty;        /* That was begun while it was being filled. */
     bool busy;         /* It changes while it is refined. */
     uint64_t refined_at; /* the version when a cluster was made anew last */
@@ -199,13 +199,17 @@ static int fill(call *c, struct tend *t, const struct value *v, const struct vse
 #define SAMPLES 400 /* A curve from these is right to about half of a hundredth of recall, */
 #define SAMPLES_BUSY 160 /* from these to nearly one. */
 
+/* Elements that have come and gone since it was made; another vector for one is both. (What attributes there are is
+ * nothing to the index: whoever writes a million of them does not have it made anew.) */
+static uint64_t changes(const struct vset *set) { return 2 * set->last_node - set->count; }
+
 /* Has the set changed by so many quarters of its rows, so that what was measured says little? */
 static bool stale(const struct value *v, const struct ivf *ix, unsigned quarters) {
     uint64_t then = get_u64(ivf__meta(v) + IM_TUNED);
     uint32_t rows = get_u32(ivf__meta(v) + IM_TUNED_ROWS), clusters = get_u32(ivf__meta(v) + IM_TUNED_CLUSTERS);
     struct vset set;
     vset_read(v, &set);
-    return rows == 0 || set.version - then > (uint64_t)rows * quarters / 4 || ix->rows < rows / 2 ||
+    return rows == 0 || changes(&set) - then > (uint64_t)rows * quarters / 4 || ix->rows < rows / 2 ||
            ix->clusters / 3 > clusters / 2;
 }
 /* While a set is being filled it is refined in haste, and seldom; when it rests, well, and after fewer changes. What was
@@ -231,7 +235,7 @@ static int measure(call *c, struct tend *t, const struct value *v, const struct 
     put_u32(rows, (uint32_t)ix->rows);
     put_u32(rows + 4, t->clusters);
     uint64_t haste = t->hasty ? (uint64_t)ix->rows * QUARTERS_HASTE / 4 + 1 : 0;
-    put_u64(rows + 8, set->version > haste ? set->version - haste : 0);
+    put_u64(rows + 8, changes(set) - haste);
     for (unsigned i = 0; i < RECALL_KS * RECALL_TARGETS; i++)
         put_u16(curves + 2 * (size_t)i, probes[i / RECALL_TARGETS][i % RECALL_TARGETS]);
     slice args[2] = {slice_make(rows, sizeof(rows)), slice_make(curves, sizeof(curves))};
@@ -279,7 +283,7 @@ static int sweep(call *c, struct tend *t, const struct value *v, const struct vs
 
 static int refine(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
     uint32_t next = get_u32(ivf__meta(v) + IM_NEXT);
-    if (t->refined == 0) t->since = set->version;
+    if (t->refined == 0) t->since = changes(set);
     if (set->version != t->refined_at && !t->paused) {
         t->paused = true;
         parked_timeout(call_park(c, tend_run, NULL, NULL), REFINE_PAUSE_MS);
@@ -303,7 +307,7 @@ static int refine(call *c, struct tend *t, const struct value *v, const struct v
     if (t->refined >= next) {
         t->refined = 0;
         t->passes++;
-        if (set->version - t->since > ix->rows / REFINE_BUSY) t->busy = true;
+        if (changes(set) - t->since > ix->rows / REFINE_BUSY) t->busy = true;
         if (t->busy) t->passes = REFINE_PASSES;
     }
     return again(c);
@@ -314,10 +318,10 @@ static int rests(call *c, struct tend *t, const struct value *v, const struct vs
     if (!stale(v, ix, QUARTERS_RESTING)) return ERR_NOTFOUND;
     t->hasty = t->busy = stale(v, ix, QUARTERS_BUSY);
     if (t->busy) return OK;
-    if (t->rested > 0 && set->version != t->then) return ERR_NOTFOUND; /* Who changes it will ask again. */
+    if (t->rested > 0 && changes(set) != t->then) return ERR_NOTFOUND; /* Who changes it will ask again. */
     if (t->rested == REST_LOOKS) return OK;
     t->rested++;
-    t->then = set->version;
+    t->then = changes(set);
     parked_timeout(call_park(c, tend_run, NULL, NULL), REST_MS);
     return ERR_AGAIN;
 }
