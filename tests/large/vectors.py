@@ -2,7 +2,7 @@
 """vectors.py -- the index of vector sets at size: what a vector takes in memory, sets larger than memory,
 searches that find nothing in memory, and inserts by many clients.
 
-    vectors.py [--size small|full] [--only memory|larger|cold|inserts|filters|streaming] [--rows N] [--folder F]
+    vectors.py [--size small|full] [--only PART] [--rows N] [--folder F]
 
     memory    1,000,000 x 768 (small: 20,000) by VMADD; then the vectors leave memory, and the index stays
     larger    10,000,000 x 96 floats under 2 GiB (small: 100,000 under 32 MiB), searched against the exact answers
@@ -14,6 +14,9 @@ searches that find nothing in memory, and inserts by many clients.
               queries, and only what is far from them: all that is asked for is found, against the exact answers
     streaming 200,000 x 96 (small: 40,000) in the order of their clusters, then a window that slides, then half of
               them goes: each element is found by its own vector, and recall is that of a fresh build
+    recall    200,000 x 128 by L2 and 200,000 x 768 (small: 20,000 x 96 and 20,000 x 768): what RECALL asks for is
+              held, for 1, 10 and 100 neighbours, with filters, after changes and after a restart, and costs as much
+              as is asked for; 1,000 queries that are no elements, so that no curve was measured with them
 
 The rows are those of tests/bench/vectors_data.c. Sizes, counts and recall are judged; what the clock says is
 printed."""
@@ -524,8 +527,133 @@ def streaming(args, folder):
     s.kill()
 
 
+# ---- recall
+
+TARGETS = (.80, .90, .95, .99)
+HELD = 1000  # Queries.
+BELOW = .02  # So much less than the target may be found, on the average.
+CHANGED = (.2, .1)  # Of the rows, so many are replaced by other elements, and so many get another vector.
+
+
+class Live:
+    """The elements that are there: row[i] is the row of element i's vector; none: -1."""
+
+    def __init__(self, rows, n):
+        self.rows, self.row = rows, np.where(np.arange(rows.n) < n, np.arange(rows.n), -1)
+
+    def last(self, k, elements):
+        """The distance of each query's k-th nearest, among these elements."""
+        base = np.asarray(self.rows.base)[self.row[elements]]
+        half, keep = (base ** 2).sum(1) / 2, min(2 * k + 30, len(base) - 1)
+        out = []
+        for at in range(0, HELD, 100):  # As many products as memory holds.
+            q = self.rows.queries[at:at + 100]
+            part = np.argpartition(half - q @ base.T, keep, axis=1)[:, :keep]
+            out += [np.partition(distances(base, x, some), k - 1)[k - 1] for x, some in zip(q, part)]
+        return np.array(out)
+
+    def recall(self, k, found, last):
+        """Of each query. A name that is not there is no answer."""
+        out = []
+        for q, names, d in zip(self.rows.queries, found, last):
+            row = self.row[[int(x) for x in names]]
+            out.append((distances(self.rows.base, q, row[row >= 0]) <= d * (1 + 1e-6) + 1e-12).sum() / k)
+        return np.array(out)
+
+
+def asked(c, rows, *options):
+    """The names that are found of every query, and the codes scanned of each."""
+    found, scanned = [], []
+    for at in range(0, HELD, 50):
+        for names, profile in c.pipeline([(*query(q), *options, "PROFILE") for q in rows.queries[at:at + 50]]):
+            found.append(names)
+            scanned.append(facts(profile)["scanned"])
+    return found, scanned
+
+
+def hold_targets(c, live, what, k=NEAREST, filter_=(), elements=None):
+    """Returns the codes scanned for each target."""
+    scanned, last = [], live.last(k, np.flatnonzero(live.row >= 0) if elements is None else elements)
+    for target in TARGETS:
+        found, codes = asked(c, live.rows, "K", k, "RECALL", target, *filter_)
+        got = live.recall(k, found, last)
+        scanned.append(sum(codes) / len(codes))
+        check("%s: recall@%d asked for as %.2f is at least %.2f on the average" % (what, k, target, target - BELOW),
+              got.mean() >= target - BELOW, "%.4f, a tenth has at most %.2f; %.0f codes" % (got.mean(), np.quantile(got, .1),
+                                                                                          scanned[-1]))
+    return scanned
+
+
+def change(c, live, n, seed):
+    """Elements go, others come, and some get another vector, all of them by chance."""
+    rng, rows = np.random.default_rng(seed), live.rows
+    fresh = np.arange(n, rows.n)
+    come, moved = fresh[:round(CHANGED[0] * n)], fresh[round(CHANGED[0] * n):]
+    order = rng.permutation(n)
+    gone, other = order[:len(come)], order[len(come):len(come) + len(moved)]
+    for kind, some, vectors in (("VREM", gone, gone), ("VADD", come, come), ("VADD", other, moved)):
+        for at in range(0, len(some), BULK):
+            pairs = zip(some[at:at + BULK], vectors[at:at + BULK])
+            replies = c.pipeline([(kind, KEY, name(i)) if kind == "VREM" else
+                                  (kind, KEY, "FP32", rows.base[j].tobytes(), name(i), *live.options) for i, j in pairs])
+            if any(r != (0 if some is other else 1) for r in replies):
+                raise RuntimeError("%s answers %r" % (kind, replies))
+        live.row[some] = -1 if kind == "VREM" else vectors
+
+
+def recall_of(args, where, kind, dim, n, options):
+    folder, rows = os.path.join(where, kind), Rows(where, kind, dim, round(n * (1 + sum(CHANGED))), HELD, args.seed)
+    live, at_first = Live(rows, n), np.arange(n)
+    live.options = options
+    s = large.server(folder, "--maxmemory", "2gb", *DEBUG)
+    c = s.client(timeout=600)
+    what = "%d x %d" % (n, dim)
+    for at in range(0, n, BULK):
+        some = range(at, min(at + BULK, n))
+        c("VMADD", KEY, *options, "FP32", dim, len(some), *[x for i in some for x in (name(i), rows.base[i].tobytes())])
+    place = np.random.default_rng(args.seed).permutation(n)
+    attributes(s, {"chance": place})
+    say("%s: settled after %.1f s", what, settle(s))
+    scanned = hold_targets(c, live, what)
+    check("%s: codes scanned grow with the target" % what, scanned == sorted(set(scanned)), scanned)
+    check("%s: 0.80 scans at most half of what 0.99 does" % what, 2 * scanned[0] <= scanned[-1], scanned)
+    for k in (1, 100):
+        hold_targets(c, live, what, k)
+    for share in (.5, .1, .01):
+        most = round(share * n)
+        hold_targets(c, live, "%s, of %g %%" % (what, 100 * share), NEAREST, ("FILTER", ".chance < %d" % most),
+                     at_first[place < most])
+    change(c, live, n, args.seed)
+    hold_targets(c, live, what + ", just changed")
+    settle(s)
+    hold_targets(c, live, what + ", changed, at rest")
+    c("SAVE")
+    before = facts(c("VINFO", KEY, "FULL"))
+    c.close()
+    check("the server ends", s.stop(600) == 0)
+    s = large.server(folder, "--maxmemory", "2gb", *DEBUG)
+    c = s.client(timeout=600)
+    after, same = facts(c("VINFO", KEY, "FULL")), ("settled", "measured-size", "probes", "clusters")
+    check("%s: what was settled and measured is so after a restart" % what,
+          after["settled"] == 1 and all(before[f] == after[f] for f in same), "; ".join(
+              "%s %s, %s" % (f, before[f], after[f]) for f in same))
+    hold_targets(c, live, what + ", after a restart")
+    for k in (1, 100):
+        hold_targets(c, live, what + ", after a restart", k)
+    c.close()
+    s.kill()
+    rows.remove()
+
+
+def recall(args, folder):
+    n = args.rows or (200000 if args.full else 20000)
+    l2 = ("NOQUANT", "XDISTANCE_METRIC", "L2")
+    for kind, dim, options in ((("sift", 128, l2) if args.full else ("word", 96, ("NOQUANT",))), ("text", 768, ("NOQUANT",))):
+        recall_of(args, folder, kind, dim, n, options)
+
+
 PARTS = {"memory": memory, "larger": larger, "cold": cold, "inserts": inserts, "filters": filters,
-         "streaming": streaming}
+         "streaming": streaming, "recall": recall}
 
 
 def main(args, folder):
