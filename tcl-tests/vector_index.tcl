@@ -260,6 +260,19 @@ test -keep "A filter that comes again sees what has changed meanwhile" {
     }
 }
 
+test -keep "A filter that lets all through has no more clusters scanned" {
+    for {set i 0} {$i < 12000} {incr i} {if {$i % 3 != 0 && $i != 1} {r -send VSETATTR v e$i {{"i":1}}}}
+    for {set i 0} {$i < 12000} {incr i} {if {$i % 3 != 0 && $i != 1} {r -read}}
+    settle v
+    foreach target {0.8 0.95} {
+        set q [near 7]
+        set all [r VSEARCH v FP32 $q RECALL $target PROFILE]
+        set got [r VSEARCH v FP32 $q RECALL $target FILTER {.i == 1} PROFILE]
+        assert_equal [dict get [lindex $all 1] probes] [dict get [lindex $got 1] probes]
+        assert_equal [lindex $all 0] [lindex $got 0]
+    }
+}
+
 test "WATCH sees no change of the index" {
     make_centres 20
     add_many v 0 10100

@@ -10,6 +10,7 @@
 #define WORDS (RUN / 64)
 #define GROUP 64 /* runs */
 #define OFTEN 8  /* A part of all attributes that is worth the rest. */
+#define KEPT 32  /* Fewer changes than one for so many elements leave a sample as it is. */
 #define LOOKS 64 /* A bit costs so much less than an attribute. */
 
 struct run {
@@ -25,6 +26,8 @@ struct matches {
     uint64_t version, seed;
     uint64_t read; /* attributes, since it was made */
     uint64_t all_version, all; /* so many matched in that version */
+    double share;
+    uint64_t share_version;    /* then; 0: it has not been sampled */
     uint64_t listed;           /* by the list that is being made from slot 0 on, */
     uint64_t listed_version;   /* in this version */
 };
@@ -129,6 +132,17 @@ int matches_ask(struct matches *m, const struct value *v, expr *e, uint32_t slot
 bool matches_count(const struct matches *m, uint64_t *count) {
     *count = m->all;
     return m->all_version == m->version;
+}
+
+bool matches_share(const struct matches *m, const struct vset *set, double *share) {
+    if (m->share_version == 0 || m->version - m->share_version > set->count / KEPT) return false;
+    *share = m->share;
+    return true;
+}
+
+void matches_share_set(struct matches *m, double share) {
+    m->share = share;
+    m->share_version = m->version;
 }
 
 bool matches_asked_often(const struct matches *m, const struct vset *set) { return m->read > set->count / OFTEN; }

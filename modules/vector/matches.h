@@ -21,6 +21,9 @@ struct matches *matches_of(const struct value *v, const struct vset *set, const 
 int matches_ask(struct matches *m, const struct value *v, expr *e, uint32_t slot, bool *yes, uint64_t *asked);
 /* How many elements of the set as it is now pass, when that is known without a look; else false. */
 bool matches_count(const struct matches *m, uint64_t *count);
+/* What share of the elements passes, as it was sampled last, if few have changed since. */
+bool matches_share(const struct matches *m, const struct vset *set, double *share);
+void matches_share_set(struct matches *m, double share);
 /* Have so many attributes been read for the filter that all of them would not be much more? */
 bool matches_asked_often(const struct matches *m, const struct vset *set);
 /* Appends to out the slots (u32) from *slot on that pass, until `work` attributes have been read or 64 times as many

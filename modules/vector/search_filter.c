@@ -3,8 +3,10 @@
  * How many that are is known when the same filter has listed them before (matches.h), else their share is estimated on a
  * sample. The k nearest of those that match are among the k / share nearest of all, if matching has nothing to do with
  * nearness: so many clusters are scanned at first as that many neighbours take, and the filter is asked about what
- * could be among the best. That is a guess, and matching may well have to do with nearness: so twice as many clusters
- * are scanned, and again, until the best have stayed the same but for what the recall allows. When that comes to most
+ * could be among the best. Matching may well have to do with nearness: but what share of those that were asked about
+ * matches, is the share near to the query. If so many neighbours as that share says take no more clusters, this was
+ * it; else more are scanned, twice as many at most, and again, until that holds, or the best have stayed the same but for
+ * what the recall allows (alone that decides where few match, for the curves of recall end there). When that comes to most
  * of the clusters and few match, the matches are listed instead and all of them are measured: exact, and without a look
  * at the vectors of the others. The same is done at once where the matches are few and known, or the filter has come so
  * often that it pays to know them, and the vectors are in memory. */
@@ -23,6 +25,8 @@
 #define FEW_COLD 100       /* and so few may be fetched. */
 #define RARE_CLUSTERS 0.5  /* Of all clusters: with more to scan few matches are listed. */
 #define MORE_TIMES 2
+#define MORE_LEAST 1.1     /* So few more are not worth another search. */
+#define NEIGHBOURS_MOST 1000.0 /* The curves of recall go to 100. */
 #define STEP_SLOTS 1024    /* of the list: attributes read in some tenths of a millisecond */
 #define MEASURE_ROUND 256  /* Vectors asked for together, */
 #define MEASURE_STEP 2048  /* and measured in a step: some tenths of a millisecond. */
@@ -33,6 +37,7 @@ struct search_filter {
     uint32_t slot[SAMPLE];
     char key[MATCHES_KEY];
     struct matches *matches; /* of this step; borrowed */
+    uint64_t asked, matched; /* in this search of the index: those that could be among the best */
     uint64_t *best;          /* owned: nodes of the best of the search before */
     size_t best_n;
     /* The list. */
@@ -78,10 +83,12 @@ int search__filter_step(call *c, struct search *s, const struct value *v, const 
     if (f->sampled) return OK;
     f->counted = matches_count(f->matches, &matching);
     f->share = (double)matching / (double)set->count;
-    int rc = f->counted ? OK : sample(s, v, set);
+    bool known = f->counted || matches_share(f->matches, set, &f->share);
+    int rc = known ? OK : sample(s, v, set);
     if (rc != OK) return rc;
     f->sampled = true;
     if (f->share > 1) f->share = 1;
+    if (!known) matches_share_set(f->matches, f->share);
     return OK;
 }
 
@@ -93,7 +100,7 @@ static uint64_t probes_for(const struct search *s, const struct value *v, const 
 }
 
 uint64_t search__filter_probes(const struct search *s, const struct value *v, const struct vset *set, double target) {
-    return probes_for(s, v, set, s->plan->share, target) / 2 + 1;
+    return probes_for(s, v, set, s->plan->share, target);
 }
 
 /* Are those that match known, or worth to be, and soon measured? */
@@ -116,14 +123,17 @@ bool search__filter_rare(const struct search *s, const struct value *v, const st
     if (!few(f, set)) return false;
     ivf_read(v, &ix);
     double target = s->recall != 0 ? s->recall : SEARCH_RECALL;
-    /* What the first search takes is half of that. */
     f->walking = (double)probes_for(s, v, set, f->share, target) > RARE_CLUSTERS * (double)ix.clusters;
     return f->walking;
 }
 
 int search__filter_wants(void *cookie, uint32_t slot, bool *yes) {
     struct search_asking *a = cookie;
-    return matches_ask(a->s->plan->matches, a->v, a->s->filter, slot, yes, &a->s->filtered);
+    struct search_filter *f = a->s->plan;
+    int rc = matches_ask(f->matches, a->v, a->s->filter, slot, yes, &a->s->filtered);
+    f->asked += rc == OK;
+    f->matched += rc == OK && *yes;
+    return rc;
 }
 
 /* How many of the best were so before. */
@@ -139,12 +149,17 @@ void search__filter_widened(struct search *s, const struct value *v) {
     struct vset set;
     ivf_read(v, &ix);
     vset_read(v, &set);
+    s->plan->asked = s->plan->matched = 0;
     if ((double)s->probes > RARE_CLUSTERS * (double)ix.clusters && few(s->plan, &set)) s->plan->walking = true;
 }
 
 bool search__filter_more(struct search *s, const struct value *v, double target) {
     struct search_filter *f = s->plan;
-    double least = target + (1 - target) / 2;
+    struct vset set;
+    vset_read(v, &set);
+    double least = target + (1 - target) / 2, share = f->asked > 0 ? (double)f->matched / (double)f->asked : 0;
+    double enough = s->effort * (double)probes_for(s, v, &set, share, target);
+    if (share * NEIGHBOURS_MOST >= (double)s->top.k && enough <= MORE_LEAST * (double)s->probes) return false;
     if (f->best_n > 0 && (double)stayed(f, s) >= least * (double)s->top.n) return false;
     f->best = mem_realloc(f->best, (s->top.n + 1) * sizeof(*f->best));
     f->best_n = s->top.n;

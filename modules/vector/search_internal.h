@@ -75,7 +75,8 @@ struct search_asking { /* its cookie */
 };
 /* A search has ended that has found enough: is another with more probes to be made, or a walk? Then that is noted. */
 bool search__filter_more(struct search *s, const struct value *v, double target);
-void search__filter_widened(struct search *s, const struct value *v); /* Are these probes so many that a walk is cheaper? */
+/* Before that other search: are its probes so many that a walk is cheaper? */
+void search__filter_widened(struct search *s, const struct value *v);
 
 /* One step; OK: the best are in s->top, sorted. */
 int search__step(call *c, struct search *s, const struct value *v, const struct vset *set, command_fn *again);

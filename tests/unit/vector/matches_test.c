@@ -170,3 +170,23 @@ TEST("attributes are read once, and after a change those of its page alone") {
     CHECK_INT(f.asked, 0);
     finish(&f);
 }
+
+TEST("a sampled share stays while few elements have changed") {
+    struct fixture f;
+    struct vset set;
+    double share = 0;
+    begin(&f, 10, 0);
+    for (int i = 0; i < 4000; i++) change(&f);
+    vset_read(&f.v, &set);
+    CHECK(!matches_share(matches_of(&f.v, &set, f.key[2]), &set, &share));
+    matches_share_set(matches_of(&f.v, &set, f.key[2]), .25);
+    CHECK(!matches_share(matches_of(&f.v, &set, f.key[3]), &set, &share));
+    for (int i = 0; i < 8; i++) change(&f);
+    vset_read(&f.v, &set);
+    CHECK(matches_share(matches_of(&f.v, &set, f.key[2]), &set, &share));
+    CHECK(share == .25);
+    for (int i = 0; i < 100; i++) change(&f);
+    vset_read(&f.v, &set);
+    CHECK(!matches_share(matches_of(&f.v, &set, f.key[2]), &set, &share));
+    finish(&f);
+}
