@@ -309,6 +309,23 @@ test -keep "Attributes do not make the index old" {
     assert_equal 1 [info_full v settled]
 }
 
+test "Vectors far from all that the index was made of are found" {
+    make_centres 20
+    add_many v 0 10100 XDISTANCE_METRIC L2
+    settle v
+    set moved {}
+    foreach c $::centres {
+        set m {}
+        foreach x $c {lappend m [expr {$x + 400}]}
+        lappend moved $m
+    }
+    set ::centres $moved
+    add_many v 10100 16100 XDISTANCE_METRIC L2
+    settle v
+    assert {[found v 30 RECALL 0.95] > 0.9}
+    assert_equal OK [sound]
+}
+
 proc add_equal {key blob n} {
     for {set i 0} {$i < $n} {} {
         set words {}

@@ -168,6 +168,10 @@ void code_query_init(struct code_query *query, const struct code_shape *s, const
     lanes_best()->tables(q, s->dim, s->bits, tables, &query->step, &query->least);
 }
 
+void code_query_rounding(struct code_query *query, float sigmas) {
+    query->rounding = sigmas * query->step * sqrtf((float)code_groups(&query->shape) / 12);
+}
+
 uint32_t block_scan(const struct code_query *query, const uint8_t *block, float g, float spread,
                     float limit, float est[CODE_ROWS], float err[CODE_ROWS]) {
     return lanes_best()->scan(query, block, g, spread, limit, est, err);

@@ -75,12 +75,16 @@ struct code_query {
     struct code_shape shape;
     uint8_t *tables;    /* code_groups() x 16 bytes, 32-byte aligned */
     float step, least;  /* <u,q> = step * sum of the looked-up bytes + least */
+    float rounding;     /* So far that may be off, for the bytes are rounded; 0: it is left aside. */
 };
 /* q: rotated. tables: code_groups() * 16 bytes, aligned to 32, the caller's. */
 void code_query_init(struct code_query *query, const struct code_shape *s, const float *q, uint8_t *tables);
+/* Sets `rounding`, to so many standard deviations. A byte stands for a part of what the largest coordinates make: that
+ * is little against err, unless the query is many times as far from 0 as from its neighbours. */
+void code_query_rounding(struct code_query *query, float sigmas);
 
 /* For each of the 32 rows: est = add + g + resc * <u,q>, err = its err * spread (|q - c| times the number of
- * standard deviations that the caller wants). Returns the rows (bit i: row i) with est - err <= limit; one whose
+ * standard deviations that the caller wants) + |resc| * the query's rounding. Returns the rows (bit i: row i) with est - err <= limit; one whose
  * est is infinite or NaN never. Writes est and err for all. block: any alignment. */
 uint32_t block_scan(const struct code_query *query, const uint8_t *block, float g, float spread,
                     float limit, float est[CODE_ROWS], float err[CODE_ROWS]);

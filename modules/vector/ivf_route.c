@@ -28,6 +28,7 @@ void ivf__target_init(struct ivf_target *t, const struct code_shape *c, const fl
     t->room = mem_alloc(code_groups(c) * (size_t)16 + 32);
     t->y = y;
     code_query_init(&t->query, c, y, t->room + (32 - (uintptr_t)t->room % 32) % 32);
+    code_query_rounding(&t->query, IVF_SIGMAS);
 }
 
 void ivf__target_deinit(struct ivf_target *t) { mem_free(t->room); }

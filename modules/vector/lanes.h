@@ -398,8 +398,9 @@ LANES uint32_t lanes_estimate(const struct code_query *query, const uint8_t *p, 
         u8 s;
         memcpy(&s, sums + i, sizeof(s));
         f8 product = __builtin_convertvector((i8)s, f8) * f8_of(query->step) + f8_of(query->least);
-        f8 e = f8_load(p + 4 * i) + f8_of(g) + f8_half(p + 4 * CODE_ROWS + 2 * i) * product;
-        f8 x = f8_half(p + 6 * CODE_ROWS + 2 * i) * f8_of(spread);
+        f8 resc = f8_half(p + 4 * CODE_ROWS + 2 * i);
+        f8 e = f8_load(p + 4 * i) + f8_of(g) + resc * product;
+        f8 x = f8_half(p + 6 * CODE_ROWS + 2 * i) * f8_of(spread) + f8_abs(resc) * f8_of(query->rounding);
         f8_store(est + i, e);
         f8_store(err + i, x);
         /* A cleared row is infinitely far: not within any limit, even an infinite one. */
