@@ -27,13 +27,14 @@
 
 #define LOOP_READY_MAX 512 /* fds a turn; the rest is reported in the next. */
 #define LOOP_HOOKS_MAX 8
-/* Ready fds are served so long; then timers, posts and hooks have their turn. Half of what a
- * turn may take: what clients wrote is sealed, and replies leave, every millisecond. */
-#define DELIVER_US 500
+/* Ready fds are served so long; then timers, posts and hooks have their turn. Less than half of what a
+ * turn may take: what clients wrote is sealed, and replies leave, every millisecond. What is begun just
+ * before the end of a share goes on behind it, once for each kind of work: so the shares end well below. */
+#define DELIVER_US 400
 #define DELIVER_HELD_US 100 /* When posts wait from the turn before. */
-#define HOLD_US 300         /* Posts that come so late in a turn wait for the next one. */
-#define POSTS_US 600        /* After so long a turn no further post is begun. */
-#define TURN_US 800 /* What a turn is to take, all in all. */
+#define HOLD_US 250         /* Posts that come so late in a turn wait for the next one. */
+#define POSTS_US 450        /* After so long a turn no further post is begun. */
+#define TURN_US 650 /* What a turn is to take, all in all. */
 #define CPU_READ_US 250
 
 struct watch {

@@ -11,6 +11,7 @@
 #define CRON_US 100000
 #define ROOM_RETRY_US 400
 #define REAP_BUDGET_US 500
+#define FLUSH_US 300 /* Of a turn, for writing replies: a system call each. */
 #define WAKE_BUDGET_US 500 /* Of a turn, for clients that waited; a pipeline of theirs counts whole. */
 #define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
 
@@ -108,16 +109,20 @@ static bool before_sleep(void *cookie) {
     return busy;
 }
 
-/* After the tier has sealed its batch: replies that need not wait leave now. */
+/* After the tier has sealed its batch: replies that need not wait leave now, as many as there is time for. */
 static bool flush_clients(void *cookie) {
     exec *x = cookie;
-    while (!list_empty(&x->out_pending) && tier_may_answer(x->deps.tier)) {
+    clock_source *clock = loop_clock(x->deps.loop);
+    uint64_t start = clock_mono_us(clock), share = loop_share_us(x->deps.loop, FLUSH_US);
+    bool more = false;
+    while (!list_empty(&x->out_pending) && !more && tier_may_answer(x->deps.tier)) {
         client *c = LIST_ENTRY(x->out_pending.next, client, out_link);
         list_remove(&c->out_link);
         client__flush(c);
+        more = !list_empty(&x->out_pending) && clock_mono_us(clock) - start >= share;
     }
     client__free_dead(x);
-    return false;
+    return more;
 }
 
 void exec_durable(void *cookie) {

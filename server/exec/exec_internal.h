@@ -21,7 +21,7 @@
 /* A turn that has taken so long begins no further request of a client that had one. As long as the loop delivers what
  * is ready (loop.c): if it were shorter, each client that comes between the two would be cut off after one request, and
  * its replies would leave one by one. */
-#define TURN_REQUESTS_US 500
+#define TURN_REQUESTS_US 400
 #define GO_ON_US 400 /* For the requests that were left over, at the end of a turn. */
 #define READ_BYTES_PER_EVENT ((size_t)32 << 10) /* One client's share of a turn: some 300 requests. */
 #define ERROR_PREFIXES_MAX 128
