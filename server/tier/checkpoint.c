@@ -13,7 +13,8 @@
 #include "base/hash.h"
 #include "tier/tier_internal.h"
 
-#define PACK_SMALL_BYTES (512u << 10) /* Above this a pack gets all its memory at once. */
+#define PACK_SMALL_BYTES (512u << 10)
+#define PACK_GROWS_BYTES (64u << 10) /* Above this a pack gets all its memory at once. */
 #define PACK_RAW_BYTES (8u << 20)   /* Half of PACK_BYTES_TARGET: three of them are in memory, */
 #define PACK_ROOM 2                 /* Half as much more for the last page, which may be large: else all were copied for it. */
 #define PACK_MEMORY_SHARE 36        /* which together are an eighth of maxmemory at most. */
@@ -24,10 +25,11 @@
 
 struct pack_out {
     struct checkpoint *cp;
+    tier *t; /* When the pack is written: the checkpoint may end before its memory is given back. */
     list node;
     buf raw, lengths, bytes;
     struct pack_line line;
-    job encode;
+    job encode, leave;
 };
 
 struct checkpoint {
@@ -188,7 +190,7 @@ static void walk_step(void *cookie) {
             cp->filled = true;
             pack_flush(cp);
         }
-        if ((cp->filled || cp->raw.n > PACK_SMALL_BYTES) && cp->raw.cap < cp->raw_max)
+        if ((cp->filled || cp->raw.n > PACK_GROWS_BYTES) && cp->raw.cap < cp->raw_max)
             buf_reserve(&cp->raw, cp->raw_max + cp->raw_max / PACK_ROOM - cp->raw.n); /* Not by doubling: that copies. */
         size_t before = cp->raw.n;
         int rc = cp->rc == OK ? frozen_walk_next(cp->walk, &cp->raw) : ERR_NOTFOUND;
@@ -245,6 +247,7 @@ static void pack_encode_work(job *j) {
     if (k->raw.cap < PACK_SMALL_BYTES) buf_free(&k->raw);
 }
 
+/* What finds no place stays with its pack. */
 static void spare(struct checkpoint *cp, buf *raw) {
     for (int i = 0; i < PACKS_IN_FLIGHT_MAX && raw->cap > 0; i++) {
         if (cp->spare[i].cap > 0) continue;
@@ -252,7 +255,28 @@ static void spare(struct checkpoint *cp, buf *raw) {
         cp->spare[i].n = 0;
         *raw = BUF_INIT;
     }
-    buf_free(raw);
+}
+
+static void pack_leave_work(job *j) {
+    struct pack_out *k = LIST_ENTRY(j, struct pack_out, leave);
+    buf_free(&k->raw);
+    buf_free(&k->bytes);
+}
+
+static void pack_leave_done(job *j) {
+    struct pack_out *k = LIST_ENTRY(j, struct pack_out, leave);
+    (void)tier_job_done(k->t);
+    mem_free(k);
+}
+
+/* Nobody wants it any more. Megabytes go back to the system when they are freed: not on the loop. */
+static void pack_leave(struct pack_out *k) {
+    list_remove(&k->node);
+    k->t = k->cp->t;
+    k->cp = NULL;
+    k->leave.work = pack_leave_work;
+    k->leave.done = pack_leave_done;
+    tier_job(k->t, &k->leave);
 }
 
 static void pack_encode_done(job *j) {
@@ -287,7 +311,8 @@ static void pack_put_done(io *o) {
     } else if (cp->rc == OK) {
         cp->rc = rc;
     }
-    pack_out_free(k);
+    assert(k->lengths.cap == 0);
+    pack_leave(k);
     walk_again(cp);
 }
 

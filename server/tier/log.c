@@ -14,6 +14,7 @@
 
 #define LOG_FULL_BYTES (8u << 20)  /* A segment is closed here: half of SEGMENT_BYTES_MAX. */
 #define LOG_SMALL_BYTES (256u << 10)
+#define LOG_SPARE_BYTES (32u << 10) /* From here on a spare buffer is taken, when there is one. */
 #define LOG_SOON_BYTES (1u << 20)  /* This much does not wait for the spacing. */
 #define LOG_LAZY_US 100000         /* What nobody waits for may gather this long (ack memory). */
 #define LOG_INLINE_BYTES 4096      /* Small payloads are packed on the loop: a hand-off costs more. */
@@ -66,7 +67,7 @@ void log_deinit(tier *t) {
     while ((n = list_first(&g->flight)) != NULL) out_free(LIST_ENTRY(n, struct out_segment, node));
     out_free(g->filling);
     g->filling = NULL;
-    buf_free(&g->spare);
+    for (int i = 0; i < LOG_SPARES; i++) buf_free(&g->spare[i]);
     mem_free(g->marks);
     g->marks = NULL;
 }
@@ -78,32 +79,36 @@ void log_start(tier *t, uint64_t next_seq) {
     g->started = true;
 }
 
-/* Under load a large buffer is used again and again: a new one is a page fault for each 4 KiB. */
+/* Under load large buffers are used again and again: a new one is a page fault for each 4 KiB. */
 static void log_spare(tier *t, struct out_segment *s) {
     struct tier_log *g = &t->log;
-    if (g->spare.cap == 0 && s->raw.cap >= LOG_FULL_BYTES && s->raw.cap <= 2 * LOG_FULL_BYTES) {
-        g->spare = s->raw;
-        g->spare.n = 0;
+    int i = 0;
+    while (i < LOG_SPARES && g->spare[i].cap > 0) i++;
+    if (i < LOG_SPARES && s->raw.cap >= LOG_FULL_BYTES && s->raw.cap <= 2 * LOG_FULL_BYTES) {
+        g->spare[i] = s->raw;
+        g->spare[i].n = 0;
         s->raw = BUF_INIT;
     }
     buf_free(&s->raw);
 }
 
 void log_tick(tier *t) {
-    if (tier_mono_us(t) - t->log.last_seal_us > LOG_SPARE_US) buf_free(&t->log.spare);
+    if (tier_mono_us(t) - t->log.last_seal_us <= LOG_SPARE_US) return;
+    for (int i = 0; i < LOG_SPARES; i++) buf_free(&t->log.spare[i]);
 }
 
 /* Not by doubling: that copies megabytes. */
 static void log_grow(tier *t, struct out_segment *s) {
     struct tier_log *g = &t->log;
-    if (g->spare.cap == 0) {
+    if (g->spare[0].cap == 0) {
         buf_reserve(&s->raw, LOG_FULL_BYTES - s->raw.n);
         return;
     }
-    buf_append_slice(&g->spare, slice_of(&s->raw));
+    buf_append_slice(&g->spare[0], slice_of(&s->raw));
     buf_free(&s->raw);
-    s->raw = g->spare;
-    g->spare = BUF_INIT;
+    s->raw = g->spare[0];
+    for (int i = 1; i < LOG_SPARES; i++) g->spare[i - 1] = g->spare[i];
+    g->spare[LOG_SPARES - 1] = BUF_INIT;
 }
 
 /* ---- framing ------------------------------------------------------------------------------ */
@@ -117,7 +122,8 @@ static void log_frame(tier *t, enum record_kind kind, uint64_t lsn, uint64_t wal
         s = g->filling = out_create(t);
     }
     size_t start = s->raw.n;
-    if (start > LOG_SMALL_BYTES && s->raw.cap < LOG_FULL_BYTES) log_grow(t, s);
+    size_t small = g->spare[0].cap > 0 ? LOG_SPARE_BYTES : LOG_SMALL_BYTES;
+    if (start > small && s->raw.cap < LOG_FULL_BYTES) log_grow(t, s);
     record_append(&s->raw, kind, lsn, wall_ms, body);
     size_t n = s->raw.n - start;
     if (s->h.records++ == 0) {

@@ -82,9 +82,10 @@ struct out_segment {
     job pack;
 };
 
+#define LOG_SPARES 2 /* One fills while another is packed. */
 struct tier_log {
     struct out_segment *filling;
-    buf spare;               /* a large one, for the records of a segment that grows; or empty */
+    buf spare[LOG_SPARES];   /* large ones, for the records of segments that grow; those that are there come first */
     list queue;              /* OUT_QUEUED, oldest first: full, waiting for the window */
     list flight;             /* OUT_PACKING .. OUT_CONFIRMED, by seq */
     unsigned in_flight;      /* not confirmed */
