@@ -7,8 +7,8 @@
  * command has put a set in the key's place meanwhile that does not take these, it ends with the error. */
 #include "modules/vector/add.h"
 
-#define STEP_US 600
-#define STEP_LEAST 8 /* A slow clock must not make steps of one. */
+#define STEP_US 400  /* Less when others have had much of the turn. */
+#define STEP_LEAST 2 /* Steps of one would cost as much again. */
 
 struct bulk {
     struct add add;
@@ -77,11 +77,11 @@ int cmd_vmadd(call *c) {
     int rc = b == NULL ? begin(c, &b) : OK;
     if (rc == OK) rc = add_open(c, &b->add, &shape);
     if (rc != OK) return rc == ERR_EXISTS ? OK : rc;
-    uint64_t began = call_mono_us(c);
+    uint64_t until_us = call_mono_us(c) + call_share_us(c, STEP_US);
     for (uint64_t done = 0; b->next < b->n; done++) {
         size_t at = b->first + 2 * (size_t)b->next;
         bool added;
-        if (done >= STEP_LEAST && call_may_park(c) && call_mono_us(c) - began > STEP_US) {
+        if (done >= STEP_LEAST && call_may_park(c) && call_mono_us(c) >= until_us) {
             vset_tend(c, call_arg(c, 1));
             parked_resume(call_park(c, cmd_vmadd, NULL, NULL));
             return ERR_AGAIN;

@@ -77,7 +77,8 @@ enum ivf_op {               /* stored; after those of enum vset_op */
     VECTOR_SPLIT = 10,      /* args: see ivf_split.c */
     VECTOR_PROBES = 11,     /* args: u32 rows, u32 clusters, u64 changes, u16 probes of each curve and target: see recall.h */
     VECTOR_SWEEP = 12,      /* no args: a look at all clusters begins */
-    VECTOR_LEAVE = 13       /* args: u32 cluster: it stays as it is, for a page has no room for what would come of it */
+    VECTOR_LEAVE = 13,      /* args: u32 cluster: it stays as it is, for a page has no room for what would come of it */
+    VECTOR_NODE = 14        /* args: see ivf_node.c: a node of too many clusters becomes two */
 };
 int ivf_apply(struct value *v, const effect *e); /* the set is there */
 

@@ -108,15 +108,15 @@ int ivf__root_find(slice root, const struct code_shape *c, uint32_t node, const 
  * one takes the place of one that is taken out. */
 int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster,
                   const uint8_t *centroid);
-/* Those of an old node's page whose part is this side become a node that stands in the root and has no page. */
-int ivf__node_make(struct value *v, const struct code_shape *c, uint32_t node, slice old, const uint32_t *part,
-                   uint32_t side);
 int ivf__node_remove(struct value *v, const struct code_shape *c, uint32_t node, uint32_t cluster);
 /* ERR_LIMIT: the node's page does not hold so many more clusters. */
 int ivf__node_room(slice page, const struct code_shape *c, uint32_t more);
 /* ERR_LIMIT: the pages of a cluster with so many rows do not hold so many more. */
 int ivf__base_room(const struct code_shape *c, uint32_t rows, uint32_t more);
 int ivf__node_find(slice page, const struct code_shape *c, uint32_t cluster, uint32_t *at);
+
+/* A block of no rows, with its slots or clusters, which lie before it. */
+void ivf__clear_rows(const struct code_shape *c, uint8_t *at);
 
 /* Rows of a cluster: new ones go to the end. */
 int ivf__tail_make(struct value *v, const struct code_shape *c, uint32_t cluster, uint32_t generation);
@@ -176,7 +176,7 @@ void ivf__target_deinit(struct ivf_target *t);
 int ivf__route(const struct value *v, const struct ivf *ix, const struct ivf_target *t, size_t least, size_t want,
                size_t ties, struct ivf_routes *out);
 
-/* ---- effects (ivf_write.c, ivf_split.c) ---------------------------------------------------------------- */
+/* ---- effects (ivf_write.c, ivf_split.c, ivf_node.c) ---------------------------------------------------------------- */
 
 /* A row for a slot whose pages are all there: the cluster's, and the slot's place. */
 int ivf__put_row(struct value *v, const struct code_shape *c, uint32_t cluster, uint32_t slot,
@@ -205,6 +205,6 @@ void ivf__mean_add(struct ivf_mean *m, const struct code_shape *c, const uint8_t
 const uint8_t *ivf__mean_half(struct ivf_mean *m, const struct code_shape *c); /* once */
 
 int ivf__apply_split(struct value *v, const effect *e);
-int ivf__node_split(struct value *v, const struct ivf *ix, uint32_t node);
+int ivf__apply_node(struct value *v, const effect *e);
 
 #endif

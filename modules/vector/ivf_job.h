@@ -25,10 +25,10 @@ struct ivf_job {
         bool zero;
     } *rows;
     size_t n, cap;
-    /* Of a split: */
-    uint32_t cluster, generation, removals, seen;
+    /* Of a split; of a node: */
+    uint32_t cluster, generation, removals, seen; /* the node, and the index's generation */
     buf slots;          /* u32 each: of its rows, the first n of which are there */
-    buf centroids;      /* of the neighbours: half floats */
+    buf centroids;      /* of the neighbours: half floats; the node's page */
     struct ivf_neighbour *neighbours;
     size_t neighbours_n;
     /* Of a new index: how many elements the rows stand for. */
@@ -46,6 +46,10 @@ int ivf_job_gather(struct ivf_job *j, const struct value *v, uint32_t cluster);
 /* Then their vectors, `most` of them at a time: ERR_AGAIN. ERR_COLD, having asked for some. Both: call again, with this
  * job; other commands may have come between. ERR_NOTFOUND: a row has gone since; the job is of no use. ERR_CORRUPT. */
 int ivf_job_gather_rows(struct ivf_job *j, const struct value *v, size_t most);
+/* The page of a cluster's node, which is to become two, into a job that has just been made; ERR_NOTFOUND: it has not too
+ * many clusters. ERR_COLD, ERR_CORRUPT. */
+int ivf_job_gather_node(struct ivf_job *j, const struct value *v, uint32_t cluster);
+bool ivf_job_node_fits(const struct ivf_job *j, const struct value *v, int *rc); /* as ivf_job_fits() */
 /* Is what was gathered still so, for the effect to be made? *rc: ERR_COLD, ERR_CORRUPT. */
 bool ivf_job_fits(const struct ivf_job *j, const struct value *v, int *rc);
 void ivf_job_add(struct ivf_job *j, uint32_t slot, const struct point *p); /* copies */
@@ -55,6 +59,9 @@ void ivf_job_build(struct ivf_job *j);
 /* Args of VECTOR_SPLIT: the cluster becomes as many as it has rows for; rows that a neighbour is nearer to go
  * there; one of too few rows, that has neighbours, goes away. */
 void ivf_job_split(struct ivf_job *j);
+
+/* Args of VECTOR_NODE. */
+void ivf_job_node(struct ivf_job *j);
 
 /* Bits for a dimension. */
 uint8_t ivf_bits(uint32_t dim);

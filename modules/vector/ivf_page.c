@@ -272,7 +272,7 @@ int ivf__node_find(slice page, const struct code_shape *c, uint32_t cluster, uin
     return ERR_CORRUPT;
 }
 
-static void clear_rows(const struct code_shape *c, uint8_t *at) {
+void ivf__clear_rows(const struct code_shape *c, uint8_t *at) {
     for (unsigned i = 0; i < CODE_ROWS; i++) {
         put_u32(at + 4 * (size_t)i, IVF_NONE);
         block_clear(c, at + 4 * CODE_ROWS, i);
@@ -303,7 +303,7 @@ int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, ui
     if (rc == OK) {
         if (n % CODE_ROWS == 0) { /* A block more: the centroids move up. */
             memmove(p + node_centroid_at(c, n + 1, 0), p + node_centroid_at(c, n, 0), n * half);
-            clear_rows(c, p + ROUTE_HEAD + n / CODE_ROWS * base_stride(c));
+            ivf__clear_rows(c, p + ROUTE_HEAD + n / CODE_ROWS * base_stride(c));
         }
         uint8_t *block = p + ROUTE_HEAD + n / CODE_ROWS * base_stride(c);
         put_u32(p, n + 1);
@@ -312,38 +312,6 @@ int ivf__node_put(struct value *v, const struct code_shape *c, uint32_t node, ui
         memcpy(p + node_centroid_at(c, n + 1, n), centroid, half);
     }
     mem_free(code);
-    return rc;
-}
-
-/* At its length at once: by ivf__node_put() the page would be copied again and again. */
-int ivf__node_make(struct value *v, const struct code_shape *c, uint32_t node, slice old, const uint32_t *part,
-                   uint32_t side) {
-    slice root;
-    const uint8_t *at;
-    uint8_t *p;
-    uint32_t n = 0, of = route_n(old);
-    size_t half = 2 * (size_t)c->dim;
-    for (uint32_t i = 0; i < of; i++) n += part[i] == side;
-    int rc = ivf__root(v, c, &root);
-    if (rc == OK) rc = ivf__root_find(root, c, node, &at);
-    if (rc != OK) return rc;
-    float *y = mem_alloc(c->dim * sizeof(float) + half + code_bytes(c));
-    uint8_t *own = (uint8_t *)(y + c->dim), *code = own + half;
-    memcpy(own, at, half);
-    rc = v->pager->ops->mut(v->pager, v->obj, vset_page(VSET_ROUTES, 1 + (uint64_t)node), node_centroid_at(c, n, n), &p);
-    for (size_t b = 0; rc == OK && b < node_blocks(n); b++) clear_rows(c, p + ROUTE_HEAD + b * base_stride(c));
-    if (rc == OK) put_u32(p, n);
-    for (uint32_t i = 0, to = 0; rc == OK && i < of; i++) {
-        struct code_factors f;
-        if (part[i] != side) continue;
-        uint8_t *block = p + ROUTE_HEAD + to / CODE_ROWS * base_stride(c);
-        half_to_floats(node_centroid(old, c, i), c->dim, y);
-        ivf__encode(c, y, own, code, &f);
-        put_u32(block + 4 * (size_t)(to % CODE_ROWS), node_child(old, c, i));
-        block_put(c, block + 4 * CODE_ROWS, to % CODE_ROWS, code, &f);
-        memcpy(p + node_centroid_at(c, n, to++), node_centroid(old, c, i), half);
-    }
-    mem_free(y);
     return rc;
 }
 
@@ -383,7 +351,7 @@ int ivf__tail_make(struct value *v, const struct code_shape *c, uint32_t cluster
     if (rc != OK) return rc;
     memset(p, 0, tail_bytes(c));
     put_u32(p + TA_GENERATION, generation);
-    clear_rows(c, p + TAIL_HEAD);
+    ivf__clear_rows(c, p + TAIL_HEAD);
     return OK;
 }
 
@@ -400,7 +368,7 @@ static int settle(struct value *v, const struct code_shape *c, uint32_t cluster,
     memcpy(b + at, t + TAIL_HEAD, stride);
     put_u32(t + TA_BASE, rows + CODE_ROWS);
     put_u32(t + TA_TAIL, 0);
-    clear_rows(c, t + TAIL_HEAD);
+    ivf__clear_rows(c, t + TAIL_HEAD);
     return OK;
 }
 

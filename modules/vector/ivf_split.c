@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 #include "modules/vector/ivf_internal.h"
-#include "modules/vector/kmeans.h"
 
 #define SPLIT_HEAD 24
 
@@ -198,9 +197,6 @@ static void prepare(struct split *s, const effect *e) {
     if (rc == OK) rc = ivf__node_find(page, c, s->cluster, &at);
     if (rc == OK) rc = ivf__node_room(page, c, s->children);
     want(s, rc);
-    /* Its parents are written when the node is split. */
-    for (uint32_t i = 0; rc == OK && i < route_n(page); i++)
-        need_parent(s, node_child(page, c, i));
     const uint8_t *m = ivf__meta(s->v);
     for (unsigned i = 0; i < m[IM_FREE_N]; i++) need_parent(s, get_u32(m + IM_FREE + 4 * (size_t)i));
     need_parent(s, get_u32(m + IM_NEXT));
@@ -296,7 +292,7 @@ static int perform(struct split *s) {
         struct code_factors f = factors_at(p + 12 + code_bytes(c));
         rc = ivf__put_row(v, c, get_u32(p + 4), get_u32(p), p + 12, &f);
     }
-    if (rc != OK || s->children > 0) return rc != OK ? rc : ivf__node_split(v, &s->ix, s->node);
+    if (rc != OK || s->children > 0) return rc;
     rc = drop(v, VSET_TAILS, s->cluster);
     if (rc == OK) rc = ivf__parent_set(v, s->cluster, IVF_NONE);
     number_free(v, s->cluster);
@@ -320,89 +316,5 @@ int ivf__apply_split(struct value *v, const effect *e) {
     for (size_t i = 0; i < s->late_n; i++) mem_free(s->late[i].code);
     mem_free(s->late);
     mem_free(s);
-    return rc;
-}
-
-/* ---- nodes -------------------------------------------------------------------------------------- */
-
-/* A page of routes holds fewer children when the dimension is large. */
-static uint32_t node_max(const struct code_shape *c) {
-    size_t fit = (PAGE_BYTES_MAX / 4 - ROUTE_HEAD) / route_stride(c);
-    return fit < 4 ? 4 : fit < IVF_NODE_MAX ? (uint32_t)fit : IVF_NODE_MAX;
-}
-
-void ivf__mean_init(struct ivf_mean *m, const struct code_shape *c) {
-    m->sum = mem_calloc(2 * (size_t)c->dim, sizeof(float));
-    m->half = mem_alloc(2 * (size_t)c->dim);
-    m->n = 0;
-}
-
-void ivf__mean_deinit(struct ivf_mean *m) {
-    mem_free(m->sum);
-    mem_free(m->half);
-}
-
-void ivf__mean_add(struct ivf_mean *m, const struct code_shape *c, const uint8_t *half) {
-    float *x = m->sum + c->dim;
-    half_to_floats(half, c->dim, x);
-    for (uint32_t d = 0; d < c->dim; d++) m->sum[d] += x[d];
-    m->n++;
-}
-
-const uint8_t *ivf__mean_half(struct ivf_mean *m, const struct code_shape *c) {
-    float by = m->n > 0 ? 1 / (float)m->n : 0;
-    for (uint32_t d = 0; d < c->dim; d++) m->sum[d] *= by;
-    half_from_floats(m->sum, c->dim, m->half);
-    return m->half;
-}
-
-/* The children of `side` come to a node of their own. */
-static int take_side(struct value *v, const struct code_shape *c, slice old, const uint32_t *part,
-                     uint32_t side, uint32_t node) {
-    struct ivf_mean mean;
-    uint32_t n = route_n(old);
-    ivf__mean_init(&mean, c);
-    for (uint32_t i = 0; i < n; i++)
-        if (part[i] == side) ivf__mean_add(&mean, c, node_centroid(old, c, i));
-    int rc = ivf__root_put(v, c, node, ivf__mean_half(&mean, c));
-    ivf__mean_deinit(&mean);
-    if (rc == OK) rc = ivf__node_make(v, c, node, old, part, side);
-    for (uint32_t i = 0; rc == OK && i < n; i++)
-        if (part[i] == side) rc = ivf__parent_set(v, node_child(old, c, i), node);
-    return rc;
-}
-
-/* A node of too many clusters becomes two; its pages, and those of its children's parents, are in memory. */
-int ivf__node_split(struct value *v, const struct ivf *ix, uint32_t node) {
-    const struct code_shape *c = &ix->code;
-    slice page, root;
-    int rc = ivf__node(v, c, node, &page);
-    if (rc == OK) rc = ivf__root(v, c, &root);
-    if (rc != OK) return rc;
-    uint32_t n = route_n(page);
-    /* With a full root a node grows; there is room for it. */
-    if (n <= node_max(c) || root.n + 2 * route_stride(c) > PAGE_BYTES_MAX) return OK;
-    buf old = BUF_INIT; /* The page changes while it is read. */
-    buf_append(&old, page.p, page.n);
-    page = slice_of(&old);
-    float *x = mem_alloc(n * (size_t)c->dim * sizeof(float));
-    float *mean = mem_alloc(2 * (size_t)c->dim * sizeof(float));
-    uint32_t *part = mem_alloc(n * sizeof(*part));
-    for (uint32_t i = 0; i < n; i++)
-        half_to_floats(node_centroid(page, c, i), c->dim, x + i * (size_t)c->dim);
-    struct kmeans_rows rows = {.x = x, .n = n, .dim = c->dim};
-    kmeans(&rows, 2, n - n / 4, 4, ix->seed + n, part, mean);
-    uint8_t *m = ivf__meta_mut(v);
-    uint32_t other = get_u32(m + IM_NODE_NEXT);
-    put_u32(m + IM_NODE_NEXT, other + 1);
-    put_u32_add(m + IM_NODES, 1);
-    rc = drop(v, VSET_ROUTES, 1 + (uint64_t)node);
-    if (rc == OK) rc = ivf__root_remove(v, c, node);
-    if (rc == OK) rc = take_side(v, c, page, part, 0, node);
-    if (rc == OK) rc = take_side(v, c, page, part, 1, other);
-    mem_free(x);
-    mem_free(mean);
-    mem_free(part);
-    buf_free(&old);
     return rc;
 }

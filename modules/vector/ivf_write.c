@@ -317,6 +317,7 @@ int ivf_apply(struct value *v, const effect *e) {
     case VECTOR_INDEX: return apply_index(v, e);
     case VECTOR_FILL: return apply_fill(v, e);
     case VECTOR_SPLIT: return ivf__apply_split(v, e);
+    case VECTOR_NODE: return ivf__apply_node(v, e);
     case VECTOR_PROBES: return apply_probes(v, e);
     case VECTOR_LEAVE:
         if (e->argc != 1 || e->args[0].n != 4) return ERR_CORRUPT;

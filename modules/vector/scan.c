@@ -7,8 +7,11 @@
 #define RESTARTS_MAX 4
 /* Cold pages of one round: a megabyte, and 16 requests at once. */
 #define PAGES_AHEAD 16
-/* Work in rough nanoseconds: a page's own, an element's own, and its bytes from memory. */
+/* Work in rough nanoseconds: a page's own, an element's own, and its bytes from memory. A step has so much of it at
+ * most, less when the turn has no more time; the clock is looked at now and then. */
 #define STEP_WORK 1000000
+#define STEP_US 300
+#define LOOK_WORK 20000
 #define PAGE_WORK 50
 #define ELEMENT_WORK 40
 #define BYTES_PER_WORK 8
@@ -69,7 +72,7 @@ static void ask_ahead(const struct scan *s, call *c, const struct value *v, cons
 
 int scan_step(struct scan *s, call *c, const struct value *v, const struct vset *set,
               command_fn *again, scan_each *each, void *cookie) {
-    uint64_t work = 0;
+    uint64_t work = 0, looked = 0, until_us = call_mono_us(c) + call_share_us(c, STEP_US);
     s->steps++;
     while (!s->ended && next_page(v, set, &s->page)) {
         slice page;
@@ -80,7 +83,12 @@ int scan_step(struct scan *s, call *c, const struct value *v, const struct vset 
         if (rc != OK) return rc;
         work += PAGE_WORK;
         s->page++;
-        if (work >= STEP_WORK && next_page(v, set, &s->page) && call_may_park(c)) {
+        bool over = work >= STEP_WORK;
+        if (!over && work - looked >= LOOK_WORK) {
+            looked = work;
+            over = call_mono_us(c) >= until_us;
+        }
+        if (over && next_page(v, set, &s->page) && call_may_park(c)) {
             parked_resume(call_park(c, again, NULL, NULL));
             return ERR_AGAIN;
         }

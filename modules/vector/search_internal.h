@@ -29,6 +29,7 @@ struct search {
     /* With an index: */
     struct ivf_search index;
     float *x;                /* the query as the index sees it */
+    bool waited;             /* for a turn that has time, or need not */
     bool exact;              /* every element is measured all the same */
     double recall;           /* that is asked for; 0: SEARCH_RECALL */
     uint64_t probes;         /* that are asked for, or tried; 0: as many as the recall takes */

@@ -14,6 +14,7 @@
 #define COUNT_DEFAULT 10
 #define EPSILON_DEFAULT 2.0
 #define STEP_CODES 60000    /* scanned in one step: some tenths of a millisecond */
+#define SEARCH_US 100       /* A search waits for a turn that has so much left, once: many take little more. */
 #define SQUARE_MOST 1e30    /* of a query's length */
 #define MORE_TIMES 4        /* So many times the clusters, when too few were found. */
 #define EXACT_SHARE 4       /* Whoever wants more than a quarter of a set has it all measured. */
@@ -147,6 +148,11 @@ static int search_index(call *c, struct search *s, const struct value *v, const 
                         command_fn *again) {
     struct search_asking asking = {s, v};
     int rc = OK;
+    if (!s->waited && call_may_park(c) && call_share_us(c, SEARCH_US) < SEARCH_US) {
+        s->waited = true;
+        return search__yield(c, again);
+    }
+    s->waited = true;
     s->scan.steps++;
     do {
         if (s->filter != NULL) rc = search__filter_step(c, s, v, set);

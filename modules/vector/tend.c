@@ -15,18 +15,22 @@
 #include "modules/vector/rotate.h"
 
 #define STEP_US 300 /* Of the loop, less when others have had much of the turn. */
-#define GATHER_SLOTS 64 /* between two looks at the clock */
-#define GATHER_ROWS 64  /* of a cluster: the same */
+#define EFFECT_US 250 /* What a split takes, which is one effect: it waits for a turn that has so much left, */
+#define WAITS_MAX 8   /* not longer than for so many. */
+#define GATHER_SLOTS 32 /* between two looks at the clock */
+#define GATHER_ROWS 16  /* of a cluster: the same */
 #define SAMPLE_BYTES ((size_t)64 << 20) /* Of float rows, from which a new index is made, */
 #define SAMPLE_MAX 32768                /* and their number. */
 #define FILL_SLOTS 4    /* of one effect */
 
-enum phase { LOOK, GATHER, ROWS, WORKED, MEASURE };
+enum phase { LOOK, GATHER, ROWS, WORKED, NODE, MEASURE };
+
+enum kind { BUILD, SPLIT, HALVE }; /* a new index, a cluster, a node */
 
 struct plan { /* a job on its way: a worker's while it is worked on */
     struct ivf_job job;
     uint64_t uid;      /* of the set */
-    bool building;
+    enum kind kind;
 };
 
 struct tend {
@@ -45,6 +49,7 @@ struct tend {
     uint64_t refined_at; /* the version when a cluster was made anew last */
     bool paused;       /* since then */
     recall *recall;    /* MEASURE; owned */
+    unsigned waits;    /* for a turn that has time */
     uint64_t uid;      /* of the set that is measured, */
     uint32_t clusters; /* and how many it had when that began: of those that are split meanwhile little is known */
 };
@@ -65,8 +70,11 @@ static void tend_free(void *state) {
 
 static void work(void *cookie) {
     struct plan *p = cookie;
-    if (p->building) ivf_job_build(&p->job);
-    else ivf_job_split(&p->job);
+    switch (p->kind) {
+    case BUILD: ivf_job_build(&p->job); return;
+    case SPLIT: ivf_job_split(&p->job); return;
+    case HALVE: ivf_job_node(&p->job); return;
+    }
 }
 
 static int tend_run(call *c);
@@ -79,19 +87,19 @@ static int again(call *c) {
 static bool step_is_over(const call *c, const struct tend *t) { return call_mono_us(c) >= t->until_us; }
 
 static void plan_begin(struct tend *t, const struct vset *set, const struct code_shape *code, uint64_t seed,
-                       bool building) {
+                       enum kind kind) {
     plan_free(t->plan);
     t->plan = mem_calloc(1, sizeof(*t->plan));
     ivf_job_init(&t->plan->job, &set->shape, code, seed);
     t->plan->uid = set->shape.uid;
-    t->plan->building = building;
+    t->plan->kind = kind;
 }
 
 /* Away with it, to a worker. */
 static int hand_over(call *c, struct tend *t) {
     struct plan *p = t->plan;
     t->phase = WORKED;
-    if (p->job.n == 0 && !p->building) { /* An empty cluster: there is nothing to compute. */
+    if (p->job.n == 0 && p->kind == SPLIT) { /* An empty cluster: there is nothing to compute. */
         ivf_job_split(&p->job);
         return again(c);
     }
@@ -107,7 +115,7 @@ static void build_begin(call *c, struct tend *t, const struct vset *set) {
                               .product = set->shape.metric == METRIC_IP};
     size_t most = SAMPLE_BYTES / (4 * (size_t)code.dim);
     if (most > SAMPLE_MAX) most = SAMPLE_MAX;
-    plan_begin(t, set, &code, rnd_u64(call_rnd(c)), true);
+    plan_begin(t, set, &code, rnd_u64(call_rnd(c)), BUILD);
     t->plan->job.of = set->count;
     /* Grown step by step it would be copied again and again, some megabytes in one turn. */
     buf_reserve(&t->plan->job.vectors, (most < set->count ? most : set->count + 1) * quant_bytes(set->shape.quant, set->shape.dim));
@@ -145,7 +153,7 @@ static int rows(call *c, struct tend *t, const struct value *v) {
 
 static int split_begin(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix,
                        uint32_t cluster) {
-    plan_begin(t, set, &ix->code, ix->seed, false);
+    plan_begin(t, set, &ix->code, ix->seed, SPLIT);
     int rc = ivf_job_gather(&t->plan->job, v, cluster);
     if (rc != OK) return rc;
     t->phase = ROWS;
@@ -162,7 +170,16 @@ static int leave(call *c, uint32_t cluster) {
     return call_value(c, TYPE_VECTORSET, VECTOR_LEAVE, call_arg(c, 1), &arg, 1);
 }
 
+/* Has this turn no time for an effect that takes long? */
+static bool wait_for_turn(const call *c, struct tend *t) {
+    bool wait = call_share_us(c, EFFECT_US) < EFFECT_US && t->waits < WAITS_MAX;
+    t->waits = wait ? t->waits + 1 : 0;
+    return wait;
+}
+
 static int finish(call *c, struct tend *t, const struct value *v, const struct vset *set) {
+    if (wait_for_turn(c, t)) return again(c);
+    static const uint8_t ops[] = {[BUILD] = VECTOR_INDEX, [SPLIT] = VECTOR_SPLIT, [HALVE] = VECTOR_NODE};
     struct ivf ix;
     struct plan *p = t->plan;
     const struct ivf_job *j = &p->job;
@@ -170,15 +187,33 @@ static int finish(call *c, struct tend *t, const struct value *v, const struct v
     int rc = OK;
     ivf_read(v, &ix);
     bool fits = set->shape.uid == p->uid && set->shape.dim == j->shape.dim;
-    if (fits && p->building) fits = ix.state == IVF_ABSENT && args[2].n > 0;
-    else if (fits) fits = ivf_job_fits(j, v, &rc);
+    if (fits && p->kind == BUILD) fits = ix.state == IVF_ABSENT && args[2].n > 0;
+    else if (fits) fits = ix.state != IVF_ABSENT && (p->kind == SPLIT ? ivf_job_fits : ivf_job_node_fits)(j, v, &rc);
     if (rc != OK) return rc;
-    if (fits)
-        rc = call_value(c, TYPE_VECTORSET, p->building ? VECTOR_INDEX : VECTOR_SPLIT, call_arg(c, 1), args, 3);
+    if (fits) rc = call_value(c, TYPE_VECTORSET, ops[p->kind], call_arg(c, 1), args, 3);
+    bool more = fits && rc == OK && p->kind == SPLIT && args[1].n > 0;
     if (rc == ERR_LIMIT) rc = leave(c, j->cluster);
     if (rc != OK) return rc;
-    t->phase = LOOK;
+    t->phase = more ? NODE : LOOK;
     return again(c);
+}
+
+/* The node of a cluster that has been split: has it too many now? */
+static int look_at_node(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
+    uint32_t cluster = t->plan->job.cluster;
+    struct ivf_job j; /* Beside the split's: when something is cold this is done again. */
+    ivf_job_init(&j, &set->shape, &ix->code, ix->seed);
+    int rc = ivf_job_gather_node(&j, v, cluster);
+    if (rc != OK) {
+        ivf_job_deinit(&j);
+        if (rc != ERR_NOTFOUND) return rc;
+        t->phase = LOOK;
+        return again(c);
+    }
+    plan_begin(t, set, &ix->code, ix->seed, HALVE);
+    ivf_job_deinit(&t->plan->job);
+    t->plan->job = j;
+    return hand_over(c, t);
 }
 
 static int fill(call *c, struct tend *t, const struct value *v, const struct vset *set, const struct ivf *ix) {
@@ -372,13 +407,14 @@ static int tend_run(call *c) {
     vset_read(&e.value, &set);
     ivf_read(&e.value, &ix);
     if (t->phase == GATHER && (set.shape.uid != t->plan->uid || ix.state != IVF_ABSENT)) t->phase = LOOK;
-    if (t->phase == ROWS && (set.shape.uid != t->plan->uid || ix.state == IVF_ABSENT)) t->phase = LOOK;
+    if ((t->phase == ROWS || t->phase == NODE) && (set.shape.uid != t->plan->uid || ix.state == IVF_ABSENT)) t->phase = LOOK;
     if (t->phase == MEASURE && (set.shape.uid != t->uid || ix.state != IVF_READY)) t->phase = LOOK;
     switch (t->phase) {
     case LOOK: return look(c, t, &e.value, &set, &ix);
     case GATHER: return gather(c, t, &e.value, &set);
     case ROWS: return rows(c, t, &e.value);
     case WORKED: return finish(c, t, &e.value, &set);
+    case NODE: return look_at_node(c, t, &e.value, &set, &ix);
     case MEASURE: return measure(c, t, &e.value, &set, &ix);
     }
     return ERR_CORRUPT;

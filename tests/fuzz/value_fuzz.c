@@ -254,6 +254,15 @@ static void use_index(struct toy *t, struct value *v, buf *store) {
         if (v->kind != VALUE_OBJECT) return;
     }
     change(t, &vset_type, v, store, VECTOR_SWEEP, NULL, 0);
+    if (v->kind != VALUE_OBJECT) return;
+    struct ivf_job j;
+    ivf_job_init(&j, &set.shape, &ix.code, ix.seed);
+    if (ivf_job_gather_node(&j, v, 0) == OK) {
+        ivf_job_node(&j);
+        slice args[3] = {slice_of(&j.args[0]), slice_of(&j.args[1]), slice_of(&j.args[2])};
+        change(t, &vset_type, v, store, VECTOR_NODE, args, 3);
+    }
+    ivf_job_deinit(&j);
 }
 
 static void use_vset(struct toy *t, struct value *v, buf *store) {

@@ -129,6 +129,24 @@ static void fill(struct world *w, uint32_t most) {
     }
 }
 
+static void split_node(struct world *w, uint32_t cluster) {
+    struct ivf ix;
+    struct ivf_job j;
+    int rc;
+    toy_warm(&w->toy);
+    ivf_read(&w->v, &ix);
+    ivf_job_init(&j, &w->shape, &ix.code, ix.seed);
+    rc = ivf_job_gather_node(&j, &w->v, cluster);
+    if (rc == OK) {
+        ivf_job_node(&j);
+        CHECK(ivf_job_node_fits(&j, &w->v, &rc));
+        CHECK_INT(effect_of(w, VECTOR_NODE, &j), OK);
+    } else {
+        CHECK_INT(rc, ERR_NOTFOUND);
+    }
+    ivf_job_deinit(&j);
+}
+
 /* Splits whatever waits; `between` elements come and go while the work is away. */
 static void settle(struct world *w, int between) {
     for (int n = 0; n < 1000; n++) {
@@ -153,7 +171,10 @@ static void settle(struct world *w, int between) {
         }
         ivf_job_split(&j);
         toy_warm(&w->toy);
-        if (ivf_job_fits(&j, &w->v, &rc)) CHECK_INT(effect_of(w, VECTOR_SPLIT, &j), OK);
+        if (ivf_job_fits(&j, &w->v, &rc)) {
+            CHECK_INT(effect_of(w, VECTOR_SPLIT, &j), OK);
+            if (get_u32(j.args[0].p + 16) > 0) split_node(w, j.cluster);
+        }
         CHECK_INT(rc, OK);
         ivf_job_deinit(&j);
     }
@@ -630,38 +651,100 @@ TEST("rows of a split go to a neighbour where one is nearer, and all rows of a s
     }
 }
 
-TEST("a node that is made at once is as one that its clusters came to one by one") {
-    struct world w;
+/* A new index with so many clusters, all of them in node 0. */
+static void build_wide(struct world *w, uint32_t clusters) {
+    uint8_t bits = 4, head[12 + 4 * 64] = {0}, half[2 * 64], number[4] = {0};
+    float y[64], one = 1;
+    buf all = BUF_INIT;
+    memcpy(head + 8, &one, 4);
+    for (uint32_t i = 0; i < clusters; i++) {
+        for (int d = 0; d < 64; d++) y[d] = gauss(&w->r) * 3;
+        half_from_floats(y, 64, half);
+        buf_append(&all, number, 4);
+        buf_append(&all, half, sizeof(half));
+    }
+    slice args[3] = {slice_make(&bits, 1), slice_make(head, sizeof(head)), slice_of(&all)};
+    CHECK_INT(apply(w, VECTOR_INDEX, args, 3), OK);
+    buf_free(&all);
+}
+
+static void check_child(const struct code_shape *c, slice a, slice b, uint32_t i) {
+    uint8_t x[64], y[64];
+    struct code_factors f, g;
+    CHECK(code_bytes(c) <= sizeof(x));
+    CHECK_INT(node_child(a, c, i), node_child(b, c, i));
+    CHECK(memcmp(node_centroid(a, c, i), node_centroid(b, c, i), 2 * (size_t)c->dim) == 0);
+    block_get(c, node_block(a, c, i / CODE_ROWS) + 4 * CODE_ROWS, i % CODE_ROWS, x, &f);
+    block_get(c, node_block(b, c, i / CODE_ROWS) + 4 * CODE_ROWS, i % CODE_ROWS, y, &g);
+    CHECK(memcmp(x, y, code_bytes(c)) == 0 && f.add == g.add && f.resc == g.resc && f.err == g.err);
+}
+
+/* Is the node's page as if its clusters had come to it one by one? */
+static uint32_t check_node(struct world *w, uint32_t node) {
     struct ivf ix;
     slice page;
-    uint32_t part[IVF_NODE_CLUSTERS_MAX];
-    world_init(&w, METRIC_L2, QUANT_INT8, 21, 0);
-    for (int i = 0; i < NAMES; i++) add_near(&w, i);
-    build(&w);
-    ivf_read(&w.v, &ix);
-    CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
-    buf old = BUF_INIT, one = BUF_INIT;
-    buf_append_slice(&old, page);
+    buf was = BUF_INIT;
+    ivf_read(&w->v, &ix);
+    CHECK_INT(ivf__node(&w->v, &ix.code, node, &page), OK);
+    buf_append_slice(&was, page);
     uint32_t n = route_n(page);
-    uint64_t index = vset_page(VSET_ROUTES, 1);
-    for (uint32_t i = 0; i < n; i++) part[i] = i % 3 == 0;
-    for (uint32_t side = 0; side < 2; side++) {
-        CHECK_INT(w.v.pager->ops->drop(w.v.pager, w.v.obj, index), OK);
-        for (uint32_t i = 0; i < n; i++) {
-            if (part[i] != side) continue;
-            uint32_t cluster = node_child(slice_of(&old), &ix.code, i);
-            CHECK_INT(ivf__node_put(&w.v, &ix.code, 0, cluster, node_centroid(slice_of(&old), &ix.code, i)), OK);
-        }
-        CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
-        one.n = 0;
-        buf_append_slice(&one, page);
-        CHECK_INT(w.v.pager->ops->drop(w.v.pager, w.v.obj, index), OK);
-        CHECK_INT(ivf__node_make(&w.v, &ix.code, 0, slice_of(&old), part, side), OK);
-        CHECK_INT(ivf__node(&w.v, &ix.code, 0, &page), OK);
-        CHECK(n > 3 && slice_eq(page, slice_of(&one)));
+    CHECK_INT(w->v.pager->ops->drop(w->v.pager, w->v.obj, vset_page(VSET_ROUTES, 1 + (uint64_t)node)), OK);
+    for (uint32_t i = 0; i < n; i++)
+        CHECK_INT(ivf__node_put(&w->v, &ix.code, node, node_child(slice_of(&was), &ix.code, i),
+                                node_centroid(slice_of(&was), &ix.code, i)), OK);
+    CHECK_INT(ivf__node(&w->v, &ix.code, node, &page), OK);
+    CHECK_INT(page.n, was.n);
+    for (uint32_t i = 0; i < n; i++) check_child(&ix.code, page, slice_of(&was), i);
+    buf_free(&was);
+    return n;
+}
+
+TEST("a node of too many clusters becomes two, and all that is in them is found") {
+    struct world w;
+    struct ivf ix;
+    struct ivf_job j;
+    uint32_t clusters = IVF_NODE_MAX + 8;
+    int rc;
+    world_init(&w, METRIC_L2, QUANT_INT8, 22, 40);
+    for (int i = 0; i < 800; i++) add_near(&w, i);
+    build_wide(&w, clusters);
+    fill(&w, UINT32_MAX);
+    toy_warm(&w.toy);
+    ivf_read(&w.v, &ix);
+    ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
+    CHECK_INT(ivf_job_gather_node(&j, &w.v, 7), OK);
+    ivf_job_node(&j);
+    put_u32(j.args[0].p + 4, j.generation + 1); /* Of another time. */
+    CHECK(!ivf_job_node_fits(&j, &w.v, &rc));
+    CHECK_INT(effect_of(&w, VECTOR_NODE, &j), ERR_CORRUPT);
+    put_u32(j.args[0].p + 4, j.generation);
+    toy_warm(&w.toy);
+    for (size_t at = 0; at < j.args[2].n; at += 61) { /* Numbers, sides, and codes, which may be any. */
+        uint8_t was = j.args[2].p[at];
+        j.args[2].p[at] = (uint8_t)(was ^ 0x55);
+        size_t in = at % (8 + code_bytes(&ix.code) + 12);
+        if (in < 8) CHECK_INT(effect_of(&w, VECTOR_NODE, &j), ERR_CORRUPT);
+        j.args[2].p[at] = was;
     }
-    buf_free(&old);
-    buf_free(&one);
+    j.args[2].n--;
+    CHECK_INT(effect_of(&w, VECTOR_NODE, &j), ERR_CORRUPT);
+    j.args[2].n++;
+    toy_warm(&w.toy);
+    CHECK_INT(get_u32(ivf__meta(&w.v) + IM_NODES), 1);
+    CHECK_INT(effect_of(&w, VECTOR_NODE, &j), OK);
+    sound(&w);
+    CHECK_INT(get_u32(ivf__meta(&w.v) + IM_NODES), 2);
+    uint32_t stay = check_node(&w, 0), gone = check_node(&w, 1);
+    CHECK(stay >= clusters / 4 && gone >= clusters / 4);
+    CHECK_INT(stay + gone, clusters);
+    CHECK(!ivf_job_node_fits(&j, &w.v, &rc));
+    CHECK_INT(effect_of(&w, VECTOR_NODE, &j), ERR_CORRUPT); /* It has been done. */
+    toy_warm(&w.toy);
+    ivf_job_deinit(&j);
+    ivf_job_init(&j, &w.shape, &ix.code, ix.seed);
+    CHECK_INT(ivf_job_gather_node(&j, &w.v, 7), ERR_NOTFOUND);
+    ivf_job_deinit(&j);
+    compare(&w, 5);
     world_deinit(&w);
 }
 
