@@ -11,10 +11,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import large  # noqa: E402
-from large import check, encode, info, say, shuffled  # noqa: E402
+from large import Turns, check, encode, info, say, shuffled  # noqa: E402
 
 BATCH, PIPELINE, CONNECTIONS, PROBES = 20, 16, 8, 2000
-TURN_MAX_US, SHARE_UNDER_1MS = 5000, 0.9999
 
 
 def member(i):
@@ -52,33 +51,6 @@ STORED = {
              ("range stored", ("ZRANGESTORE", "to", "big:zset", "0", "-1"), lambda n: n),
              ("ranks removed", ("ZREMRANGEBYRANK", "to", "1", "-2"), lambda n: n - 2)],
 }
-
-
-class Turns:
-    """The loop's turns of one phase after the other."""
-
-    def __init__(self, c, full):
-        self.c, self.full, self.all, self.slow, self.worst, self.over = c, full, 0, 0, 0, []
-        c("CONFIG", "RESETSTAT")
-
-    def phase(self, what, started):
-        now = info(self.c)
-        turns, slow = now["loop_turns"], now["loop_turns_over_1ms"]
-        worst, over = now["loop_turn_cpu_us_max"], now["loop_turns_over_5ms"]
-        say("%-34s %6.1f s %9d turns, %5d over 1 ms, %4d over 5 ms, longest %d us", what, time.monotonic() - started,
-            turns, slow, over, worst)
-        self.all, self.slow, self.worst = self.all + turns, self.slow + slow, max(self.worst, worst)
-        if over:
-            self.over.append("%s: %d" % (what, over))
-        self.c("CONFIG", "RESETSTAT")
-
-    def judge(self, what):
-        if not self.full:
-            return
-        check("%s: no turn takes more than 5 ms" % what, not self.over, ", ".join(self.over) or "%d us" % self.worst)
-        share = 1 - self.slow / max(self.all, 1)
-        check("%s: 99.99 %% of the turns stay under 1 ms" % what, share >= SHARE_UNDER_1MS,
-              "%.4f %% of %d" % (share * 100, self.all))
 
 
 def build(s, c, kind, key, n):

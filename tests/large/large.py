@@ -87,6 +87,36 @@ def info(client, section=()):
     return fields
 
 
+SHARE_UNDER_1MS = 0.9999  # Of the loop's turns.
+
+
+class Turns:
+    """The loop's turns of one phase after the other."""
+
+    def __init__(self, c, full):
+        self.c, self.full, self.all, self.slow, self.worst, self.over = c, full, 0, 0, 0, []
+        c("CONFIG", "RESETSTAT")
+
+    def phase(self, what, started):
+        now = info(self.c)
+        turns, slow = now["loop_turns"], now["loop_turns_over_1ms"]
+        worst, over = now["loop_turn_cpu_us_max"], now["loop_turns_over_5ms"]
+        say("%-34s %6.1f s %9d turns, %5d over 1 ms, %4d over 5 ms, longest %d us", what, time.monotonic() - started,
+            turns, slow, over, worst)
+        self.all, self.slow, self.worst = self.all + turns, self.slow + slow, max(self.worst, worst)
+        if over:
+            self.over.append("%s: %d" % (what, over))
+        self.c("CONFIG", "RESETSTAT")
+
+    def judge(self, what):
+        if not self.full:
+            return
+        check("%s: no turn takes more than 5 ms" % what, not self.over, ", ".join(self.over) or "%d us" % self.worst)
+        share = 1 - self.slow / max(self.all, 1)
+        check("%s: 99.99 %% of the turns stay under 1 ms" % what, share >= SHARE_UNDER_1MS,
+              "%.4f %% of %d" % (share * 100, self.all))
+
+
 class Memory(threading.Thread):
     """The resident memory of a process, every 100 ms."""
 

@@ -18,8 +18,8 @@ searches that find nothing in memory, and inserts by many clients.
               held, for 1, 10 and 100 neighbours, with filters, after changes and after a restart, and costs as much
               as is asked for; 1,000 queries that are no elements, so that no curve was measured with them
 
-The rows are those of tests/bench/vectors_data.c. Sizes, counts and recall are judged; what the clock says is
-printed."""
+The rows are those of tests/bench/vectors_data.c. Sizes, counts and recall are judged, and in the full size the loop's
+turns in its thread's own CPU time; what the clock says is printed."""
 import contextlib
 import os
 import shlex
@@ -33,7 +33,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import large  # noqa: E402
-from large import MIB, check, encode, info, say  # noqa: E402
+from large import MIB, Turns, check, encode, info, say  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KEY, NEAREST, NAME, BULK = b"v", 10, 12, 200
@@ -210,9 +210,12 @@ def memory(args, folder):
     rows = Rows(folder, "text", 768, args.rows or (1000000 if args.full else 20000), 100, args.seed)
     options = ("--maxmemory", "4gb" if args.full else "512mb", *DEBUG)
     s = large.server(folder, *options)
+    c = s.client(timeout=600)
+    turns, began = Turns(c, args.full), time.monotonic()
     loaded, settled = load(s, rows)
     say("%d rows there after %.1f s, all settled after %.1f s", rows.n, loaded, settled)
-    c = s.client(timeout=600)
+    turns.phase("VMADD, until all is settled", began)
+    turns.judge("VMADD")
     c("SAVE")
     c("DEBUG", "DROP-CLEAN", "FIRST")
     full = facts(c("VINFO", KEY, "FULL"))
@@ -372,6 +375,38 @@ class Sampler(threading.Thread):
         return min(rates) if rates else n[-1] / t[-1]
 
 
+def updates(rows, worker, workers, n):
+    """The first n elements get their neighbours' vectors."""
+    for at in range(worker * PIPELINE, n, workers * PIPELINE):
+        some = range(at, min(at + PIPELINE, n))
+        yield (b"".join(encode("VADD", KEY, "FP32", rows.base[(i + 1) % n].tobytes(), name(i)) for i in some),
+               b":0\r\n" * len(some), len(some))
+
+
+def removals(rows, worker, workers, n):
+    for at in range(worker * PIPELINE, n, workers * PIPELINE):
+        some = range(at, min(at + PIPELINE, n))
+        yield b"".join(encode("VREM", KEY, name(i)) for i in some), b":1\r\n" * len(some), len(some)
+
+
+def changes(s, c, rows, turns):
+    """Updates while another client searches, then deletes."""
+    for what, make in (("updates beside searches", updates), ("deletes", removals)):
+        n, began, got, searches = rows.n // 10, time.monotonic(), [], 0
+        shares = [make(rows, w, 2, n) for w in range(2)]
+        writer = threading.Thread(target=lambda: got.extend(large.transfer(s.port, shares, CONNECTIONS // 2)))
+        writer.start()
+        while make == updates and writer.is_alive():
+            c.pipeline([(*query(q), "K", NEAREST) for q in rows.queries[:PIPELINE]])
+            searches += PIPELINE
+        writer.join()
+        done, wrong, why, seconds = got
+        say("%s: %.0f/s, %.0f searches/s", what, n / seconds, searches / seconds)
+        check("%s: each is done" % what, wrong == 0, why or "")
+        settle(s)
+        turns.phase(what, began)
+
+
 def inserts(args, folder):
     rows = Rows(folder, "text", 768, args.rows or (1000000 if args.full else 20000), 400, args.seed)
     options = ("--ack", "store", "--maxmemory", "4gb" if args.full else "512mb", *DEBUG)
@@ -380,18 +415,21 @@ def inserts(args, folder):
         s = large.server(os.path.join(folder, how), *options)
         c = s.client(timeout=600)
         if how == "VADD":
-            before, sampler = info(c), Sampler(s)
+            turns, began, sampler = Turns(c, args.full), time.monotonic(), Sampler(s)
             _, wrong, why, seconds = large.transfer(s.port, [adds(rows, w, 2) for w in range(2)], CONNECTIONS // 2)
-            slowest, now = sampler.slowest(), info(c)
-            turns = {k: now[k] - before[k] for k in ("loop_turns", "loop_turns_over_1ms", "loop_turns_over_5ms")}
-            say("%.0f rows/s, in the slowest %d s %.0f; %s", rows.n / seconds, WINDOW, slowest,
-                ", ".join("%s %d" % kv for kv in turns.items()))
+            say("%.0f rows/s, in the slowest %d s %.0f", rows.n / seconds, WINDOW, sampler.slowest())
+            turns.phase("VADD", began)
             check("every VADD adds its element, and each %dth is found first at once" % CHECK_EVERY, wrong == 0, why or "")
+            began = time.monotonic()
             say("all settled %.1f s later", settle(s))
+            turns.phase("until all is settled", began)
         else:
             load(s, rows)
         check("%s: VCARD counts them" % how, c("VCARD", KEY) == rows.n, c("VCARD", KEY))
         found.append(search(c, rows.queries, "RECALL", "0.95")[0])
+        if how == "VADD":
+            changes(s, c, rows, turns)
+            turns.judge(how)
         c.close()
         s.kill()
     last = rows.nearest(rows.queries)
@@ -432,6 +470,7 @@ def filters(args, folder):
     load(s, rows, "NOQUANT")
     attributes(s, places)
     c = s.client(timeout=600)
+    turns = Turns(c, args.full)
     for what, field, queries in (("by chance", "chance", rows.queries[:ask]), ("near to the queries", "near", rows.queries[far[:ask]]),
                                  ("far from the queries", "near", rows.queries[far[-ask:]])):
         for share in SHARES:
@@ -443,6 +482,7 @@ def filters(args, folder):
             began = time.monotonic()
             found, ms = search(c, queries, "FILTER", ".%s < %d" % (field, most))
             seconds = time.monotonic() - began
+            turns.phase("%g %%, %s" % (100 * share, what), began)
             got = rows.recall(queries, found, last)
             label = "%g %% that are %s" % (100 * share, what)
             profile = facts(c(*query(queries[-1]), "K", NEAREST, "FILTER", ".%s < %d" % (field, most), "PROFILE")[1])
@@ -451,6 +491,7 @@ def filters(args, folder):
             check("%s: all that is asked for is found, and matches" % label,
                   all(len(f) == NEAREST and (places[field][[int(x) for x in f]] < most).all() for f in found))
             check("%s: recall@%d is at least 0.95" % (label, NEAREST), got >= .95, "%.4f" % got)
+    turns.judge("filters")
     c.close()
     s.kill()
 
@@ -511,17 +552,27 @@ def streaming(args, folder):
         o.close()
         other.kill()
 
-    began = time.monotonic()
+    turns, began = Turns(c, args.full), time.monotonic()
     add(order[:window])
     say("cluster by cluster: %.0f rows/s", window / (time.monotonic() - began))
+    turns.phase("cluster by cluster", began)
+    began = time.monotonic()
     fresh(order[:window], "cluster by cluster", *alive(s, rows, order[:window], "cluster by cluster"))
+    turns.phase("searches", began)
+    began = time.monotonic()
     for at in range(window, n, BULK):
         add(order[at:at + BULK])
         remove(order[at - window:at - window + BULK])
+    turns.phase("a window that passes", began)
+    began = time.monotonic()
     fresh(order[n - window:], "a window that has passed", *alive(s, rows, order[n - window:], "a window that has passed"))
+    turns.phase("searches, again", began)
     left = order[n - window:]
     kept = np.random.default_rng(args.seed).random(window) < .5
+    began = time.monotonic()
     remove(left[~kept])
+    turns.phase("deletes", began)
+    turns.judge("streaming")
     fresh(left[kept], "half of them", *alive(s, rows, left[kept], "half of them"))
     c.close()
     s.kill()
