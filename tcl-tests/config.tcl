@@ -340,6 +340,7 @@ proc with_config_file {lines code} {
     set conf_port $port
     set failure [catch {
         wait_for_condition 300 10 {![catch {set c [redis connect 127.0.0.1 $port [resp]]}]}
+        wait_for_condition 300 10 {![catch {$c DBSIZE} answer] || ![string match {LOADING*} $answer]}
         uplevel 1 $code
         $c -close
     } message options]
