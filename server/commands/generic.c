@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "commands/commands.h"
+#include "commands/keys_turns.h"
 #include "commands/keyspecs.h"
 #include "resp/write.h"
 
@@ -18,37 +19,53 @@ static int need_keys(call *c, size_t first) {
     return cold;
 }
 
-static int cmd_del(call *c) {
-    int rc = call_argc(c) > 2 ? need_keys(c, 1) : OK;
-    if (rc != OK) return rc;
-    int64_t removed = 0;
-    for (size_t i = 1; i < call_argc(c); i++) {
-        struct entry e;
-        rc = call_write(c, call_arg(c, i), &e);
-        if (rc == ERR_NOTFOUND) continue;
-        if (rc != OK) return rc;
-        if ((rc = call_del(c, call_arg(c, i))) != OK) return rc;
-        call_notify(c, 'g', "del", call_arg(c, i));
-        removed++;
-    }
-    return reply_int(c, removed);
+static int del_one(call *c, slice key, int64_t *removed) {
+    struct entry e;
+    int rc = call_write(c, key, &e);
+    if (rc == ERR_NOTFOUND) return OK;
+    if (rc != OK || (rc = call_del(c, key)) != OK) return rc;
+    call_notify(c, 'g', "del", key);
+    ++*removed;
+    return OK;
 }
 
-static int count_keys(call *c, bool touch) {
-    int64_t found = 0;
-    int rc = call_argc(c) > 2 ? need_keys(c, 1) : OK;
-    if (rc != OK) return rc;
-    for (size_t i = 1; i < call_argc(c); i++) {
-        struct entry e;
-        rc = touch ? call_read(c, call_arg(c, i), &e) : call_look(c, call_arg(c, i), &e);
-        if (rc == OK) found++;
-        else if (rc != ERR_NOTFOUND) return rc;
-    }
-    return reply_int(c, found);
+static int exists_one(call *c, slice key, int64_t *found) {
+    struct entry e;
+    int rc = call_look(c, key, &e);
+    if (rc == OK) ++*found;
+    return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-static int cmd_exists(call *c) { return count_keys(c, false); }
-static int cmd_touch(call *c) { return count_keys(c, true); }
+static int touch_one(call *c, slice key, int64_t *found) {
+    struct entry e;
+    int rc = call_read(c, key, &e);
+    if (rc == OK) ++*found;
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int del_one_of_many(call *c, struct keys_work *w, size_t i) { return del_one(c, call_arg(c, i), &w->n); }
+static int exists_one_of_many(call *c, struct keys_work *w, size_t i) { return exists_one(c, call_arg(c, i), &w->n); }
+static int touch_one_of_many(call *c, struct keys_work *w, size_t i) { return touch_one(c, call_arg(c, i), &w->n); }
+static int reply_count(call *c, struct keys_work *w) { return reply_int(c, w->n); }
+
+/* Does each key, and answers how many there were. */
+static int each_key(call *c, int (*one)(call *c, slice key, int64_t *n),
+                    int (*one_of_many)(call *c, struct keys_work *w, size_t i)) {
+    int64_t n = 0;
+    size_t argc = call_argc(c);
+    if (call_state(c) != NULL) return keys_go_on(c);
+    if (keys_are_many(argc - 1)) {
+        struct keys_work w = {.first = 1, .per = 1, .end = argc, .one = one_of_many, .finish = reply_count};
+        return keys_in_turns(c, &w);
+    }
+    int rc = argc > 2 ? need_keys(c, 1) : OK;
+    for (size_t i = 1; rc == OK && i < argc; i++) rc = one(c, call_arg(c, i), &n);
+    return rc == OK ? reply_int(c, n) : rc;
+}
+
+static int cmd_del(call *c) { return each_key(c, del_one, del_one_of_many); }
+static int cmd_exists(call *c) { return each_key(c, exists_one, exists_one_of_many); }
+static int cmd_touch(call *c) { return each_key(c, touch_one, touch_one_of_many); }
 
 static int cmd_type(call *c) {
     struct entry e;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "commands/keys_turns.h"
 #include "commands/keyspecs.h"
 #include "commands/string_commands.h"
 #include "resp/write.h"
@@ -233,50 +234,74 @@ static int mset_need(call *c, size_t first, size_t end, size_t *existing) {
     return cold ? ERR_COLD : OK;
 }
 
-static int mset_generic(call *c, bool nx) {
-    size_t existing;
-    if (call_argc(c) % 2 == 0) return reply_arity(c);
-    int rc = mset_need(c, 1, call_argc(c), &existing);
+/* argv[i] and what it is set to, until `expire_ms`, or as long as before (SET_KEEPTTL). */
+static int mset_one(call *c, size_t i, unsigned flags, int64_t expire_ms) {
+    int64_t at = expire_ms;
+    if ((flags & SET_KEEPTTL) != 0) {
+        struct entry e;
+        int rc = call_peek(c, call_arg(c, i), &e);
+        if (rc == OK) at = e.expire_ms;
+        else if (rc != ERR_NOTFOUND) return rc;
+    }
+    return set_now(c, call_arg(c, i), call_arg(c, i + 1), at);
+}
+
+static bool mset_allowed(unsigned flags, size_t existing, size_t pairs) {
+    return ((flags & SET_NX) == 0 || existing == 0) && ((flags & SET_XX) == 0 || existing == pairs);
+}
+
+static int mset_one_of_many(call *c, struct keys_work *w, size_t i) {
+    w->bytes += call_arg(c, i + 1).n;
+    return mset_one(c, i, w->flags, w->time_ms);
+}
+
+static bool mset_many_allowed(const struct keys_work *w) {
+    return mset_allowed(w->flags, w->existing, (w->end - w->first) / 2);
+}
+
+static int mset_answer_ok(call *c, struct keys_work *w) {
+    (void)w;
+    return reply_ok(c);
+}
+
+static int mset_answer_whether(call *c, struct keys_work *w) { return reply_int(c, !w->refused); }
+
+/* The pairs of arguments from `first` on, below `end`. MSET answers OK; the others, which may be refused, 1 or 0. */
+static int mset_pairs(call *c, size_t first, size_t end, unsigned flags, int64_t expire_ms, bool ok) {
+    size_t existing, pairs = (end - first) / 2;
+    if (keys_are_many(pairs)) {
+        struct keys_work w = {.first = first, .per = 2, .end = end, .one = mset_one_of_many, .flags = flags,
+                              .time_ms = expire_ms, .finish = ok ? mset_answer_ok : mset_answer_whether,
+                              .allowed = (flags & (SET_NX | SET_XX)) != 0 ? mset_many_allowed : NULL};
+        return keys_in_turns(c, &w);
+    }
+    int rc = mset_need(c, first, end, &existing);
     if (rc != OK) return rc;
-    if (nx && existing > 0) return reply_int(c, 0);
-    for (size_t i = 1; i + 1 < call_argc(c); i += 2) {
-        if ((rc = set_now(c, call_arg(c, i), call_arg(c, i + 1), -1)) != OK) return rc;
-    }
-    return nx ? reply_int(c, 1) : reply_ok(c);
+    if (!mset_allowed(flags, existing, pairs)) return reply_int(c, 0);
+    for (size_t i = first; rc == OK && i + 1 < end; i += 2) rc = mset_one(c, i, flags, expire_ms);
+    if (rc != OK) return rc;
+    return ok ? reply_ok(c) : reply_int(c, 1);
 }
 
-static int cmd_mset(call *c) { return mset_generic(c, false); }
-static int cmd_msetnx(call *c) { return mset_generic(c, true); }
-
-static int msetex_set(call *c, size_t end, const struct set_options *o, int64_t expire_ms) {
-    for (size_t i = 2; i < end; i += 2) {
-        int64_t at = expire_ms;
-        if ((o->flags & SET_KEEPTTL) != 0) {
-            struct entry e;
-            int rc = call_peek(c, call_arg(c, i), &e);
-            if (rc == OK) at = e.expire_ms;
-            else if (rc != ERR_NOTFOUND) return rc;
-        }
-        int rc = set_now(c, call_arg(c, i), call_arg(c, i + 1), at);
-        if (rc != OK) return rc;
-    }
-    return reply_int(c, 1);
+static int mset_all(call *c, unsigned flags) {
+    if (call_state(c) != NULL) return keys_go_on(c);
+    if (call_argc(c) % 2 == 0) return reply_arity(c);
+    return mset_pairs(c, 1, call_argc(c), flags, -1, flags == 0);
 }
+
+static int cmd_mset(call *c) { return mset_all(c, 0); }
+static int cmd_msetnx(call *c) { return mset_all(c, SET_NX); }
 
 static int cmd_msetex(call *c) {
     struct set_options o = {0};
     int64_t pairs, expire_ms;
-    size_t existing;
+    if (call_state(c) != NULL) return keys_go_on(c);
     if (!call_int_in(c, 1, 1, INT32_MAX, &pairs, "ERR invalid numkeys value")) return OK;
     if ((size_t)pairs > (call_argc(c) - 2) / 2) return reply_error(c, "ERR wrong number of key-value pairs");
     size_t end = 2 + 2 * (size_t)pairs;
     if (!set_options(c, end, SET_NX | SET_XX | SET_KEEPTTL | SET_EXPIRE, &o) ||
         !set_expire_time(c, &o, &expire_ms)) return OK;
-    int rc = mset_need(c, 2, end, &existing);
-    if (rc != OK) return rc;
-    bool refused = ((o.flags & SET_NX) != 0 && existing > 0) ||
-                   ((o.flags & SET_XX) != 0 && existing < (size_t)pairs);
-    return refused ? reply_int(c, 0) : msetex_set(c, end, &o, expire_ms);
+    return mset_pairs(c, 2, end, o.flags, expire_ms, false);
 }
 
 /* SET reads its key only with GET, or to compare it. */

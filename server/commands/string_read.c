@@ -1,6 +1,7 @@
-/* string_read.c -- GET, GETRANGE, MGET; long strings in steps (call_read_in_steps()). */
+/* string_read.c -- GET, GETRANGE, MGET; long strings in steps (call_read_in_steps()), very many in turns. */
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "commands/keys_turns.h"
 #include "commands/string_commands.h"
 #include "resp/write.h"
 #include "types/string.h"
@@ -139,11 +140,38 @@ static int many_in_steps(call *c) {
     return rc;
 }
 
-#define KEPT_MAX 1024 /* Each value that is kept takes time, too. */
+/* w->inside: the bytes of it that are in the reply. */
+static int one_of_many(call *c, struct keys_work *w, size_t i) {
+    struct entry e;
+    size_t mark = w->out.n;
+    int rc = call_read(c, call_arg(c, i), &e);
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    if (rc == ERR_NOTFOUND || e.value.type != TYPE_STRING) {
+        resp_null(&w->out, call_proto(c));
+        return OK;
+    }
+    uint64_t n = string_len(&e.value), left = n - w->inside, part = left < READ_PIECE_BYTES ? left : READ_PIECE_BYTES;
+    if (w->inside == 0) resp_bulk_head(&w->out, (size_t)n);
+    if ((rc = string_read(&e.value, w->inside, part, &w->out)) != OK) {
+        w->out.n = mark;
+        return rc;
+    }
+    w->inside = part < left ? w->inside + part : 0;
+    if (part == left) buf_append(&w->out, "\r\n", 2);
+    w->bytes += w->out.n - mark;
+    return part < left ? ERR_AGAIN : OK;
+}
+
+static int many_head(call *c, struct keys_work *w) { return reply_array(c, w->end - w->first); }
 
 int cmd_mget(call *c) {
     size_t mark = call_out(c)->n;
-    bool cold = false, may = call_argc(c) <= KEPT_MAX && call_may_step(c), long_ones = false;
+    if (call_state(c) != NULL) return keys_go_on(c);
+    if (keys_are_many(call_argc(c) - 1)) {
+        struct keys_work w = {.first = 1, .per = 1, .end = call_argc(c), .one = one_of_many, .finish = many_head};
+        return keys_in_turns(c, &w);
+    }
+    bool cold = false, may = call_may_step(c), long_ones = false;
     reply_array(c, call_argc(c) - 1);
     for (size_t i = 1; i < call_argc(c); i++) {
         struct entry e;

@@ -131,8 +131,13 @@ int reply_verbatim(call *c, const char *ext, slice s) {
     return OK;
 }
 int reply_take(call *c, buf *whole) {
-    assert(whole->n > 0 && c->out == &c->client->out);
-    client__append(c->client, whole);
+    assert(whole->n > 0);
+    if (c->out == &c->client->out) {
+        client__append(c->client, whole);
+    } else { /* EXEC gathers its replies. */
+        buf_append_slice(c->out, slice_of(whole));
+        buf_free(whole);
+    }
     c->taken = true;
     return OK;
 }
@@ -325,6 +330,14 @@ void call_set_state(call *c, void *state, void (*free_fn)(void *state)) {
 uint64_t call_cold_rounds(const call *c) { return c->client->call.cold_rounds; }
 bool call_may_park(const call *c) { return !c->in_multi; }
 void *call_cookie(const call *c) { return c->cookie; }
+
+int call_next_turn(call *c) {
+    assert(c->state != NULL);
+    c->client->call.next_turn = true; /* In MULTI it is EXEC that waits. */
+    return ERR_COLD;
+}
+
+void call_hold(call *c) { c->client->call.keep_txn = true; }
 
 parked *call_park(call *c, command_fn *fn, void *cookie, void (*canceled)(void *cookie)) {
     assert(call_may_park(c) && c->client->parked == NULL);

@@ -63,7 +63,7 @@ int reply_syntax(call *c);                       /* "ERR syntax error" */
 int reply_arity(call *c);                        /* wrong number of arguments */
 int reply_unknown_subcommand(call *c);           /* "ERR unknown subcommand 'X'. Try CLIENT HELP." */
 int reply_help(call *c, const char *const *lines); /* "X HELP"; NULL-terminated */
-int reply_take(call *c, buf *whole); /* bytes of a reply that a worker or many steps have written: takes them */
+int reply_take(call *c, buf *whole); /* bytes of a reply that a worker or many turns have written: takes them */
 /* An aggregate whose length is known afterwards: begin, write elements, end with the count. */
 size_t reply_deferred(call *c);
 void reply_deferred_array(call *c, size_t mark, size_t n);
@@ -127,6 +127,14 @@ void call_work(call *c, void (*work)(void *cookie), command_fn *again, void *coo
  * table, and static (exec/background.c). The same one for the same key waits once. Its reply is dropped; after an
  * error it is tried again, so that what cannot succeed any more is no error: the key has gone, or has another type. */
 void call_later(call *c, const struct command *cmd, slice key);
+
+/* Work on so many keys that one turn of the loop is too short: the handler has written nothing of its reply, its state
+ * says how far it is, and it is run again in the next turn. In MULTI too. `return call_next_turn(c)`. */
+int call_next_turn(call *c);
+/* From now on, until the command ends, it has its database to itself, and nobody else writes: also while it waits for
+ * its next turn, or for pages. So its effects are one transaction, and it may be cold after some of them. A command that
+ * does not write has read nothing of its reply yet, and `return call_next_turn(c)`: another may hold a database first. */
+void call_hold(call *c);
 
 /* Writes of so many elements that one turn of the loop is too short (exec/steps.c). The result is built beside the
  * data, a step in each turn, and taken over at the end. `keys`, arguments of the command, are what it depends on:

@@ -4,7 +4,8 @@
  *        -> run inside a transaction of the tier -> gate the reply
  *
  * A handler that answers ERR_COLD has changed nothing: its client waits for the pages and the
- * handler runs again from the start. */
+ * handler runs again from the start. But for EXEC and those that hold their database (call_hold()): what they have
+ * changed stands, their transaction is set aside, and they go on from where they were. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -156,11 +157,19 @@ static int room_for(struct call *c) {
     return x->room_rc;
 }
 
-/* A transaction of another waits for a page with half of it done: nobody is to see or change that. */
+/* A transaction of another waits, with half of it done: nobody is to see or change that. And one at a time: who is to
+ * hold a database, waits even if it is another one. */
 static bool locked_out(const struct call *c) {
     const exec *x = c->exec;
     return x->locked_by != NULL && x->locked_by != c->client &&
-           (c->db == x->locked_db || (effective_flags(c) & (CMD_WRITE | CMD_WHOLE_DB)) != 0);
+           (c->db == x->locked_db || (effective_flags(c) & (CMD_WRITE | CMD_WHOLE_DB)) != 0 ||
+            c->cmd->fn == cmd_exec || c->keep_txn);
+}
+
+static bool paused(const struct call *c) {
+    const exec *x = c->exec;
+    return exec__paused(x) && c->cmd->group != GROUP_CONNECTION &&
+           ((effective_flags(c) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0 || !x->pause_writes_only);
 }
 
 /* The wait list that the request belongs on now, or NULL: it may run. */
@@ -176,8 +185,7 @@ static list *must_wait(struct call *c, enum client_state *state) {
         *state = CLIENT_WAIT_LOCK;
         return &x->lock_waiters;
     }
-    if (exec__paused(x) && ((flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0 || !x->pause_writes_only) &&
-        c->cmd->group != GROUP_CONNECTION) {
+    if (paused(c)) {
         *state = CLIENT_WAIT_PAUSE;
         return &x->pause_waiters;
     }
@@ -313,6 +321,14 @@ static void release_wait(client *c) {
     c->held_wait = NULL;
 }
 
+/* It goes on in the next turn. */
+static int wait_for_turn(struct call *k) {
+    k->next_turn = false;
+    k->in_turns = true;
+    parked_resume(call_park(k, k->resume_fn != NULL ? k->resume_fn : k->cmd->fn, k->cookie, NULL));
+    return ERR_AGAIN;
+}
+
 /* Runs c->call inside a transaction. True: it has ended. */
 static bool run_call(client *c) {
     struct call *k = &c->call;
@@ -321,6 +337,7 @@ static bool run_call(client *c) {
     uint64_t mark = client__out_end(c);
     keyspace_want_reset(x->deps.keyspace);
     k->begun = true;
+    k->run_us = x->now_us;
     if (k->txn != NULL) {
         tier_txn_resume(t, k->txn);
         k->txn = NULL;
@@ -332,7 +349,9 @@ static bool run_call(client *c) {
     int rc = dispatch__run(k);
     if (x->evict_always && rc != ERR_COLD)
         cold__count(x, c->held_wait != NULL, keyspace_stats(x->deps.keyspace)->reads_hot - found);
-    if (rc == ERR_COLD && k->keep_txn) {
+    bool others = x->locked_by != NULL && x->locked_by != c;
+    assert(rc != ERR_COLD || !k->keep_txn || !others || k->next_turn);
+    if (rc == ERR_COLD && k->keep_txn && !others) {
         k->txn = tier_txn_suspend(t);
         x->locked_by = c;
         x->locked_db = c->db;
@@ -342,6 +361,7 @@ static bool run_call(client *c) {
         if (x->locked_by == c) dispatch__unlock(x);
     }
     release_wait(c);
+    if (rc == ERR_COLD && k->next_turn) rc = wait_for_turn(k);
     if (rc == ERR_COLD) return start_page_wait(c);
     if (rc == ERR_AGAIN) {
         assert(c->parked != NULL);
@@ -411,6 +431,11 @@ static bool admit_and_run(client *c) {
 /* It has been admitted, and waited for pages or for something else. Who waits for keys is served only when
  * nobody holds the lock (block__serve), and stays in the order of that. */
 static bool go_on(client *c) {
+    if (c->call.in_turns && c->call.txn == NULL && paused(&c->call)) { /* It has done nothing yet. */
+        release_wait(c);
+        enter_wait(c, &c->exec->pause_waiters, CLIENT_WAIT_PAUSE);
+        return false;
+    }
     if (!locked_out(&c->call) || c->blocked != NULL) return run_call(c);
     release_wait(c); /* The other may need the room; what leaves meanwhile is fetched again. */
     enter_wait(c, &c->exec->lock_waiters, CLIENT_WAIT_LOCK);

@@ -84,8 +84,11 @@ struct call {
     command_fn *resume_fn;    /* what a resumed call runs in place of its row's handler */
     int fault;                /* EXEC: the page that a command waited for cannot be read */
     bool keep_txn;            /* leave the transaction open across ERR_COLD */
+    bool next_turn;           /* ERR_COLD: it is no page that it waits for, but the next turn */
+    bool in_turns;            /* It has waited for one. */
     tier_txn *txn;
     uint64_t start_us;
+    uint64_t run_us;          /* when it was run last */
     uint64_t cold_rounds;     /* times that it waited for pages */
 };
 

@@ -3,7 +3,7 @@
  * EXEC runs its queue as one transaction of the tier: one record in the log, all or nothing. A
  * command of the queue that meets a cold page lets EXEC wait between commands: the transaction is set
  * aside, its database admits nobody else, and the queue goes on from the same command. What has run
- * stands; the replies gathered so far are kept beside.
+ * stands; the replies gathered so far are kept beside. A long queue waits in the same way for the next turn.
  *
  * WATCH remembers keys by hash; an effect on a watched key marks its watchers. So does a change of a
  * whole database, but for those keys that were not there when they were watched and still are not. */
@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "exec/exec_internal.h"
 #include "resp/write.h"
+
+#define EXEC_TURN_US 300 /* Commands of the queue that one turn begins. */
 
 /* ---- the queue --------------------------------------------------------------------------------- */
 
@@ -314,11 +316,11 @@ int cmd_exec(call *k) {
     while (s->next < s->n) {
         rc = run_queued(k, s);
         if (rc == ERR_COLD) return rc;
+        if (s->next < s->n && k->exec->now_us - k->run_us >= EXEC_TURN_US) return call_next_turn(k);
     }
     k->keep_txn = false;
     resp_array(k->out, s->n);
-    buf_append(k->out, s->replies.p, s->replies.n);
-    return OK;
+    return s->n > 0 ? reply_take(k, &s->replies) : OK;
 }
 
 bool client_in_multi(const client *c) { return c->multi; }

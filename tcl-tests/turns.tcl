@@ -1,0 +1,217 @@
+# turns.tcl -- commands of very many keys, and long transactions, of which each turn of the loop does a part.
+
+proc many {} {return 6000}
+proc pairs {prefix value} {
+    for {set i 0} {$i < [many]} {incr i} {lappend all $prefix$i $value$i}
+    return $all
+}
+proc keys {prefix} {
+    for {set i 0} {$i < [many]} {incr i} {lappend all $prefix$i}
+    return $all
+}
+proc values {value} {return [keys $value]}
+# How many turns of the loop the code takes, at least: what asks counts too.
+proc turns_of {code} {
+    r CONFIG RESETSTAT
+    uplevel $code
+    return [info_field loop_turns]
+}
+
+test -tags {cove} "Commands of very many keys answer as those of few" {
+    r SADD k7 no string
+    assert_equal OK [r MSET {*}[pairs k v]]
+    assert_equal [values v] [r MGET {*}[keys k]]
+    assert_equal [many] [r DBSIZE]
+    r DEL k11
+    r DEL k13
+    r SADD k13 a
+    set want [lreplace [lreplace [values v] 11 11 {}] 13 13 {}]
+    assert_equal $want [r MGET {*}[keys k]]
+    assert_equal [expr {[many] + 1}] [r EXISTS {*}[keys k] k1 k1 k11]
+    assert_equal [expr {[many] - 1}] [r TOUCH {*}[keys k]]
+    assert_equal 0 [r MSETNX {*}[pairs n v] k1 x]
+    assert_equal 0 [r EXISTS {*}[keys n]]
+    assert_equal 1 [r MSETNX {*}[pairs n v] n1 again]
+    assert_equal again [r GET n1]
+    assert_equal 0 [r MSETEX [many] {*}[pairs k w] XX]
+    assert_equal 0 [r MSETEX [many] {*}[pairs n w] NX]
+    assert_equal 1 [r MSETEX [many] {*}[pairs n w] XX EX 1000]
+    assert_equal [values w] [r MGET {*}[keys n]]
+    assert_range [r TTL n[expr {[many] - 1}]] 900 1000
+    assert_equal 1 [r MSETEX [many] {*}[pairs n u] KEEPTTL]
+    assert_range [r TTL n5] 900 1000
+    assert_equal u5 [r GET n5]
+    assert_equal [expr {[many] - 1}] [r DEL {*}[keys k] k1]
+    assert_equal [many] [r UNLINK {*}[keys n]]
+    assert_equal 0 [r DBSIZE]
+    assert_error "*wrong number of arguments*" {r MSET {*}[keys k] odd}
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Long strings among very many keys are answered as they are" {
+    r MSET {*}[pairs k v]
+    set long [string repeat "a long one " 50000]
+    r SET k5 $long
+    r SET k3000 $long
+    r SET k3001 ""
+    set want [lreplace [lreplace [lreplace [values v] 5 5 $long] 3000 3000 $long] 3001 3001 ""]
+    assert_equal $want [r MGET {*}[keys k]]
+}
+
+# Runs the command, and meanwhile asks for its first and its last key: never is one there without the other.
+proc beside_others {before after command {r r}} {
+    global others
+    set turns [turns_of {
+        $r -send {*}$command
+        for {set i 0} {$i < 10} {incr i} {
+            foreach c $::others {$c -send EXISTS k0 k[expr {[many] - 1}]}
+            foreach c $::others {
+                set n [$c -read]
+                assert {$n == $before || $n == $after}
+            }
+        }
+        set reply [$r -read]
+    }]
+    assert_range $turns [expr {[many] / 600}] 1000000
+    return $reply
+}
+proc with_others {code} {
+    global others
+    r CLIENT ACK memory
+    set others {}
+    for {set i 0} {$i < 4} {incr i} {lappend others [connect]}
+    uplevel $code
+    foreach c $::others {$c -close}
+}
+
+test -tags {cove} "Commands of very many keys take several turns, and nobody sees half of one" {
+    with_others {
+        for {set round 0} {$round < 4} {incr round} {
+            assert_equal OK [beside_others 0 2 [list MSET {*}[pairs k v]]]
+            assert_equal [values v] [beside_others 2 2 [list MGET {*}[keys k]]]
+            assert_equal [many] [beside_others 2 2 [list EXISTS {*}[keys k]]]
+            assert_equal [many] [beside_others 2 0 [list DEL {*}[keys k]]]
+            assert_equal 1 [beside_others 0 2 [list MSETNX {*}[pairs k v]]]
+            assert_equal [many] [beside_others 2 0 [list UNLINK {*}[keys k]]]
+        }
+    }
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Transactions of very many keys and commands take several turns, and nobody sees half of one" {
+    with_others {
+        set t [connect]
+        $t MULTI
+        $t MSET {*}[pairs k v]
+        $t MGET {*}[keys k]
+        $t INCR n
+        lassign [beside_others 0 2 EXEC $t] ok read n
+        assert_equal OK $ok
+        assert_equal [values v] $read
+        assert_equal 1 $n
+        r FLUSHALL
+        $t MULTI
+        foreach {k v} [pairs k v] {
+            $t -send SET $k $v
+            $t -send APPEND all $v
+            $t -send SADD set $v
+            $t -send RPUSH list $k
+        }
+        for {set i 0} {$i < 4 * [many]} {incr i} {assert_equal QUEUED [$t -read]}
+        set turns [turns_of {
+            $t -send EXEC
+            foreach c $::others {
+                $c -send EXISTS k0 k[expr {[many] - 1}]
+                set n [$c -read]
+                assert {$n == 0 || $n == 2}
+            }
+            set replies [$t -read]
+        }]
+        $t -close
+        assert_range $turns 10 1000000 ;# More than a turn takes of them on any machine.
+        assert_equal [expr {4 * [many]}] [llength $replies]
+        assert_equal [many] [lindex $replies end]
+        assert_equal [join [values v] ""] [r GET all]
+    }
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Two that hold databases do so one after the other" {
+    with_others {
+        set t [connect]
+        $t CLIENT ACK memory
+        $t SELECT 1
+        $t MSET {*}[pairs k v]
+        for {set round 0} {$round < 4} {incr round} {
+            foreach {before after command} [list 0 2 [list MSET {*}[pairs k v]] 2 0 [list DEL {*}[keys k]]] {
+                for {set i 0} {$i < 10} {incr i} {$t -send MGET {*}[keys k]}
+                beside_others $before $after $command
+                for {set i 0} {$i < 10} {incr i} {assert_equal [values v] [$t -read]}
+            }
+        }
+        $t -close
+    }
+}
+
+test -tags {cove} "A pause is before or after a command of very many keys" {
+    set clients {}
+    for {set i 0} {$i < 6} {incr i} {
+        lappend clients [set c [connect]]
+        $c CLIENT ACK memory
+    }
+    for {set round 1} {$round <= 8} {incr round} {
+        foreach c $clients {
+            for {set i 0} {$i < 4} {incr i} {
+                $c -send MSET {*}[pairs $c v]
+                $c -send DEL {*}[keys $c]
+            }
+        }
+        after $round
+        r CLIENT PAUSE 100000 WRITE
+        set before [r DBSIZE]
+        after 20
+        assert_equal $before [r DBSIZE]
+        assert_equal 0 [expr {$before % [many]}]
+        r CLIENT UNPAUSE
+        foreach c $clients {
+            for {set i 0} {$i < 4} {incr i} {
+                assert_equal OK [$c -read]
+                assert_equal [many] [$c -read]
+            }
+        }
+    }
+    foreach c $clients {$c -close}
+}
+
+test -tags {cove} "What has begun to hold its database is finished, whoever goes away" {
+    r CLIENT ACK memory
+    for {set round 1} {$round <= 6} {incr round} {
+        set c [connect]
+        $c CLIENT ACK memory
+        $c -send MSET {*}[pairs k $round]
+        after $round
+        $c -close
+        wait_for_condition 500 10 {[info_field connected_clients] == 1} {fail "it stays"}
+        set got [lsort -unique [lmap v [r MGET {*}[keys k]] {string index $v 0}]]
+        assert_equal 1 [llength $got] ;# All of this round, or nothing of it.
+    }
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Commands of very many keys are whole after a crash" {
+    r CLIENT ACK memory
+    r MSET {*}[pairs k a]
+    assert_equal 1 [r WAIT 1 10000]
+    for {set round 1} {$round <= 4} {incr round} {
+        set c [connect]
+        $c CLIENT ACK memory
+        foreach v {b c d e} {$c -send MSET {*}[pairs k $v$round]}
+        after [expr {5 * $round}]
+        kill_server
+        catch {$c -close}
+        revive_server
+        set got [lsort -unique [lmap v [r MGET {*}[keys k]] {string index $v 0}]]
+        assert_equal 1 [llength $got]
+        assert_equal OK [r DEBUG CHECK]
+    }
+}
