@@ -215,3 +215,101 @@ test -tags {cove} "Commands of very many keys are whole after a crash" {
         assert_equal OK [r DEBUG CHECK]
     }
 }
+
+# What the first command leaves behind and answers is what the second does with the other key, in a transaction: one after
+# the other, few at a time, if `times` is more than 1.
+proc same_as_in_turn {command key} {
+    r COPY $key one REPLACE
+    set reply [r {*}[string map [list KEY $key] $command]]
+    r MULTI
+    r {*}[string map {KEY one} $command]
+    set other [lindex [r EXEC] 0]
+    assert_equal [string map [list $key one] $other] [string map [list $key one] $reply]
+    assert_equal [r EXISTS $key] [r EXISTS one]
+    if {[r EXISTS $key]} {assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE $key]}
+    r DEL one
+    return $reply
+}
+proc in_few {n total args} {
+    set all {}
+    for {set i 0} {$i < $total} {incr i $n} {lappend all {*}[r {*}$args [expr {min($n, $total - $i)}]]}
+    return $all
+}
+
+test -tags {cove} "Very many elements of a list are popped as few at a time" {
+    foreach {side count} {LPOP 2500 RPOP 2500 LPOP 6000 RPOP 100000} {
+        r DEL list copy
+        r RPUSH list {*}[keys e]
+        r EXPIRE list 1000
+        r COPY list copy
+        set n [expr {min($count, [many])}]
+        set turns [turns_of {set popped [r $side list $count]}]
+        assert_range $turns [expr {$n / 300}] 1000000
+        assert_equal $n [llength $popped]
+        assert_equal [in_few 1000 $n $side copy] $popped
+        assert_equal [r LRANGE copy 0 -1] [r LRANGE list 0 -1]
+        assert_equal [expr {$n < [many]}] [r EXISTS list]
+    }
+    r RPUSH list {*}[keys e]
+    assert_equal [list list [keys e]] [r LMPOP 2 none list LEFT COUNT 6000]
+    r RPUSH list {*}[keys e]
+    assert_equal [list list [lreverse [lrange [keys e] 1000 end]]] [r BLMPOP 0 2 none list RIGHT COUNT 5000]
+    assert_equal 1000 [r LLEN list]
+    r RPUSH list {*}[keys e]
+    same_as_in_turn {LPOP KEY 5000} list
+    same_as_in_turn {LMPOP 1 KEY RIGHT COUNT 2000} list
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Very many members of a sorted set are popped as few at a time" {
+    for {set i 0} {$i < [many]} {incr i} {lappend scored [expr {$i * 7919 % 1009}] m$i}
+    foreach {command count} {ZPOPMIN 2500 ZPOPMAX 2500 ZPOPMIN 6000 ZPOPMAX 100000} {
+        r DEL zset copy
+        r ZADD zset {*}$scored
+        r EXPIRE zset 1000
+        r COPY zset copy
+        set n [expr {min($count, [many])}]
+        set turns [turns_of {set popped [r $command zset $count]}]
+        assert_range $turns [expr {$n / 300}] 1000000
+        assert_equal [in_few 1000 $n $command copy] $popped
+        assert_equal [r ZRANGE copy 0 -1 WITHSCORES] [r ZRANGE zset 0 -1 WITHSCORES]
+        assert_equal [expr {$n < [many]}] [r EXISTS zset]
+        assert_equal OK [r DEBUG CHECK]
+    }
+    r ZADD zset {*}$scored
+    r ZADD copy {*}$scored
+    assert_equal [lreplace [r ZMPOP 1 copy MAX COUNT 6000] 0 0 zset] [r BZMPOP 0 2 none zset MAX COUNT 100000]
+    r ZADD zset {*}$scored
+    same_as_in_turn {ZPOPMIN KEY 2500} zset
+    same_as_in_turn {ZMPOP 1 KEY MAX COUNT 3000} zset
+    assert_equal OK [r DEBUG CHECK]
+}
+
+test -tags {cove} "Who waits for a key gets very many elements, too" {
+    set c [connect]
+    foreach {wait fill} {
+        {BLMPOP 0 1 list LEFT COUNT 100000} {RPUSH list {*}[keys e]}
+        {BZMPOP 0 1 zset MIN COUNT 100000} {ZADD zset {*}[join [lmap k [keys e] {list 1 $k}]]}
+    } {
+        set id [$c CLIENT ID]
+        $c -send {*}$wait
+        wait_for_condition 500 10 {[info_field blocked_clients clients] == 1} {fail "it does not wait"}
+        assert_equal [many] [r {*}[subst [string map {\{*\} {}} $fill]]]
+        assert_equal [many] [llength [lindex [$c -read] 1]]
+        assert_equal 0 [r EXISTS list zset]
+    }
+    $c -close
+}
+
+test -tags {cove} "A key whose time comes while its elements are popped is popped as a whole" {
+    r CLIENT ACK memory
+    for {set ms 1} {$ms < 12} {incr ms 2} {
+        r DEL list
+        r RPUSH list {*}[keys e]
+        r PEXPIRE list $ms
+        set popped [r LPOP list 6000]
+        assert {[llength $popped] in [list 0 [many]]}
+        assert_equal 0 [r EXISTS list]
+    }
+    assert_equal OK [r DEBUG CHECK]
+}

@@ -16,6 +16,7 @@ int zset_add_pairs(call *c, const struct zset_add *how, const double *scores, co
 
 /* Removes members by rank, of `len` (zset_range.c), and tells of it. */
 int zset_remove_ranks(call *c, slice key, uint64_t len, uint64_t first, uint64_t n, const char *event);
+int zset_take_ranks(call *c, slice key, uint64_t first, uint64_t n); /* and tells nobody */
 
 /* ---- replies -------------------------------------------------------------------------------------- */
 

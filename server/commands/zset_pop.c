@@ -5,8 +5,10 @@
 #include <assert.h>
 
 #include "commands/commands.h"
+#include "commands/keys_turns.h"
 #include "commands/keyspecs.h"
 #include "commands/zset_commands.h"
+#include "resp/write.h"
 
 enum shape {
     FLAT,   /* member, score, ... */
@@ -16,20 +18,68 @@ enum shape {
 };
 
 struct telling {
-    call *c;
+    buf *out;
+    int proto;
     bool pairs;
 };
 
 static int tell(void *cookie, slice member, double score) {
     const struct telling *t = cookie;
-    if (t->pairs) reply_array(t->c, 2);
-    reply_bulk(t->c, member);
-    reply_double(t->c, score);
+    if (t->pairs) resp_array(t->out, 2);
+    resp_bulk(t->out, member);
+    resp_double(t->out, t->proto, score);
     return 0;
 }
 
+static void tell_head(call *c, slice key, uint64_t n, enum shape shape) {
+    if (shape == KEYED || shape == NESTED) {
+        reply_array(c, shape == KEYED ? 3 : 2);
+        reply_bulk(c, key);
+    }
+    if (shape != KEYED) reply_array(c, (size_t)(shape == FLAT ? 2 * n : n));
+}
+
+/* ---- very many, in turns ------------------------------------------------------------------------------ */
+
+#define MAX 1u
+#define ALL 2u   /* The key goes with them. */
+#define SHAPE(flags) ((enum shape)((flags) >> 2))
+
+/* Takes some out, and tells of them. */
+static int pop_part(call *c, struct keys_work *w, size_t i) {
+    struct value v;
+    size_t mark = w->out.n, left = w->end - i, n = left < ELEMENTS_IN_A_TURN ? left : ELEMENTS_IN_A_TURN;
+    bool max = (w->flags & MAX) != 0;
+    struct telling t = {&w->out, call_proto(c), SHAPE(w->flags) != FLAT};
+    int rc = keys_value(c, w, &v);
+    if (rc != OK) return rc;
+    uint64_t len = zset_len(&v), ahead = READ_AHEAD * n < left ? READ_AHEAD * n : left;
+    rc = zset_each(&v, max ? len - n : 0, n, max, tell, &t);
+    if (rc == ERR_COLD) (void)zset_each(&v, max ? len - ahead : 0, ahead, max, tell, &t);
+    if (rc == OK) rc = zset_take_ranks(c, w->key, max ? len - n : 0, n);
+    if (rc == OK) w->at += n;
+    else w->out.n = mark;
+    return rc;
+}
+
+static int pop_end(call *c, struct keys_work *w) {
+    call_notify(c, 'z', (w->flags & MAX) != 0 ? "zpopmax" : "zpopmin", w->key);
+    if ((w->flags & ALL) != 0) call_notify(c, 'g', "del", w->key);
+    tell_head(c, w->key, w->end, SHAPE(w->flags));
+    return OK;
+}
+
+/* Not when it has waited for the key: those that do are served one after the other, in one turn. */
+static bool in_turns(const call *c, uint64_t n) {
+    slice ready;
+    return n >= ELEMENTS_TURNS_FROM && !call_ready_key(c, &ready);
+}
+
+/* ---- the commands ------------------------------------------------------------------------------------- */
+
 /* Takes up to `count` members of the first of the keys that has some. ERR_NOTFOUND: none has. */
 static int pop(call *c, const slice *keys, size_t keys_n, bool max, int64_t count, enum shape shape) {
+    if (call_state(c) != NULL) return keys_go_on(c);
     for (size_t i = 0; i < keys_n; i++) {
         struct entry e;
         int rc = call_write_type(c, keys[i], TYPE_ZSET, &e);
@@ -38,12 +88,13 @@ static int pop(call *c, const slice *keys, size_t keys_n, bool max, int64_t coun
         if (count == 0) return reply_empty_array(c);
         uint64_t len = zset_len(&e.value), n = (uint64_t)count < len ? (uint64_t)count : len;
         uint64_t first = max ? len - n : 0;
-        struct telling t = {c, shape == PAIRS || shape == NESTED};
-        if (shape == KEYED || shape == NESTED) {
-            reply_array(c, shape == KEYED ? 3 : 2);
-            reply_bulk(c, keys[i]);
+        if (in_turns(c, n)) {
+            struct keys_work w = {.key = keys[i], .end = (size_t)n, .one = pop_part, .finish = pop_end,
+                                  .flags = (max ? MAX : 0) | (n == len ? ALL : 0) | (unsigned)shape << 2};
+            return keys_in_turns(c, &w);
         }
-        if (shape != KEYED) reply_array(c, (size_t)(t.pairs ? n : 2 * n));
+        struct telling t = {call_out(c), call_proto(c), shape == PAIRS || shape == NESTED};
+        tell_head(c, keys[i], n, shape);
         rc = zset_each(&e.value, first, n, max, tell, &t);
         return rc != OK ? rc : zset_remove_ranks(c, keys[i], len, first, n, max ? "zpopmax" : "zpopmin");
     }

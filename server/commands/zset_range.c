@@ -285,12 +285,16 @@ static int cmd_zlexcount(call *c) { return count(c, BY_LEX); }
 
 /* ---- removing ------------------------------------------------------------------------------------- */
 
-int zset_remove_ranks(call *c, slice key, uint64_t len, uint64_t first, uint64_t n, const char *event) {
+int zset_take_ranks(call *c, slice key, uint64_t first, uint64_t n) {
     uint8_t at[2][8];
     put_u64(at[0], first);
     put_u64(at[1], n);
     slice args[2] = {slice_make(at[0], 8), slice_make(at[1], 8)};
-    int rc = call_value(c, TYPE_ZSET, ZSET_REM_RANKS, key, args, 2);
+    return call_value(c, TYPE_ZSET, ZSET_REM_RANKS, key, args, 2);
+}
+
+int zset_remove_ranks(call *c, slice key, uint64_t len, uint64_t first, uint64_t n, const char *event) {
+    int rc = zset_take_ranks(c, key, first, n);
     if (rc != OK) return rc;
     call_notify(c, 'z', event, key);
     if (n == len) call_notify(c, 'g', "del", key);

@@ -18,7 +18,7 @@ TRIES, TURN_MAX_US, BATCH = 3, 5000, 500
 # What is done in one turn, however much it is: dumps, draws with repeats, results that are ordered by distance, bit
 # operations, what looks into everything.
 ONE_TURN = ("DEBUG", "DUMP", "KEYS", "FLUSHALL", "HRANDFIELD", "ZRANDMEMBER", "SRANDMEMBER set -", "GEO", "BIT", "PFADD",
-            "PFCOUNT", "PFMERGE", "XINFO", "XREADGROUP several", "XTRIM", "XADD M", "ZPOP", "ZMPOP", "LPOP all", "LMPOP")
+            "PFCOUNT", "PFMERGE", "XINFO", "XREADGROUP several", "XTRIM", "XADD M")
 
 
 def member(i):
