@@ -313,3 +313,23 @@ test -tags {cove} "A key whose time comes while its elements are popped is poppe
     }
     assert_equal OK [r DEBUG CHECK]
 }
+
+test -tags {cove} "Very many draws with repeats are of what is there" {
+    r SADD set {*}[keys e]
+    r ZADD zset {*}[join [lmap k [keys e] {list 1 $k}]]
+    r HSET hash {*}[pairs e v]
+    foreach command {{SRANDMEMBER set} {ZRANDMEMBER zset} {HRANDFIELD hash}} {
+        set turns [turns_of {set drawn [r {*}$command -20000]}]
+        assert_range $turns 10 1000000
+        assert_equal 20000 [llength $drawn]
+        foreach e $drawn {assert {[string match e* $e]}}
+        # Of 6,000, some 200 are not met by 20,000 draws.
+        assert_range [llength [lsort -unique $drawn]] 5500 [many]
+    }
+    set flat [flat [r HRANDFIELD hash -5000 WITHVALUES]]
+    assert_equal 10000 [llength $flat]
+    foreach {f v} $flat {assert_equal v[string range $f 1 end] $v}
+    set flat [flat [r ZRANDMEMBER zset -5000 WITHSCORES]]
+    assert_equal 10000 [llength $flat]
+    foreach {m score} $flat {assert_equal 1 $score}
+}

@@ -40,5 +40,10 @@ rnd elements_chance(call *c);
 /* The count, argument 2: negative ones may repeat. Where the command has a word for pairs (NULL: none), it is
  * argument 3. False after a reply. */
 bool elements_draw_options(call *c, const char *word, int64_t *count, bool *pairs);
+/* Very many draws with repeats, in steps: `return elements_draw_in_steps(...)`. One draw, written: as often as it is made
+ * with the same chance, it comes to the same page; ERR_NOTFOUND: there is nothing. */
+typedef int elements_draw_fn(const struct value *v, rnd *r, bool pairs, int proto, buf *out);
+bool elements_draws_are_many(const call *c, uint64_t n);
+int elements_draw_in_steps(call *c, const struct value *v, uint64_t n, bool pairs, elements_draw_fn *one);
 
 #endif

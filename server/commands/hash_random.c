@@ -53,6 +53,17 @@ static int with_repeats(call *c, const struct value *v, uint64_t n, bool with_va
     return cold;
 }
 
+static int draw_one(const struct value *v, rnd *r, bool pairs, int proto, buf *out) {
+    char field_tmp[NUM_LL_MAX], val_tmp[NUM_LL_MAX];
+    slice field, val;
+    int rc = draw(v, r, &field, field_tmp, &val, val_tmp);
+    if (rc != OK) return rc;
+    if (pairs && proto >= 3) resp_array(out, 2);
+    resp_bulk(out, field);
+    if (pairs) resp_bulk(out, val);
+    return OK;
+}
+
 struct selection {
     call *call;
     rnd rnd;
@@ -168,6 +179,8 @@ int cmd_hrandfield(call *c) {
     int rc = call_read_type(c, call_arg(c, 1), TYPE_HASH, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;
+    if (count < 0 && elements_draws_are_many(c, (uint64_t)-count))
+        return elements_draw_in_steps(c, &e.value, (uint64_t)-count, with_values, draw_one);
     return count < 0 ? with_repeats(c, &e.value, (uint64_t)-count, with_values)
                      : different(c, &e.value, (uint64_t)count, with_values);
 }

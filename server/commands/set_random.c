@@ -13,6 +13,7 @@
 #include "commands/commands.h"
 #include "commands/set_commands.h"
 #include "commands/elements.h"
+#include "resp/write.h"
 #include "types/set.h"
 
 #define WALK_MEMBERS 1024     /* A set of at most this many is walked. */
@@ -169,6 +170,16 @@ static int with_repeats(call *c, const struct value *v, uint64_t n) {
     return cold;
 }
 
+static int draw_one(const struct value *v, rnd *r, bool pairs, int proto, buf *out) {
+    char tmp[NUM_LL_MAX];
+    slice member;
+    (void)pairs;
+    (void)proto;
+    int rc = set_random(v, rnd_u64(r), &member, tmp);
+    if (rc == OK) resp_bulk(out, member);
+    return rc;
+}
+
 static int reply_names(call *c, const slice *list, size_t n, bool as_set) {
     if (as_set) reply_set(c, n);
     else reply_array(c, n);
@@ -186,6 +197,8 @@ int cmd_srandmember(call *c) {
     int rc = call_read_type(c, call_arg(c, 1), TYPE_SET, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;
+    if (count < 0 && elements_draws_are_many(c, (uint64_t)-count))
+        return elements_draw_in_steps(c, &e.value, (uint64_t)-count, false, draw_one);
     if (count < 0) return with_repeats(c, &e.value, (uint64_t)-count);
     uint64_t most = set_len(&e.value) < (uint64_t)count ? set_len(&e.value) : (uint64_t)count;
     if (most >= STEPS_FROM && call_may_step(c))

@@ -31,6 +31,15 @@ static int with_repeats(call *c, const struct value *v, uint64_t n, bool scores)
     return rc != OK ? rc : cold;
 }
 
+static int draw_one(const struct value *v, rnd *r, bool pairs, int proto, buf *out) {
+    char tmp[NUM_LL_MAX];
+    double score;
+    slice member;
+    int rc = zset_at(v, rnd_below(r, zset_len(v)), &score, &member, tmp);
+    if (rc == OK) zset_write_member(out, proto, pairs, member, score);
+    return rc;
+}
+
 struct selection {
     call *c;
     rnd rnd;
@@ -99,6 +108,8 @@ static int cmd_zrandmember(call *c) {
     int rc = call_read_type(c, call_arg(c, 1), TYPE_ZSET, &e);
     if (rc == ERR_NOTFOUND || (rc == OK && count == 0)) return reply_empty_array(c);
     if (rc != OK) return rc;
+    if (count < 0 && elements_draws_are_many(c, (uint64_t)-count))
+        return elements_draw_in_steps(c, &e.value, (uint64_t)-count, scores, draw_one);
     return count < 0 ? with_repeats(c, &e.value, (uint64_t)-count, scores)
                      : different(c, &e.value, (uint64_t)count, scores);
 }
