@@ -333,3 +333,34 @@ test -tags {cove} "Very many draws with repeats are of what is there" {
     assert_equal 10000 [llength $flat]
     foreach {m score} $flat {assert_equal 1 $score}
 }
+
+test -tags {cove} "Long strings are combined bit by bit in steps as in one turn" {
+    for {set i 0} {$i < 60000} {incr i} {append text [expr {$i * 7919}]}
+    r SET a $text
+    r SET b [string reverse [string range $text 0 400000]]
+    r SETRANGE d 700000 end
+    r SET e short
+    foreach op {AND OR XOR DIFF DIFF1 ANDOR ONE} {
+        foreach sources {{a b} {b a} {a b d e none} {e d a} {a a}} {
+            set turns [turns_of {set n [r BITOP $op to {*}$sources]}]
+            assert_range $turns 3 1000000
+            r MULTI
+            r BITOP $op one {*}$sources
+            assert_equal $n [lindex [r EXEC] 0]
+            assert_equal [r DEBUG DIGEST-VALUE one] [r DEBUG DIGEST-VALUE to]
+            assert_equal raw [r OBJECT ENCODING to]
+        }
+    }
+    # It may be its own source, and loses its time.
+    r EXPIRE a 1000
+    r COPY a copy
+    assert_equal [string length $text] [r BITOP NOT a a]
+    assert_equal -1 [r TTL a]
+    r BITOP NOT copy copy
+    assert_equal [r DEBUG DIGEST-VALUE copy] [r DEBUG DIGEST-VALUE a]
+    r BITOP NOT a a
+    assert_equal $text [r GET a]
+    r SADD set x
+    assert_error "WRONGTYPE*" {r BITOP AND to a set}
+    assert_equal OK [r DEBUG CHECK]
+}

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "commands/bitmap_commands.h"
 #include "commands/commands.h"
+#include "commands/string_commands.h"
 #include "types/string.h"
 
 /* Those after NOT, with a first key x and others y: DIFF x and no y; DIFF1 a y and not x; ANDOR x
@@ -36,14 +37,15 @@ static void combine(enum bitop op, uint8_t *to, uint8_t *twice, slice s) {
     }
 }
 
-/* One string into the n bytes of the result. All its cold pages are asked for. */
-static int take_in(enum bitop op, const struct value *v, uint8_t *to, uint8_t *twice, uint64_t n) {
-    uint64_t length = string_len(v);
+/* One string's bytes from `from` on into the n bytes of the result. All its cold pages are asked for. */
+static int take_in(enum bitop op, const struct value *v, uint64_t from, uint8_t *to, uint8_t *twice, uint64_t n) {
+    uint64_t length = string_len(v) > from ? string_len(v) - from : 0;
     int cold = OK;
     buf part = BUF_INIT;
+    if (length > n) length = n;
     for (uint64_t at = 0; at < length; at += PAGE_BYTES) {
         part.n = 0;
-        int rc = string_read(v, at, PAGE_BYTES, &part);
+        int rc = string_read(v, from + at, length - at < PAGE_BYTES ? length - at : PAGE_BYTES, &part);
         if (rc == OK) combine(op, to + at, twice == NULL ? NULL : twice + at, slice_of(&part));
         else cold = rc;
         if (rc != OK && rc != ERR_COLD) break;
@@ -81,7 +83,7 @@ static bool first_comes_last(enum bitop op) {
     return op == BITOP_DIFF || op == BITOP_DIFF1 || op == BITOP_ANDOR;
 }
 
-static int work(call *c, enum bitop op, uint64_t n, uint8_t *to, uint8_t *twice) {
+static int work(call *c, enum bitop op, uint64_t from, uint64_t n, uint8_t *to, uint8_t *twice) {
     bool cold = false, last = first_comes_last(op);
     size_t keys = call_argc(c) - 3;
     for (size_t k = 0; k < keys; k++) {
@@ -92,18 +94,19 @@ static int work(call *c, enum bitop op, uint64_t n, uint8_t *to, uint8_t *twice)
         int rc = call_peek(c, call_arg(c, i), &e);
         if (rc == ERR_NOTFOUND) memset(&e.value, 0, sizeof(e.value)); /* an empty string */
         else if (rc != OK) return rc;
-        rc = take_in(how, &e.value, to, twice, n);
+        rc = take_in(how, &e.value, from, to, twice, n);
         if (rc == ERR_COLD) cold = true;
         else if (rc != OK) return rc;
     }
     return cold ? ERR_COLD : OK;
 }
 
-static int compute(call *c, enum bitop op, uint64_t n, buf *result) {
+/* n bytes of the result, from `from` on. */
+static int compute(call *c, enum bitop op, uint64_t from, uint64_t n, buf *result) {
     buf twice = BUF_INIT;
     int rc = zeros(result, n);
     if (rc == OK && op == BITOP_ONE) rc = zeros(&twice, n);
-    if (rc == OK) rc = work(c, op, n, result->p, twice.p);
+    if (rc == OK) rc = work(c, op, from, n, result->p, twice.p);
     for (size_t i = 0; rc == OK && i < twice.n; i++) result->p[i] &= (uint8_t)~twice.p[i];
     buf_free(&twice);
     return rc;
@@ -126,6 +129,55 @@ static int remove_old(call *c, slice key) {
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+/* ---- very long ones, in steps -------------------------------------------------------------------------- */
+
+#define COMBINED_IN_A_STEP ((size_t)128 << 10) /* bytes of the result */
+#define COMBINED_IN_A_STEP_MIN ((size_t)4 << 10) /* when there are many strings */
+
+struct long_op {
+    enum bitop op;
+    uint64_t n, at;
+};
+
+static int long_step(call *c, void *w, bool *done) {
+    struct long_op *l = w;
+    size_t most = COMBINED_IN_A_STEP / (call_argc(c) - 3);
+    buf part = BUF_INIT;
+    int rc = l->at == 0 ? source_length(c, &l->n) : OK;
+    if (rc != OK) return rc;
+    if (l->n == 0) return ERR_PRECOND;
+    *done = l->at == l->n;
+    if (*done) return OK;
+    if (most < COMBINED_IN_A_STEP_MIN) most = COMBINED_IN_A_STEP_MIN;
+    rc = compute(c, l->op, l->at, l->n - l->at < most ? l->n - l->at : most, &part);
+    if (rc == OK) {
+        slice bytes = slice_of(&part);
+        rc = call_steps_value(c, TYPE_STRING, STRING_APPEND, &bytes, 1);
+    }
+    if (rc == OK) l->at += part.n;
+    buf_free(&part);
+    return rc;
+}
+
+static int long_finish(call *c, void *w) {
+    const struct long_op *l = w;
+    int rc = call_steps_take(c, call_arg(c, 2));
+    if (rc != OK) return rc;
+    call_notify(c, '$', "set", call_arg(c, 2));
+    return reply_int(c, (int64_t)l->n);
+}
+
+static void long_restart(void *w) { ((struct long_op *)w)->at = 0; }
+
+static int in_steps(call *c, enum bitop op) {
+    static const struct steps_job ops = {long_step, long_finish, long_restart, mem_free};
+    struct long_op *l = mem_alloc(sizeof(*l));
+    *l = (struct long_op){.op = op};
+    return call_steps(c, &ops, l, call_argv(c) + 3, call_argc(c) - 3);
+}
+
+/* ---- the command --------------------------------------------------------------------------------------- */
+
 int cmd_bitop(call *c) {
     static const char *const names[] = {"and", "or", "xor", "not", "diff", "diff1", "andor", "one"};
     unsigned op = 0, count = sizeof(names) / sizeof(*names);
@@ -141,7 +193,8 @@ int cmd_bitop(call *c) {
     }
     buf result = BUF_INIT;
     int rc = source_length(c, &n);
-    if (rc == OK && n > 0) rc = compute(c, (enum bitop)op, n, &result);
+    if (rc == OK && n * (call_argc(c) - 3) >= STRING_STEPS_FROM_BYTES && call_may_step(c)) return in_steps(c, (enum bitop)op);
+    if (rc == OK && n > 0) rc = compute(c, (enum bitop)op, 0, n, &result);
     if (rc == OK) {
         rc = n > 0 ? store(c, call_arg(c, 2), slice_of(&result)) : remove_old(c, call_arg(c, 2));
     }

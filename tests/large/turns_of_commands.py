@@ -16,10 +16,10 @@ from large import check, encode, info, say, shuffled  # noqa: E402
 
 TRIES, TURN_MAX_US, BATCH = 3, 5000, 500
 # What is done in one turn, however much it is: dumps, draws of different elements, results that are ordered by
-# distance, bit operations, what looks into everything.
+# distance, counts of bits, what looks into everything.
 ONE_TURN = ("DEBUG", "DUMP", "KEYS", "FLUSHALL", "HRANDFIELD hash 1", "HRANDFIELD hash 4", "ZRANDMEMBER zset 1",
-            "ZRANDMEMBER zset 4", "GEO", "BIT", "PFADD", "PFCOUNT", "PFMERGE", "XINFO", "XREADGROUP several", "XTRIM",
-            "XADD M")
+            "ZRANDMEMBER zset 4", "GEO", "BITCOUNT", "BITPOS", "PFADD", "PFCOUNT", "PFMERGE", "XINFO", "XREADGROUP several",
+            "XTRIM", "XADD M")
 
 
 def member(i):
