@@ -80,7 +80,7 @@ def same(args, redis, cove):
         return one is not None and other is not None and payload.read(one) == payload.read(other)
     if one is None or other is None or not isinstance(one, list) or len(one) != len(other):
         return False
-    if name in UNORDERED:
+    if name in UNORDERED or unsorted(args):
         return sorted(one) == sorted(other)
     if name == b"ZSCAN":
         flat = [[item[1] for item in reply[1][1]] for reply in (one, other)] if one[0] == other[0] else [[], [1]]
@@ -90,6 +90,13 @@ def same(args, redis, cove):
     if name == b"CONFIG":
         return sorted(zip(one[::2], one[1::2])) == sorted(zip(other[::2], other[1::2]))
     return False
+
+
+def unsorted(args):
+    """SORT of all in the order in which it is, which for a set is none."""
+    words = [a.upper() for a in args]
+    return words[0] in (b"SORT", b"SORT_RO") and b"LIMIT" not in words and b"BY" in words[2:-1] \
+        and b"*" not in words[words.index(b"BY", 2) + 1]
 
 
 def same_by_chance(args, one, other):
