@@ -236,7 +236,7 @@ static int step_through(call *c, struct stepping *s, struct operands *j, bool *d
     if (*done) return OK;
     j->at = s->at;
     j->sink = &sink;
-    int rc = set_scan(&j->sets[j->at], &cursor, STEP_ELEMENTS, weigh, j);
+    int rc = set_scan(&j->sets[j->at], &cursor, call_steps_elements(c), weigh, j);
     if (rc == OK && j->cold) rc = ERR_COLD;
     if (rc == OK && sink.n > 0 && s->event != NULL) rc = add_found(c, slice_of(&found), sink.n);
     if (rc == OK) {

@@ -281,7 +281,7 @@ static int step_through(call *c, struct stepping *s, struct work *w, bool *done)
     *done = s->at >= walked || (s->limit != 0 && s->n >= s->limit);
     if (*done) return OK;
     w->at = s->at;
-    int rc = walk_part(w, &cursor, STEP_ELEMENTS, &end);
+    int rc = walk_part(w, &cursor, call_steps_elements(c), &end);
     if ((rc == OK || rc == ENOUGH) && w->cold) rc = ERR_COLD;
     if (rc == OK && w->out.n > 0) rc = zset_result_add_step(c, &w->out);
     if (rc == ENOUGH) rc = OK;

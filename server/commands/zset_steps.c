@@ -23,8 +23,6 @@ static struct ranks *ranks_of(slice key, uint64_t first, uint64_t n, const char 
 
 static uint64_t part_of(const struct ranks *r, uint64_t most) { return r->n - r->at < most ? r->n - r->at : most; }
 
-#define REMOVED_IN_A_STEP (2 * STEP_ELEMENTS) /* Neighbours go together. */
-
 /* ---- removing: from a copy, which takes the place of the key's ---------------------------------------- */
 
 static int remove_step(call *c, void *work, bool *done) {
@@ -39,7 +37,7 @@ static int remove_step(call *c, void *work, bool *done) {
         return rc == ERR_NOTFOUND ? ERR_PRECOND : rc;
     }
     put_u64(at[0], r->first);
-    uint64_t n = part_of(r, REMOVED_IN_A_STEP);
+    uint64_t n = part_of(r, 2 * call_steps_elements(c)); /* Neighbours go together. */
     put_u64(at[1], n);
     slice args[2] = {slice_make(at[0], 8), slice_make(at[1], 8)};
     rc = call_steps_value(c, TYPE_ZSET, ZSET_REM_RANKS, args, 2);
@@ -72,7 +70,7 @@ static int store_step(call *c, void *work, bool *done) {
     if (rc == ERR_NOTFOUND) return ERR_PRECOND;
     if (rc != OK) return rc;
     if (e.value.type != TYPE_ZSET || zset_len(&e.value) < r->first + r->n) return ERR_PRECOND;
-    rc = zset_each(&e.value, r->first + r->at, part_of(r, STEP_ELEMENTS), false, zset_result_each, &part);
+    rc = zset_each(&e.value, r->first + r->at, part_of(r, call_steps_elements(c)), false, zset_result_each, &part);
     if (rc == OK) rc = zset_result_add_step(c, &part);
     if (rc == OK) r->at += part.n;
     zset_result_free(&part);

@@ -140,7 +140,7 @@ void call_hold(call *c);
  * data, a step in each turn, and taken over at the end. `keys`, arguments of the command, are what it depends on:
  * when one of them changes before the end, it begins again. */
 #define STEPS_FROM 10000 /* elements; some ten milliseconds */
-#define STEP_ELEMENTS 512
+#define STEP_ELEMENTS 512 /* at most, where they are small */
 struct steps_job {
     /* Makes at most one effect, by call_steps_*(), and may be cold before it. *done: all was done before, and there
      * was nothing to do. ERR_PRECOND: it cannot go on from where it was, and begins again. */
@@ -158,6 +158,8 @@ int call_steps_copy(call *c, slice key); /* begins with what the key holds */
 int call_steps_length(call *c, uint64_t *n); /* of what was made: elements */
 int call_steps_look(call *c, struct value *v); /* what was made, until the next effect; nothing: VALUE_NONE */
 int call_steps_take(call *c, slice key); /* what was made becomes the key's */
+/* How many elements the next step is to take: what the steps before took some hundred microseconds for. */
+size_t call_steps_elements(const call *c);
 /* All has been read, and nothing will be written: changes of the keys do not matter any more. */
 void call_steps_settled(call *c);
 /* A step that runs fn(cookie) on a worker, as call_work() does; before the next one, worked() gets the cookie, or

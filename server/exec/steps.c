@@ -19,6 +19,8 @@
 #include "exec/exec_internal.h"
 
 #define STEPS_TRIES 3
+#define STEP_US 300
+#define STEP_ELEMENTS_MIN 32
 #define STEPS_HELD_MS 1 /* While CLIENT PAUSE holds writes up. */
 
 struct steps {
@@ -32,6 +34,7 @@ struct steps {
     bool settled;
     void (*worked)(void *work, void *cookie); /* when a worker has something of it */
     unsigned tries;
+    size_t elements; /* of the next step: each may be in a page of its own, which is cold in the processor's caches */
     uint8_t name[8];
 };
 
@@ -101,6 +104,19 @@ static bool lost(const struct steps *s, int *rc) {
     return true;
 }
 
+static void measure(struct steps *s, uint64_t us) {
+    size_t n = us == 0 ? STEP_ELEMENTS : s->elements * STEP_US / us;
+    if (n > s->elements + s->elements / 4) n = s->elements + s->elements / 4 + 1;
+    s->elements = n < STEP_ELEMENTS_MIN ? STEP_ELEMENTS_MIN : n > STEP_ELEMENTS ? STEP_ELEMENTS : n;
+}
+
+static int one_step(struct steps *s, call *c, bool *done) {
+    uint64_t began = call_mono_us(c);
+    int rc = s->ops->step(c, s->work, done);
+    if (rc == OK) measure(s, call_mono_us(c) - began);
+    return rc;
+}
+
 static int steps_go(call *c) {
     struct steps *s = c->state;
     exec *x = s->x;
@@ -120,7 +136,7 @@ static int steps_go(call *c) {
     if (rc != OK) return rc;
     if (s->changed) return begin_again(s, c);
     rc = watch_all(s, c);
-    if (rc == OK) rc = s->ops->step(c, s->work, &done);
+    if (rc == OK) rc = one_step(s, c, &done);
     if (rc == ERR_PRECOND) return begin_again(s, c);
     if (rc != OK) return rc;
     return done ? s->ops->finish(c, s->work) : park(c, 0);
@@ -143,13 +159,15 @@ int call_steps(call *c, const struct steps_job *ops, void *work, const slice *ke
     exec *x = c->exec;
     assert(call_may_step(c));
     struct steps *s = mem_calloc(1, sizeof(*s));
-    *s = (struct steps){.x = x, .ops = ops, .work = work, .keys = keys, .n = n};
+    *s = (struct steps){.x = x, .ops = ops, .work = work, .keys = keys, .n = n, .elements = STEP_ELEMENTS / 2};
     list_init(&s->watched);
     put_u64(s->name, x->steps_next++);
     x->steps_n++;
     call_set_state(c, s, steps_free);
     return park(c, 0);
 }
+
+size_t call_steps_elements(const call *c) { return ((const struct steps *)c->state)->elements; }
 
 void call_steps_settled(call *c) {
     struct steps *s = c->state;
