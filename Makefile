@@ -37,7 +37,7 @@ LTO_LINK = -fno-lto
 CFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) -g -pthread -Iserver -I. -MMD -MP $(WARN) $(WERROR) $(HARDEN) \
          $(FAT) $(SANFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS = $(LTO_LINK) -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANFLAGS)
-LIBS = -lcurl -lssl -lcrypto -lzstd -lroaring -lxxhash -lm $(MALLOC)
+LIBS = -lcurl -lssl -lcrypto -lzstd -lroaring -lxxhash -luring -lm $(MALLOC)
 
 # Folders are layers, lowest first. A library a folder: a unit test links its own and those below.
 LAYERS = base event resp objstore types keyspace tier exec commands

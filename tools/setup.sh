@@ -12,7 +12,7 @@ set -euo pipefail
 # A bare word is a package; "command:package" is wanted only when the command is not there,
 # however it may have come to the machine.
 build=(gcc:gcc make:make pkg-config:pkg-config libc6-dev libcurl4-openssl-dev libssl-dev
-       libzstd-dev libjemalloc-dev libroaring-dev libxxhash-dev ca-certificates)
+       libzstd-dev libjemalloc-dev libroaring-dev libxxhash-dev liburing-dev ca-certificates)
 test=(tclsh:tcl clang:clang clang-format:clang-format clang-tidy:clang-tidy
       libclang-rt-14-dev spin:spin libhiredis-dev redis-cli:redis-tools
       python3:python3 python3-venv openssl:openssl curl:curl xz:xz-utils ps:procps dpkg-dev

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "event/loop_internal.h"
 
 struct socket_conn {
     struct conn base;
@@ -88,6 +89,26 @@ static const struct conn_ops socket_ops = {
     .interest = socket_interest,
     .close = socket_close,
 };
+
+static void write_each(struct conn_write *w, size_t n) {
+    for (size_t i = 0; i < n; i++) w[i].result = w[i].c->ops->writev(w[i].c, &w[i].part, 1);
+}
+
+void conn_write_many(struct conn_write *w, size_t n) {
+    struct ring_send sends[CONN_WRITES_MAX];
+    assert(n > 0 && n <= CONN_WRITES_MAX);
+    bool plain = n > 1; /* One alone costs less without the ring. */
+    for (size_t i = 0; i < n && plain; i++) {
+        assert(w[i].c->loop == w[0].c->loop);
+        plain = w[i].c->ops == &socket_ops && !((struct socket_conn *)w[i].c)->broken;
+        sends[i] = (struct ring_send){.fd = w[i].c->fd, .p = w[i].part.iov_base, .n = w[i].part.iov_len};
+    }
+    if (!plain || !ring__send(loop__ring(w[0].c->loop), sends, n)) {
+        write_each(w, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) w[i].result = sends[i].result;
+}
 
 union address {
     struct sockaddr any;

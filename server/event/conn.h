@@ -31,6 +31,15 @@ struct conn {
 };
 
 conn *conn_from_fd(loop *l, int fd, bool local); /* Takes a connected, nonblocking fd. */
+/* Writes of several connections of one loop, each as by writev with one part: in one call of the kernel where it can. At
+ * most CONN_WRITES_MAX. */
+#define CONN_WRITES_MAX 64
+struct conn_write {
+    conn *c;
+    struct iovec part;
+    long result;
+};
+void conn_write_many(struct conn_write *w, size_t n);
 /* Two ends of one connection within the process. ERR_IO: errno is set. */
 int conn_pair(loop *l, conn **one, conn **other);
 

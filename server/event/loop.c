@@ -65,6 +65,7 @@ struct posts {
 struct loop {
     clock_source *clock;
     struct loop_backend *backend;
+    struct ring *ring; /* NULL: none */
     uint64_t now_us, wall_ms;
     uint64_t cpu_us, cpu_read_at_us; /* the thread's CPU time, when it was read last */
     bool in_turn, stop, awake_again; /* awake_again: a hook forbids the next sleep. */
@@ -113,6 +114,7 @@ int loop_create(clock_source *clock, loop **out) {
     int rc = loop__epoll_create(&backend);
     if (rc != OK) return rc;
     *out = loop__create_over(clock, backend);
+    (*out)->ring = ring__create();
     return OK;
 }
 
@@ -122,6 +124,7 @@ void loop_free(loop *l) {
     assert(l->heap_n == 0);
     assert(l->watches_count == 0);
     l->backend->free(l->backend);
+    ring__free(l->ring);
     pthread_mutex_destroy(&l->lock);
     mem_free(l->watches);
     mem_free(l->heap);
@@ -129,6 +132,10 @@ void loop_free(loop *l) {
     mem_free(l->running.p);
     mem_free(l);
 }
+
+struct ring *loop__ring(loop *l) { return l->ring; }
+
+bool loop_sends_together(const loop *l) { return l->ring != NULL; }
 
 /* -- time -- */
 

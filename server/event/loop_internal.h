@@ -6,6 +6,8 @@
 #ifndef COVE_EVENT_LOOP_INTERNAL_H
 #define COVE_EVENT_LOOP_INTERNAL_H
 
+#include <stddef.h>
+
 #include "event/loop.h"
 
 struct loop_ready {
@@ -28,6 +30,21 @@ struct loop_backend {
 };
 
 int loop__epoll_create(struct loop_backend **out); /* ERR_IO when the kernel refuses. */
+
+/* ring.c: sends, many in one call. NULL: the kernel has no io_uring, or refuses it. */
+#define RING_SENDS_MAX 64
+struct ring;
+struct ring_send {
+    int fd;
+    const void *p;
+    size_t n;
+    long result; /* bytes taken, ERR_AGAIN or ERR_IO */
+};
+struct ring *ring__create(void);
+void ring__free(struct ring *r);
+/* False: nothing was done, and nothing ever will be with this ring. At most RING_SENDS_MAX. */
+bool ring__send(struct ring *r, struct ring_send *s, size_t n);
+struct ring *loop__ring(loop *l);
 
 /* The loop takes the back end, and frees it. */
 loop *loop__create_over(clock_source *clock, struct loop_backend *backend);

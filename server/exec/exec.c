@@ -116,9 +116,11 @@ static bool flush_clients(void *cookie) {
     uint64_t start = clock_mono_us(clock), share = loop_share_us(x->deps.loop, FLUSH_US);
     bool more = false;
     while (!list_empty(&x->out_pending) && !more && tier_may_answer(x->deps.tier)) {
-        client *c = LIST_ENTRY(x->out_pending.next, client, out_link);
-        list_remove(&c->out_link);
-        client__flush(c);
+        if (client__flush_many(&x->out_pending) == 0) {
+            client *c = LIST_ENTRY(x->out_pending.next, client, out_link);
+            list_remove(&c->out_link);
+            client__flush(c);
+        }
         more = !list_empty(&x->out_pending) && clock_mono_us(clock) - start >= share;
     }
     client__free_dead(x);

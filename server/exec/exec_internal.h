@@ -246,6 +246,8 @@ bool client__free_dead(exec *x);
 
 /* output.c */
 void client__flush(client *c);               /* writes what the gates let through */
+/* Those of the first ones in the list that have little to send, together. Returns how many: 0 when the first is none. */
+size_t client__flush_many(list *pending);
 void client__queue_out(client *c);           /* flush at the end of the turn */
 void client__add_gate(client *c, uint64_t from, uint64_t lsn);
 uint64_t client__gate_lsn(const client *c);

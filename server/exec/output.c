@@ -17,6 +17,7 @@
 
 #define PIECE_BYTES_MIN 4096 /* Less than that is copied to out. */
 #define FLUSH_IOVECS 8
+#define FLUSH_SMALL_BYTES ((size_t)16 << 10) /* Sent together with others': a million bytes at most. */
 #define FLUSH_TURN_BYTES ((size_t)256 << 10) /* One client's in a turn: a tenth of a millisecond and more. */
 
 void client__queue_out(client *c) {
@@ -173,15 +174,7 @@ static int send_some(client *c) {
     return OK;
 }
 
-void client__flush(client *c) {
-    if (c->dead || c->conn == NULL) return;
-    if (!tier_may_answer(c->exec->deps.tier)) {
-        c->write_wanted = false;
-        client__interest(c);
-        client__queue_out(c);
-        return;
-    }
-    int rc = send_some(c);
+static void flushed(client *c, int rc) {
     if (rc == ERR_IO) {
         client__close(c);
         return;
@@ -190,4 +183,50 @@ void client__flush(client *c) {
     c->write_wanted = rc == ERR_AGAIN;
     client__interest(c);
     if (c->close_after && client__unsent(c) == 0) client__close(c);
+}
+
+void client__flush(client *c) {
+    if (c->dead || c->conn == NULL) return;
+    if (!tier_may_answer(c->exec->deps.tier)) {
+        c->write_wanted = false;
+        client__interest(c);
+        client__queue_out(c);
+        return;
+    }
+    flushed(c, send_some(c));
+}
+
+/* All that may leave now lies in one place, and is not much. */
+static bool has_one_part(client *c, struct iovec *part) {
+    if (c->dead || c->conn == NULL || !list_empty(&c->pieces)) return false;
+    size_t may = c->gates_n > 0 ? open_gates(c) : client__unsent(c);
+    *part = (struct iovec){c->out.p + c->out_sent, may};
+    return may > 0 && may <= FLUSH_SMALL_BYTES;
+}
+
+/* One client's replies that come while another's are sent wait for their turn: the bytes do not move before. */
+size_t client__flush_many(list *pending) {
+    struct conn_write w[CONN_WRITES_MAX];
+    client *who[CONN_WRITES_MAX];
+    size_t n = 0;
+    while (n < CONN_WRITES_MAX && !list_empty(pending)) {
+        client *c = LIST_ENTRY(pending->next, client, out_link);
+        if (!has_one_part(c, &w[n].part)) break;
+        list_remove(&c->out_link);
+        w[n].c = c->conn;
+        who[n++] = c;
+    }
+    if (n > 0) conn_write_many(w, n);
+    for (size_t i = 0; i < n; i++) {
+        client *c = who[i];
+        c->exec->stats.writes++;
+        if (c->dead || c->conn == NULL) continue;
+        if (w[i].result > 0) {
+            c->out_sent += (size_t)w[i].result;
+            c->exec->stats.output_bytes += (uint64_t)w[i].result;
+        }
+        bool all = w[i].result == (long)w[i].part.iov_len;
+        flushed(c, all ? OK : w[i].result > 0 || w[i].result == ERR_AGAIN ? ERR_AGAIN : ERR_IO);
+    }
+    return n;
 }

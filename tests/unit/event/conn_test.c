@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "event/loop_internal.h"
 #include "test.h"
 
 #define CONNS_MAX 64
@@ -386,4 +387,49 @@ TEST("IPv6 addresses are listened on and written in brackets") {
     close(fd);
     turn_until(&s, &s.closed, 1);
     server_end(&s);
+}
+
+/* To one that reads, one that is full, one whose peer has gone, and one with more than fits. */
+static void write_to_four(loop *l) {
+    enum { LARGE = 8 << 20 };
+    uint8_t *bytes = calloc(1, LARGE), got[8];
+    conn *near[4], *far[4];
+    struct conn_write w[4];
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(conn_pair(l, &near[i], &far[i]), OK);
+        w[i] = (struct conn_write){.c = near[i], .part = {bytes, 5}, .result = 77};
+    }
+    bytes[0] = 'x';
+    while (near[1]->ops->writev(near[1], &(struct iovec){bytes, 4096}, 1) > 0) continue;
+    far[2]->ops->close(far[2]);
+    w[3].part.iov_len = LARGE;
+    conn_write_many(w, 4);
+    CHECK_INT(w[0].result, 5);
+    CHECK_INT(w[1].result, ERR_AGAIN);
+    CHECK_INT(w[2].result, ERR_IO);
+    CHECK(w[3].result > 0 && w[3].result < LARGE);
+    CHECK_INT(far[0]->ops->read(far[0], got, sizeof(got)), 5);
+    CHECK_INT(got[0], 'x');
+    for (int i = 0; i < 4; i++) {
+        near[i]->ops->close(near[i]);
+        if (i != 2) far[i]->ops->close(far[i]);
+    }
+    free(bytes);
+}
+
+TEST("several connections are written to at once, and each has its own result") {
+    loop *l;
+    CHECK_INT(loop_create(clock_real(), &l), OK);
+    if (loop__ring(l) == NULL) printf("# this kernel has no io_uring\n");
+    for (int i = 0; i < 3; i++) write_to_four(l);
+    loop_free(l);
+}
+
+TEST("they are where the kernel has no io_uring, too") {
+    struct loop_backend *backend;
+    CHECK_INT(loop__epoll_create(&backend), OK);
+    loop *l = loop__create_over(clock_real(), backend);
+    CHECK(loop__ring(l) == NULL);
+    write_to_four(l);
+    loop_free(l);
 }
