@@ -43,6 +43,10 @@ class Difference(Exception):
         self.at, self.step, self.redis, self.cove = at, step, redis, cove
 
 
+class RedisEnded(Exception):
+    """Redis has crashed, and stands again: of this sequence nothing can be said."""
+
+
 class Parted(Exception):
     """From here on the two servers hold different data, as expected."""
 
@@ -165,18 +169,30 @@ class Pair:
         program = subprocess.run([os.path.join(ROOT, "tools", "peers.sh"), "redis-server"], check=True,
                                  stdout=subprocess.PIPE, text=True).stdout.split("\n")[-2]
         port = free_port()
-        self.process = subprocess.Popen(
-            [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder,
-             "--enable-debug-command", "yes"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
+                        self.folder, "--enable-debug-command", "yes"]
         self.server.start()
         self.redis, self.cove = Peer(port), Peer(self.server.port)
         self.replies = self.colds = 0
+        self.start_redis()
+
+    def start_redis(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for _ in range(500):
             try:
-                Wire(port).close()
+                Wire(self.redis.port).close()
                 break
             except OSError:
                 time.sleep(0.01)
+
+    def redis_ended(self):
+        """Its exit status, once it stands again; None: it has not ended."""
+        try:
+            status = self.process.wait(0.1)  # A connection may tell before the process is gone.
+        except subprocess.TimeoutExpired:
+            return None
+        self.start_redis()
+        return status
 
     def stop(self):
         self.redis.close()
@@ -195,6 +211,11 @@ class Pair:
             self.walk(steps, protocol)
         except Parted:
             pass
+        except (Difference, Closed, OSError):
+            status = self.redis_ended()
+            if status is None:
+                raise
+            raise RedisEnded("redis-server ended with %d" % status)
 
     def walk(self, steps, protocol):
         self.queued = [None] * CONNECTIONS
