@@ -81,6 +81,7 @@ void keyspace_prefetch_many(struct keyspace_ahead *a, size_t n) {
     uint64_t hash[PREFETCH_MAX];
     assert(n <= PREFETCH_MAX);
     if (n == 0) return;
+    hash[0] = 0; /* For compilers that do not see that there is one. */
     for (size_t i = 0; i < n; i++) {
         a[i].hash = hash[i] = keyspace_hash(a[i].db, a[i].key);
         if (trie_find(&a[i].db->dir, hash[i], &page[i]) != OK) page[i] = NULL;
