@@ -1,8 +1,8 @@
 /* loop.h -- the event loop: readiness, timers, posts from other threads, end-of-turn hooks.
  *
- * One loop, one thread. The back end (epoll today) is a struct loop_backend, so that
- * io_uring or a simulated one can stand in. A callback runs exactly once per event, never
- * inside the call that asked for it. Nothing here may block. */
+ * One loop, one thread. The back end, epoll, is a struct loop_backend, so that a simulated one can stand in; what
+ * connections send leaves over io_uring where the kernel has it (ring.c says why no more than that). A callback runs
+ * exactly once per event, never inside the call that asked for it. Nothing here may block. */
 #ifndef COVE_EVENT_LOOP_H
 #define COVE_EVENT_LOOP_H
 
