@@ -241,12 +241,14 @@ test -tags {cove} "A run in steps takes none inside a transaction that waits for
     r SET k 0
     if {$::server::cold} {r DEBUG EVICT-ALWAYS no}
     r DEBUG RELOAD
-    later STEPS k
-    after 30
     r MULTI
     r GET k
     for {set i 0} {$i < 400} {incr i} {r STRLEN page:$i; r GETRANGE page:$i 0 0}
     r GET k
+    set c [connect]
+    $c DEBUG BACKGROUND LATER STEPS k
+    $c -close
+    after 30
     set reply [r EXEC]
     assert_range [lindex $reply 0] 1 39
     assert_equal [lindex $reply 0] [lindex $reply end]
