@@ -14,7 +14,7 @@ searches that find nothing in memory, and inserts by many clients.
               queries, and only what is far from them: all that is asked for is found, against the exact answers
     streaming 200,000 x 96 (small: 40,000) in the order of their clusters, then a window that slides, then half of
               them goes: each element is found by its own vector, and recall is that of a fresh build
-    recall    200,000 x 128 by L2 and 200,000 x 768 (small: 20,000 x 96 and 20,000 x 768): what RECALL asks for is
+    recall    200,000 x 128 by L2 and 200,000 x 768 (small: 20,000 x 96): what RECALL asks for is
               held, for 1, 10 and 100 neighbours, with filters, after changes and after a restart, and costs as much
               as is asked for; 1,000 queries that are no elements, so that no curve was measured with them
 
@@ -704,8 +704,8 @@ def recall_of(args, where, kind, dim, n, options):
 
 def recall(args, folder):
     n = args.rows or (200000 if args.full else 20000)
-    l2 = ("NOQUANT", "XDISTANCE_METRIC", "L2")
-    for kind, dim, options in ((("sift", 128, l2) if args.full else ("word", 96, ("NOQUANT",))), ("text", 768, ("NOQUANT",))):
+    l2, cosine = ("NOQUANT", "XDISTANCE_METRIC", "L2"), ("NOQUANT",)
+    for kind, dim, options in ((("sift", 128, l2), ("text", 768, cosine)) if args.full else (("word", 96, cosine),)):
         recall_of(args, folder, kind, dim, n, options)
 
 
