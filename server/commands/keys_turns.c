@@ -12,6 +12,7 @@
 #define DONE_IN_A_TURN 512
 #define BYTES_IN_A_TURN ((size_t)128 << 10)
 #define PIECE_BYTES ((size_t)64 << 10)
+#define ELEMENTS_TURNS_FROM 2048
 
 static void work_free(void *state) {
     struct keys_work *w = state;
@@ -94,6 +95,11 @@ static int go_on(call *c, struct keys_work *w) {
         w->at += w->per;
     }
     return w->at < w->end ? call_next_turn(c) : end(c, w);
+}
+
+bool elements_are_many(const call *c, uint64_t n) {
+    slice ready;
+    return n >= ELEMENTS_TURNS_FROM && !call_ready_key(c, &ready);
 }
 
 int keys_go_on(call *c) { return go_on(c, call_state(c)); }

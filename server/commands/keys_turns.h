@@ -6,7 +6,6 @@
 #include "exec/call.h"
 
 #define KEYS_TURNS_FROM 1024 /* keys; some tenths of a millisecond */
-#define ELEMENTS_TURNS_FROM 2048
 #define ELEMENTS_IN_A_TURN 256
 
 /* First all keys' pages are asked for, while others go on. Then the command holds its database (call_hold()), and so is
@@ -39,6 +38,9 @@ struct keys_work {
 
 /* So many keys that they take more than one turn? */
 static inline bool keys_are_many(size_t n) { return n >= KEYS_TURNS_FROM; }
+/* So many elements to be taken out? Not for one that has waited for the key: those that do are served one after the other,
+ * in one turn. */
+bool elements_are_many(const call *c, uint64_t n);
 /* `return keys_in_turns(c, &w)`. The handler is run again, then with call_state(): `return keys_go_on(c)`, first of all. */
 int keys_in_turns(call *c, const struct keys_work *w);
 int keys_go_on(call *c);

@@ -105,13 +105,8 @@ static int cmd_lindex(call *c) {
 
 #define ENOUGH 1 /* ends a walk before its end */
 
-struct writing {
-    buf *out;
-    size_t limit, n; /* bytes of out at which it ends; elements written */
-};
-
-static int write_one(void *cookie, uint64_t index, slice element) {
-    struct writing *w = cookie;
+int list_write_element(void *writing, uint64_t index, slice element) {
+    struct list_writing *w = writing;
     (void)index;
     resp_bulk(w->out, element);
     w->n++;
@@ -120,7 +115,7 @@ static int write_one(void *cookie, uint64_t index, slice element) {
 
 /* The same of few. */
 static int write_here(void *cookie, uint64_t index, slice element) {
-    const struct writing *w = cookie;
+    const struct list_writing *w = cookie;
     (void)index;
     resp_bulk(w->out, element);
     return element.n >= READ_LONG_BYTES && w->out->n >= w->limit ? ENOUGH : 0;
@@ -133,11 +128,11 @@ struct long_range {
 
 static int long_step(call *c, void *work, const struct value *v, size_t n, buf *out, bool *all) {
     struct long_range *l = work;
-    struct writing w = {.out = out, .limit = out->n + READ_PIECE_BYTES};
+    struct list_writing w = {.out = out, .limit = out->n + READ_PIECE_BYTES};
     uint64_t ahead = READ_AHEAD * n < l->left ? READ_AHEAD * n : l->left;
     (void)c;
-    int rc = list_each(v, l->at, n < l->left ? n : l->left, false, write_one, &w);
-    if (rc == ERR_COLD) (void)list_each(v, l->at, ahead, false, write_one, &(struct writing){.out = out});
+    int rc = list_each(v, l->at, n < l->left ? n : l->left, false, list_write_element, &w);
+    if (rc == ERR_COLD) (void)list_each(v, l->at, ahead, false, list_write_element, &(struct list_writing){.out = out});
     if (rc != OK && rc != ENOUGH) return rc;
     l->at += w.n;
     l->left -= w.n;
@@ -169,7 +164,7 @@ static int cmd_lrange(call *c) {
     bool may = call_may_step(c);
     if (may && n >= READ_STEPS_FROM) return range_in_steps(c, &e.value, first, n);
     size_t mark = call_out(c)->n;
-    struct writing w = {.out = call_out(c), .limit = may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX};
+    struct list_writing w = {.out = call_out(c), .limit = may ? mark + READ_STEPS_FROM_BYTES : SIZE_MAX};
     reply_array(c, n);
     rc = list_each(&e.value, first, n, false, write_here, &w);
     if (rc != ENOUGH) return rc;

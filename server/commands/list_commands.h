@@ -7,6 +7,12 @@
 
 /* Can the arguments from `first` on be elements? False after an error. */
 bool list_elements_ok(call *c, size_t first);
+/* Elements of list_each() written as bulks, until out has `limit` bytes: then it answers 1. */
+struct list_writing {
+    buf *out;
+    size_t limit, n; /* elements written */
+};
+int list_write_element(void *writing, uint64_t index, slice element);
 /* LEFT or RIGHT in argument i; false after a syntax error. */
 bool list_side(call *c, size_t i, bool *head);
 /* Removes n elements from position `first`, and tells of it. */

@@ -46,29 +46,16 @@ int list_pop_bulks(call *c, slice key, const struct value *v, bool head, uint64_
 #define FROM_HEAD 1u
 #define WITH_KEY 2u /* LMPOP's reply */
 
-struct writing {
-    buf *out;
-    size_t limit, n; /* bytes of out at which it ends; elements written */
-};
-
-static int write_some(void *cookie, uint64_t index, slice element) {
-    struct writing *w = cookie;
-    (void)index;
-    resp_bulk(w->out, element);
-    w->n++;
-    return w->out->n >= w->limit ? 1 : 0;
-}
-
-static int each_from(const struct value *v, const struct keys_work *w, size_t i, size_t n, struct writing *to) {
+static int each_from(const struct value *v, const struct keys_work *w, size_t i, size_t n, struct list_writing *to) {
     bool head = (w->flags & FROM_HEAD) != 0;
     if (n > w->end - i) n = w->end - i;
-    return list_each(v, head ? i : list_len(v) - i - n, n, !head, write_some, to);
+    return list_each(v, head ? i : list_len(v) - i - n, n, !head, list_write_element, to);
 }
 
 static int read_part(call *c, struct keys_work *w, size_t i) {
     struct value v;
     size_t mark = w->out.n;
-    struct writing to = {.out = &w->out, .limit = mark + READ_PIECE_BYTES}, ask = {.out = &w->out, .limit = SIZE_MAX};
+    struct list_writing to = {.out = &w->out, .limit = mark + READ_PIECE_BYTES}, ask = {.out = &w->out, .limit = SIZE_MAX};
     int rc = keys_value(c, w, &v);
     if (rc == OK) rc = each_from(&v, w, i, ELEMENTS_IN_A_TURN, &to);
     if (rc == ERR_COLD) (void)each_from(&v, w, i, READ_AHEAD * ELEMENTS_IN_A_TURN, &ask);
@@ -89,12 +76,6 @@ static int remove_all(call *c, struct keys_work *w) {
     if ((w->flags & WITH_KEY) != 0) reply_array(c, 2);
     if ((w->flags & WITH_KEY) != 0) reply_bulk(c, w->key);
     return reply_array(c, w->end);
-}
-
-/* Not when it has waited for the key: those that do are served one after the other, in one turn. */
-static bool in_turns(const call *c, uint64_t n) {
-    slice ready;
-    return n >= ELEMENTS_TURNS_FROM && !call_ready_key(c, &ready);
 }
 
 static int pop_in_turns(call *c, slice key, bool head, uint64_t n, unsigned flags) {
@@ -120,7 +101,7 @@ static int pop(call *c, bool head) {
     if (rc != OK) return rc;
     if (count == 0) return reply_empty_array(c);
     uint64_t len = list_len(&e.value), n = (uint64_t)count < len ? (uint64_t)count : len;
-    if (in_turns(c, n)) return pop_in_turns(c, call_arg(c, 1), head, n, 0);
+    if (elements_are_many(c, n)) return pop_in_turns(c, call_arg(c, 1), head, n, 0);
     if (counted) reply_array(c, n);
     return list_pop_bulks(c, call_arg(c, 1), &e.value, head, n);
 }
@@ -136,7 +117,7 @@ int list_pop_many(call *c, const slice *keys, size_t n, bool head, int64_t count
         if (rc == ERR_NOTFOUND) continue;
         if (rc != OK) return rc;
         uint64_t len = list_len(&e.value), some = (uint64_t)count < len ? (uint64_t)count : len;
-        if (in_turns(c, some)) return pop_in_turns(c, keys[i], head, some, WITH_KEY);
+        if (elements_are_many(c, some)) return pop_in_turns(c, keys[i], head, some, WITH_KEY);
         reply_array(c, 2);
         reply_bulk(c, keys[i]);
         reply_array(c, some);

@@ -69,12 +69,6 @@ static int pop_end(call *c, struct keys_work *w) {
     return OK;
 }
 
-/* Not when it has waited for the key: those that do are served one after the other, in one turn. */
-static bool in_turns(const call *c, uint64_t n) {
-    slice ready;
-    return n >= ELEMENTS_TURNS_FROM && !call_ready_key(c, &ready);
-}
-
 /* ---- the commands ------------------------------------------------------------------------------------- */
 
 /* Takes up to `count` members of the first of the keys that has some. ERR_NOTFOUND: none has. */
@@ -88,7 +82,7 @@ static int pop(call *c, const slice *keys, size_t keys_n, bool max, int64_t coun
         if (count == 0) return reply_empty_array(c);
         uint64_t len = zset_len(&e.value), n = (uint64_t)count < len ? (uint64_t)count : len;
         uint64_t first = max ? len - n : 0;
-        if (in_turns(c, n)) {
+        if (elements_are_many(c, n)) {
             struct keys_work w = {.key = keys[i], .end = (size_t)n, .one = pop_part, .finish = pop_end,
                                   .flags = (max ? MAX : 0) | (n == len ? ALL : 0) | (unsigned)shape << 2};
             return keys_in_turns(c, &w);

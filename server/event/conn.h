@@ -31,8 +31,8 @@ struct conn {
 };
 
 conn *conn_from_fd(loop *l, int fd, bool local); /* Takes a connected, nonblocking fd. */
-/* Writes of several connections of one loop, each as by writev with one part: in one call of the kernel where it can. At
- * most CONN_WRITES_MAX. */
+/* Writes of several connections of one loop, each as by writev with one part, but that errno says nothing: in one call of
+ * the kernel where it can. At most CONN_WRITES_MAX. */
 #define CONN_WRITES_MAX 64
 struct conn_write {
     conn *c;

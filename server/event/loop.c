@@ -135,7 +135,7 @@ void loop_free(loop *l) {
 
 struct ring *loop__ring(loop *l) { return l->ring; }
 
-bool loop_sends_together(const loop *l) { return l->ring != NULL; }
+bool loop_sends_together(const loop *l) { return ring__works(l->ring); }
 
 /* -- time -- */
 

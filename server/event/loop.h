@@ -56,7 +56,7 @@ void loop_after_delivery(loop *l, void (*fn)(void *cookie), void *cookie);
  * log's batch, flush clients). At most 8. Returns true from fn: do not sleep now. */
 void loop_before_sleep(loop *l, bool (*fn)(void *cookie), void *cookie);
 
-/* The kernel has io_uring, and lets us: conn_write_many() is one call. */
+/* The kernel has io_uring, lets us, and has not failed at it: conn_write_many() is one call. */
 bool loop_sends_together(const loop *l);
 
 /* Longest turn, and the count over 1 ms and 5 ms, in the loop thread's own CPU time. */

@@ -42,6 +42,7 @@ struct ring_send {
 };
 struct ring *ring__create(void);
 void ring__free(struct ring *r);
+bool ring__works(const struct ring *r); /* r may be NULL */
 /* False: nothing was done, and nothing ever will be with this ring. At most RING_SENDS_MAX. */
 bool ring__send(struct ring *r, struct ring_send *s, size_t n);
 struct ring *loop__ring(loop *l);

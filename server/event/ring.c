@@ -6,9 +6,9 @@
  *  2. The kernel takes the sends in their order.
  *  3. A ring that has failed is not used again; what it did not do is told as ERR_AGAIN.
  *
- * Why only sends: measured with 50 connections that ask and wait, 8.6 us of CPU an answer with a system call for each
- * receive and send, 7.4 with sends in one call; 7.5 with receives in one call as well, and 7.6 with all of it left to
- * io_uring (multishot receives into buffers of the kernel's choice), which would copy every request once more. */
+ * Why only sends: tests/bench/sends_bench.c measures what they cost in one call and each in its own. Receives in one
+ * call as well brought nothing beyond that, and with all of it left to io_uring (multishot receives into buffers of the
+ * kernel's choice) every request would be copied once more. */
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -35,6 +35,8 @@ void ring__free(struct ring *r) {
     mem_free(r);
 }
 
+bool ring__works(const struct ring *r) { return r != NULL && !r->failed; }
+
 static long result_of(int res) {
     if (res > 0) return res;
     return res == -EAGAIN || res == -EINTR ? ERR_AGAIN : ERR_IO;
@@ -42,7 +44,7 @@ static long result_of(int res) {
 
 bool ring__send(struct ring *r, struct ring_send *s, size_t n) {
     assert(n > 0 && n <= RING_SENDS_MAX);
-    if (r == NULL || r->failed) return false;
+    if (!ring__works(r)) return false;
     for (size_t i = 0; i < n; i++) {
         struct io_uring_sqe *e = io_uring_get_sqe(&r->uring);
         assert(e != NULL); /* The queue is empty between two calls. */

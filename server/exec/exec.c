@@ -11,7 +11,7 @@
 #define CRON_US 100000
 #define ROOM_RETRY_US 400
 #define REAP_BUDGET_US 500
-#define FLUSH_US 300 /* Of a turn, for writing replies: a system call each. */
+#define FLUSH_US 300 /* Of a turn, for writing replies: a look at the clock after each call of the kernel. */
 #define WAKE_BUDGET_US 500 /* Of a turn, for clients that waited; a pipeline of theirs counts whole. */
 #define IDLE_TRIM_US 2000000 /* An idle client gives its buffers back. */
 
